@@ -1,0 +1,1 @@
+"""Load, latency and accuracy, measured against a running Starling."""

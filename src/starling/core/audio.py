@@ -1,0 +1,58 @@
+"""Audio inside Starling: 16 kHz, one channel, signed 16-bit; every position is an integer sample count.
+
+Positions count samples from the start of a session. Milliseconds and seconds exist only at the edges (wire, logs, options),
+so nothing ever drifts by rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio past the gateway's normaliser."""
+
+FRAME = 512
+"""Samples in one voice-activity frame (32 ms): the grid on which speech starts and ends are decided."""
+
+Samples: TypeAlias = NDArray[np.int16]
+"""Shape ``[n]``, dtype int16, 16 kHz mono."""
+
+
+class Encoding(StrEnum):
+    """Audio encodings a client may declare. Containers carry their own rate and channels."""
+
+    PCM_S16LE = "pcm_s16le"
+    PCM_F32LE = "pcm_f32le"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+    WEBM_OPUS = "webm_opus"
+    OGG_OPUS = "ogg_opus"
+    WAV = "wav"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How a client encodes what it sends.
+
+    ``sample_rate`` in Hz (8000 to 96000) and ``channels`` (1 to 8, mixed down) describe headerless encodings; a container's own
+    header wins over both.
+    """
+
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+
+
+def seconds(samples: int) -> float:
+    """The duration or position of ``samples`` in seconds."""
+    return samples / SAMPLE_RATE
+
+
+def samples(duration: float) -> int:
+    """The nearest whole number of samples in ``duration`` seconds."""
+    return round(duration * SAMPLE_RATE)

@@ -1,0 +1,66 @@
+"""What a session asks for: its options, checked once, immutable after."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from starling.core.audio import AudioFormat
+from starling.core.errors import InvalidOption
+
+PARTIAL_INTERVAL_RANGE = (0.1, 10.0)
+ENDPOINT_SILENCE_RANGE = (0.1, 10.0)
+
+
+class VadMode(StrEnum):
+    """Which detectors must hear speech before a segment opens.
+
+    ``BOTH`` means both must agree; ``OFF`` takes all audio for speech.
+    """
+
+    BOTH = "both"
+    SILERO = "silero"
+    WEBRTC = "webrtc"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """The options of one session.
+
+    ``language``: BCP 47 tag of the speech. ``target_language``: translate finals to it, or None. ``partial_interval``: seconds of
+    new speech between partial results (0.1 to 10). ``endpoint_silence``: seconds of silence that end a segment (0.1 to 10).
+    Raises InvalidOption when a value is out of range.
+    """
+
+    language: str = "en"
+    target_language: str | None = None
+    partials: bool = True
+    partial_interval: float = 0.3
+    endpoint_silence: float = 0.5
+    words: bool = False
+    vad: VadMode = VadMode.BOTH
+
+    def __post_init__(self) -> None:
+        _check_range("partial_interval", self.partial_interval, *PARTIAL_INTERVAL_RANGE)
+        _check_range("endpoint_silence", self.endpoint_silence, *ENDPOINT_SILENCE_RANGE)
+
+    def updated(self, **changes: Any) -> SessionConfig:
+        """A copy with ``changes`` applied and checked."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """What a protocol adapter asks of the gateway for a client: how its audio is encoded, its options, its own name for the session."""
+
+    audio: AudioFormat = field(default_factory=AudioFormat)
+    config: SessionConfig = field(default_factory=SessionConfig)
+    client_ref: str | None = None
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise InvalidOption(f"{name} must be between {low:g} and {high:g} seconds, got {value:g}")

@@ -1,0 +1,159 @@
+"""Every error Starling raises on purpose.
+
+::
+
+    StarlingError                 code, message, retryable, http_status, close_code
+    ├── ClientError               the caller is at fault; trying the same again gives the same
+    │   ├── InvalidMessage        malformed JSON, unknown type, a frame the protocol has no place for
+    │   ├── InvalidOption         an option out of range or unknown
+    │   ├── UnsupportedAudio      encoding, rate or channels that cannot be decoded
+    │   ├── CorruptAudio          bytes that are not what their declared encoding says
+    │   ├── FrameTooLarge         one message over the limit
+    │   ├── IdleTimeout           no audio and no keepalive for too long
+    │   ├── SlowConsumer          results were not read
+    │   └── Forbidden             an origin or host that may not talk to this server
+    ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
+    ├── ServerError               Starling is at fault
+    │   ├── EngineFailed          a decode raised
+    │   ├── ModelUnavailable      weights missing, corrupt or of another version
+    │   └── ShuttingDown          the server drains
+    └── IllegalTransition         a bug in the caller of a state machine; nothing was changed
+
+Messages say what was expected, what came, and what to do. They never quote speech.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StarlingError(Exception):
+    """The root: anything Starling raises on purpose.
+
+    ``code`` is stable and machine-readable; ``http_status`` answers a REST call or a refused upgrade; ``close_code`` closes a
+    WebSocket (RFC 6455 section 7.4).
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+    http_status: ClassVar[int] = 500
+    close_code: ClassVar[int] = 1011
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ClientError(StarlingError):
+    """The caller is at fault; the same input gives the same error."""
+
+    code = "invalid_request"
+    http_status = 400
+    close_code = 1008
+
+
+class InvalidMessage(ClientError):
+    """A frame the protocol has no place for: malformed JSON, an unknown type, text before its time."""
+
+    code = "invalid_message"
+
+
+class InvalidOption(ClientError):
+    """An option that is unknown or out of range."""
+
+    code = "invalid_option"
+
+
+class UnsupportedAudio(ClientError):
+    """An encoding, rate or channel count Starling does not decode."""
+
+    code = "unsupported_audio"
+    http_status = 415
+    close_code = 1003
+
+
+class CorruptAudio(ClientError):
+    """Bytes that are not what their declared encoding says."""
+
+    code = "corrupt_audio"
+    close_code = 1007
+
+
+class FrameTooLarge(ClientError):
+    """One message over the limit."""
+
+    code = "frame_too_large"
+    http_status = 413
+    close_code = 1009
+
+
+class IdleTimeout(ClientError):
+    """Neither audio nor a keepalive arrived for too long."""
+
+    code = "idle_timeout"
+    http_status = 408
+    retryable = True
+
+
+class SlowConsumer(ClientError):
+    """The client did not read its results."""
+
+    code = "slow_consumer"
+    retryable = True
+
+
+class Forbidden(ClientError):
+    """An origin or host that may not talk to this server."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class Overloaded(StarlingError):
+    """A gate of flow control is shut. Nothing was accepted; try again after ``retry_after`` seconds.
+
+    ``gate`` names it: ``tenant``, ``gateway``, ``log`` or ``engine``.
+    """
+
+    code = "overloaded"
+    retryable = True
+    http_status = 503
+    close_code = 1013
+
+    def __init__(self, message: str, *, gate: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.gate = gate
+        self.retry_after = retry_after
+
+
+class ServerError(StarlingError):
+    """Starling is at fault."""
+
+
+class EngineFailed(ServerError):
+    """A decode raised; its segment has no text."""
+
+    code = "engine_failed"
+    retryable = True
+
+
+class ModelUnavailable(ServerError):
+    """Weights are missing, corrupt or of another version."""
+
+    code = "model_unavailable"
+    http_status = 503
+
+
+class ShuttingDown(ServerError):
+    """The server drains: open segments finish, new sessions go elsewhere."""
+
+    code = "shutting_down"
+    retryable = True
+    http_status = 503
+    close_code = 1012
+
+
+class IllegalTransition(StarlingError):
+    """An event a state machine has no row for. It changed nothing; the caller has a bug."""
+
+    code = "illegal_transition"

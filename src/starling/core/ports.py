@@ -1,0 +1,166 @@
+"""The seams of the platform. Each port has an in-memory twin and one contract suite that every implementation passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starling.core.audio import Samples
+from starling.core.config import VadMode
+from starling.core.errors import EngineFailed
+from starling.core.records import Checkpoint, Record
+from starling.core.transcript import Hypothesis, SessionEvent
+
+
+class Clock(Protocol):
+    """Where time comes from. ``now`` is monotonic seconds."""
+
+    def now(self) -> float: ...
+
+
+# --- recognition -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an engine can do. ``languages``: BCP 47 tags. ``max_utterance``: the longest utterance it takes, in samples."""
+
+    model: str
+    model_version: str
+    languages: tuple[str, ...]
+    word_times: bool
+    confidence: bool
+    max_utterance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted."""
+
+    language: str = "en"
+    words: bool = False
+
+
+class EngineStream(Protocol):
+    """One utterance on its way through an engine. The verbs are those of Kaldi and sherpa-onnx.
+
+    ``accept_waveform`` and ``input_finished`` may be called on one thread while ``decode_streams`` runs on another: a decode
+    works on the audio that was there when it began, and says how much in ``Hypothesis.end``.
+    """
+
+    def accept_waveform(self, samples: Samples) -> None:
+        """Append audio. Raises ClientError past ``max_utterance``."""
+
+    def input_finished(self, end: int) -> None:
+        """No more audio comes; the next decode is the final one.
+
+        What follows the first ``end`` samples is silence that the engine may leave out.
+        """
+
+
+DecodeOutcome: TypeAlias = Hypothesis | EngineFailed
+
+
+class Engine(Protocol):
+    """Turns utterances into text. Not thread-safe but for what EngineStream says: one thread calls ``decode_streams``."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def create_stream(self, options: StreamOptions) -> EngineStream:
+        """A new utterance. Raises InvalidOption for a language it does not speak."""
+
+    def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+        """One answer per stream, in order. Blocks; runs off the event loop.
+
+        One bad stream never fails its batch: its answer is the error. A stream's answer never depends on who shared the batch.
+        The final answer (after ``input_finished``) depends on the samples alone, not on what was decoded before.
+        """
+
+    def warm_up(self) -> None:
+        """Run once through every path, so that the first client does not pay for it."""
+
+    def close(self) -> None:
+        """Free everything. Streams are dead after it. Calling it again does nothing."""
+
+
+class VadStream(Protocol):
+    """The state of one listener. Opaque; make a new one to forget."""
+
+
+class Vad(Protocol):
+    """How likely each frame is speech, for many listeners at once."""
+
+    def create_stream(self, mode: VadMode) -> VadStream: ...
+
+    def score(self, batch: Sequence[tuple[VadStream, NDArray[np.int16]]]) -> list[NDArray[np.float32]]:
+        """For each listener and its frames (int16 ``[t, 512]``, t >= 1, in order), the speech probability of each (float32 ``[t]``).
+
+        Blocks; runs off the event loop. A listener's scores never depend on who shared the batch, nor on how its frames were
+        cut into calls.
+        """
+
+    def close(self) -> None: ...
+
+
+# --- transport ---------------------------------------------------------------------------------------------------------
+
+
+class AudioLog(Protocol):
+    """Records in order within a session, replayable from the session's last checkpoint.
+
+    An appended record is *staged* until a checkpoint at or past it is committed. The log holds at most a bounded lead of staged
+    audio per session: appending past it waits, which is how a fast client is slowed down.
+    """
+
+    async def append(self, record: Record) -> None:
+        """Add ``record``. Waits while the session's staged audio exceeds the lead. Raises ShuttingDown once the log is closed."""
+
+    def follow(self) -> AsyncIterator[Sequence[Record]]:
+        """Records as they come, in batches.
+
+        A new follower first gets, for each live session, ``Opened`` with its last checkpoint and all that is staged since.
+        """
+
+    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
+        """Nothing before ``checkpoint`` is needed again. An older checkpoint than the last is ignored."""
+
+    async def forget(self, session_id: str) -> None:
+        """The session is over: drop all it has. Unknown sessions are ignored."""
+
+    def lag(self) -> int:
+        """Samples staged over all sessions."""
+
+    async def close(self) -> None:
+        """Refuse appends, wake every waiter, end every follower."""
+
+
+class Subscription(Protocol):
+    """One gateway's ear for one session, in the order of publishing.
+
+    A partial that was not read in time is replaced by a newer one of its segment; nothing else is lost.
+    """
+
+    def __aiter__(self) -> AsyncIterator[SessionEvent]:
+        """Events until SessionDone, inclusive."""
+
+    @property
+    def backlog(self) -> int:
+        """Events that wait to be read."""
+
+    def close(self) -> None:
+        """Stop listening; what waits is dropped."""
+
+
+class ResultBus(Protocol):
+    """Carries a session's events to the gateway that holds its client."""
+
+    def subscribe(self, session_id: str) -> Subscription:
+        """Listen before the session opens, so that nothing is missed."""
+
+    async def publish(self, event: SessionEvent) -> None:
+        """Deliver ``event``. Without a subscriber it is dropped."""

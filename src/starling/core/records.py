@@ -1,0 +1,106 @@
+"""What travels on the audio log from gateway to recognizer, in order within a session.
+
+A session on the log is ``Opened``, then any of ``Audio``, ``Gap``, ``Finalize``, ``Configure``, then ``Ended``. Opening and
+restoring are one thing: a new session is restored from the checkpoint at position 0, so a recognizer has a single way in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from starling.core.audio import Samples
+from starling.core.config import SessionConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A point before which a session needs nothing more: replay from here gives the same results as never having stopped.
+
+    ``position``: samples from the start of the session. ``next_segment``: the id its next segment gets.
+    """
+
+    config: SessionConfig
+    position: int = 0
+    next_segment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session begins, or goes on after its last checkpoint."""
+
+    session_id: str
+    trace_id: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """``samples`` (int16, 16 kHz mono) from position ``start``; ``sequence`` counts the session's records.
+
+    ``arrived``: the gateway's clock when the bytes came, in seconds, for latency metrics only.
+    """
+
+    session_id: str
+    sequence: int
+    start: int
+    samples: Samples
+    arrived: float = 0.0
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``count`` samples of silence from ``start`` that were not worth sending."""
+
+    session_id: str
+    sequence: int
+    start: int
+    count: int
+    arrived: float = 0.0
+
+    @property
+    def end(self) -> int:
+        return self.start + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """End the open segment here, as if silence had ended it."""
+
+    session_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Options from the next segment on."""
+
+    session_id: str
+    sequence: int
+    config: SessionConfig
+
+
+class EndReason(StrEnum):
+    """Why no more audio comes."""
+
+    CLIENT = "client"
+    DISCONNECTED = "disconnected"
+    SHUTDOWN = "shutdown"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """No more audio comes; open segments are finalised."""
+
+    session_id: str
+    sequence: int
+    reason: EndReason = EndReason.CLIENT
+
+
+Record: TypeAlias = Opened | Audio | Gap | Finalize | Configure | Ended
