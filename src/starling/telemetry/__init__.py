@@ -1,0 +1,1 @@
+"""What Starling says about itself: numbers (``metrics``), readiness (``health``) and events (``logs``); and its ``clock``."""

@@ -1,0 +1,258 @@
+"""Every number Starling counts, declared once. ``docs/metrics.md`` is written from this file.
+
+The class body is the catalogue; an instance has a registry of its own, so that several servers can live in one process::
+
+    metrics = Metrics()
+    metrics.sessions_opened.inc()
+    metrics.decode_time.labels(kind="final").observe(0.08)
+    page = render(metrics)
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from typing import Any, Final
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import Metric as Family
+
+from starling import __version__
+from starling.core.records import EndReason
+from starling.telemetry.catalogue import Counted, Declared, Facts, Level, Spread
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+"""The ``Content-Type`` of what ``render`` returns."""
+
+LATENCY = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""Seconds that a person can notice: dense where captions go from instant to late."""
+
+COMPUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
+"""Seconds that one piece of work takes."""
+
+DECODE_KINDS = ("partial", "final")
+
+
+class Metrics:
+    """The catalogue (as a class) and one set of live metrics (as an instance)."""
+
+    # --- sessions ---
+    sessions_active = Level(
+        "starling_sessions_active",
+        "sessions",
+        "Sessions that are open now.",
+        action="Scale on it. Near server.max_sessions new clients are refused: add hosts or raise the limit if CPU is free.",
+    )
+    sessions_opened = Counted(
+        "starling_sessions_opened_total",
+        "sessions",
+        "Sessions that were admitted.",
+        action="Nothing by itself; its rate is the load that the other numbers explain.",
+    )
+    sessions_ended = Counted(
+        "starling_sessions_ended_total",
+        "sessions",
+        "Sessions that are over, by what ended them.",
+        action="Many `disconnected`: look at the network and at proxies' idle timeouts. Any `error`: read that session's log.",
+        labels={"reason": tuple(EndReason)},
+    )
+    sessions_refused = Counted(
+        "starling_sessions_refused_total",
+        "sessions",
+        "Sessions that were turned away, by the reason given to the client.",
+        action="`capacity`, `engine`, `log`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
+        labels={"reason": ("capacity", "address", "engine", "log", "forbidden", "starting", "draining")},
+    )
+
+    # --- audio in ---
+    audio_seconds_in = Counted(
+        "starling_audio_in_seconds_total",
+        "seconds",
+        "Audio that clients sent, after decoding, in seconds of sound.",
+        action="Its rate is the number of people heard at once; far above sessions_active, clients send faster than real time.",
+    )
+    audio_seconds_gated = Counted(
+        "starling_audio_gated_seconds_total",
+        "seconds",
+        "Audio that the silence gate kept from the recognizer.",
+        action="The more the better. Near zero: noise holds the gate open, nobody pauses, or the gate is off.",
+    )
+    frames_received = Counted(
+        "starling_frames_received_total",
+        "frames",
+        "WebSocket messages from clients.",
+        action="Much more than 50 per session and second: clients cut audio too fine and waste CPU; 20 to 100 ms each is right.",
+    )
+    bytes_received = Counted(
+        "starling_received_bytes_total",
+        "bytes",
+        "Payload of WebSocket messages from clients.",
+        action="Plan the network with it: 32 kB/s per speaker as pcm_s16le at 16 kHz, about a tenth as Opus.",
+    )
+    log_lag = Level(
+        "starling_log_lag_seconds",
+        "seconds",
+        "Audio staged in the audio log and not yet committed, in seconds of sound, over all sessions.",
+        action="An open segment's length per session is normal. Steady growth: recognition is slower than speech; add capacity.",
+    )
+    vad_time = Spread(
+        "starling_vad_seconds",
+        "seconds",
+        "Time to score one batch of voice-activity frames.",
+        action="Above 32 ms at the 95th percentile it takes more than its share of a core: fewer sessions per process.",
+        buckets=COMPUTE,
+    )
+
+    # --- decoding ---
+    queue_wait = Spread(
+        "starling_queue_wait_seconds",
+        "seconds",
+        "Time that a decode waited for its turn.",
+        action="`final` above 0.2 s: the engine is full, captions settle late; add capacity. `partial` may wait for finals.",
+        buckets=COMPUTE,
+        labels={"kind": DECODE_KINDS},
+    )
+    decode_time = Spread(
+        "starling_decode_seconds",
+        "seconds",
+        "Time that the engine took for one batch.",
+        action="A jump without more audio per segment: another process takes the CPU, or the CPU is throttled.",
+        buckets=COMPUTE,
+        labels={"kind": DECODE_KINDS},
+    )
+    decode_batch_size = Spread(
+        "starling_decode_batch_size",
+        "streams",
+        "Streams that were decoded together.",
+        action="Always 1 under load: the batcher cannot form batches; see scheduler.max_batch and the batch wait.",
+        buckets=(1, 2, 4, 8, 16, 32, 64),
+    )
+    decodes = Counted(
+        "starling_decodes_total",
+        "decodes",
+        "Decodes that were asked for, by what became of them.",
+        action="Any `failed`: read the log. `superseded` partials are normal under load. `expired`: the engine is far behind.",
+        labels={"kind": DECODE_KINDS, "outcome": ("ok", "failed", "superseded", "expired")},
+    )
+    engine_in_flight = Level(
+        "starling_engine_in_flight",
+        "decodes",
+        "Decodes that wait or run.",
+        action="At its limit new sessions are refused with `engine`: add capacity.",
+    )
+    real_time_factor = Spread(
+        "starling_real_time_factor_ratio",
+        "ratio",
+        "Seconds of engine time per second of audio, per segment, partials included.",
+        action="One core serves about 1 / this many speakers who talk all the time. Above 1 captions fall behind for good.",
+        buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0),
+    )
+
+    # --- what a person notices ---
+    first_partial_latency = Spread(
+        "starling_first_partial_latency_seconds",
+        "seconds",
+        "From the onset of speech to the first words on their way to the client.",
+        action="Includes the speech needed before words exist. Above 1 s: see queue_wait, then session.partial_interval_ms.",
+        buckets=LATENCY,
+    )
+    partial_interval = Spread(
+        "starling_partial_interval_seconds",
+        "seconds",
+        "Time between two partial results of one segment.",
+        action="Far above session.partial_interval_ms: partials yield to finals because the engine is busy; add capacity.",
+        buckets=LATENCY,
+    )
+    endpoint_wait = Spread(
+        "starling_endpoint_wait_seconds",
+        "seconds",
+        "From the end of speech to the moment that was sure, in seconds of sound. No compute is in it.",
+        action="It is session.endpoint_silence_ms by design. Lower that for snappier finals, raise it if sentences are cut.",
+        buckets=LATENCY,
+    )
+    final_latency = Spread(
+        "starling_final_latency_seconds",
+        "seconds",
+        "From the audio that decided a segment's end to its final result on its way to the client.",
+        action="The number to promise. If its 95th percentile is above 0.5 s: see queue_wait and decode_time of finals.",
+        buckets=LATENCY,
+    )
+    segments = Counted(
+        "starling_segments_total",
+        "segments",
+        "Segments that got their final result.",
+        action="Its rate is the finalization rate. Many `empty`: noise is taken for speech. Any `failed`: read the log.",
+        labels={"outcome": ("text", "empty", "failed")},
+    )
+
+    # --- results out ---
+    results_sent = Counted(
+        "starling_results_sent_total",
+        "messages",
+        "Messages sent to clients, by type.",
+        action="Many `error` messages: clients misuse the protocol; the log has their codes.",
+        labels={"type": ("ready", "speech_started", "speech_ended", "partial", "final", "error", "done")},
+    )
+    result_backlog = Level(
+        "starling_result_backlog",
+        "messages",
+        "Results that wait for clients to read them, over all sessions.",
+        action="Growth means clients that read slowly; each is cut off by server.send_timeout.",
+    )
+
+    # --- the process ---
+    event_loop_lag = Spread(
+        "starling_event_loop_lag_seconds",
+        "seconds",
+        "How late a timer of the event loop fires.",
+        action="Above 50 ms: something blocks the loop, or the machine has fewer free cores than Starling was given.",
+        buckets=COMPUTE,
+    )
+    log_fields_refused = Counted(
+        "starling_log_fields_refused_total",
+        "fields",
+        "Log fields that were left out because they could hold speech.",
+        action="Any: a line of code tries to log speech. Nothing leaked, but fix it.",
+        labels={"by": ("key", "type")},
+    )
+    model_info = Facts(
+        "starling_model_info",
+        "The model that is loaded.",
+        action="Compare across hosts: two versions at once give two qualities.",
+        facts=("model", "version"),
+    )
+    build_info = Facts(
+        "starling_build_info",
+        "The running build.",
+        action="Compare across hosts after a rollout.",
+        facts=("version", "python"),
+    )
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for attribute, declared in catalogue().items():
+            self.__dict__[attribute] = declared.register(self.registry)
+        ProcessCollector(registry=self.registry)
+        self.build_info.info({"version": __version__, "python": platform.python_version()})
+
+
+def catalogue() -> dict[str, Declared[Any]]:
+    """Every declaration by its attribute's name, in the order of the file."""
+    return {attribute: value for attribute, value in vars(Metrics).items() if isinstance(value, Declared)}
+
+
+def render(metrics: Metrics) -> bytes:
+    """The page that Prometheus scrapes: text format 0.0.4, UTF-8, served as ``CONTENT_TYPE``."""
+    return generate_latest(_WithoutCreated(metrics.registry))
+
+
+class _WithoutCreated:
+    """The client adds a ``_created`` series to each counter and histogram; Prometheus has no use for them in this format."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Family]:
+        for family in self._registry.collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
