@@ -54,7 +54,7 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """What a protocol adapter asks of the gateway for a client: how its audio is encoded, its options, its own name for the session."""
+    """What a protocol adapter asks for a client: how its audio is encoded, its options, its own name for the session."""
 
     audio: AudioFormat = field(default_factory=AudioFormat)
     config: SessionConfig = field(default_factory=SessionConfig)

@@ -27,7 +27,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an engine can do. ``languages``: BCP 47 tags. ``max_utterance``: the longest utterance it takes, in samples."""
+    """What an engine can do. ``languages``: BCP 47 tags. ``max_utterance``: the longest utterance it takes, in samples.
+
+    ``batch_size``: how many streams are worth decoding together; 1 where batching gains nothing.
+    """
 
     model: str
     model_version: str
@@ -35,6 +38,7 @@ class Capabilities:
     word_times: bool
     confidence: bool
     max_utterance: int
+    batch_size: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,7 @@ class Vad(Protocol):
     def create_stream(self, mode: VadMode) -> VadStream: ...
 
     def score(self, batch: Sequence[tuple[VadStream, NDArray[np.int16]]]) -> list[NDArray[np.float32]]:
-        """For each listener and its frames (int16 ``[t, 512]``, t >= 1, in order), the speech probability of each (float32 ``[t]``).
+        """For each listener and its frames (int16 ``[t, 512]``, t >= 1, in order), their speech probabilities (float32 ``[t]``).
 
         Blocks; runs off the event loop. A listener's scores never depend on who shared the batch, nor on how its frames were
         cut into calls.
@@ -146,7 +150,7 @@ class Subscription(Protocol):
     """
 
     def __aiter__(self) -> AsyncIterator[SessionEvent]:
-        """Events until SessionDone, inclusive."""
+        """Events until SessionDone or SessionFailed, inclusive."""
 
     @property
     def backlog(self) -> int:

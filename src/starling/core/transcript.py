@@ -93,4 +93,13 @@ class SegmentFailed:
     message: str
 
 
-SessionEvent: TypeAlias = SpeechStarted | SpeechEnded | Transcript | SegmentFailed | SessionDone
+@dataclass(frozen=True, slots=True)
+class SessionFailed:
+    """The session cannot go on, and says no more. ``code`` and ``message`` are those of the error."""
+
+    session_id: str
+    code: str
+    message: str
+
+
+SessionEvent: TypeAlias = SpeechStarted | SpeechEnded | Transcript | SegmentFailed | SessionDone | SessionFailed

@@ -1,0 +1,1 @@
+"""Which utterances are decoded next, and together."""

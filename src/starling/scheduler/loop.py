@@ -1,0 +1,113 @@
+"""The loop that keeps the engine busy: take a batch, decode it off the event loop, hand out the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from starling.core.errors import EngineFailed, Overloaded
+from starling.core.ports import Clock, DecodeOutcome, Engine
+from starling.scheduler.batcher import Batcher, BatchOptions, Job
+from starling.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+
+class Offload(Protocol):
+    """Runs a blocking call where it does not block the event loop."""
+
+    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of ``job``. ``cost``: its share of the engine's time, in seconds."""
+
+    job: Job
+    outcome: DecodeOutcome
+    cost: float
+
+
+class DecodeLoop:
+    """Owns the queue and the one thread that calls the engine.
+
+    ``answer`` is awaited for each decoded job, in the order of the batch. Jobs that were superseded or expired get no answer: a
+    newer one speaks for them.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        options: BatchOptions,
+        answer: Callable[[Answer], Awaitable[None]],
+        offload: Offload,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._engine = engine
+        self._batcher = Batcher(options)
+        self._answer = answer
+        self._offload = offload
+        self._clock = clock
+        self._metrics = metrics
+        self._submitted = asyncio.Event()
+
+    def submit(self, job: Job) -> None:
+        """Queue ``job``; a partial that finds the queue full is dropped, the next one of its segment will do."""
+        try:
+            superseded = self._batcher.submit(job)
+        except Overloaded:
+            self._metrics.decodes.labels(kind=job.kind, outcome="expired").inc()
+            return
+        if superseded is not None:
+            self._metrics.decodes.labels(kind=superseded.kind, outcome="superseded").inc()
+        self._submitted.set()
+
+    def cancel(self, session_id: str) -> None:
+        """Forget the waiting jobs of a session that is over."""
+        self._batcher.cancel(session_id)
+
+    async def run(self) -> None:
+        """Decode for ever."""
+        while True:
+            wait = self._batcher.due(self._clock.now())
+            if wait != 0.0:
+                self._submitted.clear()
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._submitted.wait()
+                except TimeoutError:
+                    pass
+                continue
+            batch = self._batcher.take(self._clock.now())
+            for job in batch.expired:
+                self._metrics.decodes.labels(kind=job.kind, outcome="expired").inc()
+            if batch.jobs:
+                await self._decode(batch.jobs)
+
+    async def _decode(self, jobs: Sequence[Job]) -> None:
+        started = self._clock.now()
+        kind = jobs[0].kind
+        for job in jobs:
+            self._metrics.queue_wait.labels(kind=kind).observe(started - job.submitted)
+        self._metrics.decode_batch_size.observe(len(jobs))
+        self._metrics.engine_in_flight.set(len(jobs) + len(self._batcher))
+        outcomes = await self._offload(lambda: self._decode_blocking(jobs))
+        self._metrics.engine_in_flight.set(len(self._batcher))
+        took = self._clock.now() - started
+        self._metrics.decode_time.labels(kind=kind).observe(took)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            failed = isinstance(outcome, EngineFailed)
+            self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
+            await self._answer(Answer(job, outcome, took / len(jobs)))
+
+    def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:
+        """An engine that breaks its promise and raises fails its batch, not the process."""
+        try:
+            return self._engine.decode_streams([job.stream for job in jobs])
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises, its sessions get an answer
+            failure = EngineFailed(f"the engine raised {type(error).__name__}; the audio of this segment has no text")
+            return [failure] * len(jobs)

@@ -1,0 +1,121 @@
+"""Where speech starts and ends, from the speech probability of each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from starling.core.audio import FRAME, samples
+from starling.session.options import SegmentationOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """Speech began at ``at``."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Speech ended at ``speech_end``. Listening goes on afresh from ``restart``: nothing before it is needed for what comes."""
+
+    speech_end: int
+    restart: int
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Silence lasted long enough to forget what lies before ``restart``."""
+
+    restart: int
+
+
+Decision: TypeAlias = Onset | Endpoint | Idle
+
+
+class Endpointer:
+    """Listens from ``start`` to the next point from which listening can start afresh, frame by frame.
+
+    A hysteresis of two thresholds and a minimum of speech against false starts; silence of ``endpoint_silence`` samples ends a
+    segment, and one that grows too long is cut at its least voiced point. After an Endpoint or Idle it is spent: the next one
+    starts at ``restart`` and knows nothing of this one, which is what makes replay from there exact.
+    """
+
+    __slots__ = ("_candidate", "_endpoint_silence", "_onset", "_options", "_probabilities", "_start", "_voiced_end", "position")
+
+    def __init__(self, start: int, endpoint_silence: int, options: SegmentationOptions) -> None:
+        self.position = start
+        self._start = start
+        self._endpoint_silence = endpoint_silence
+        self._options = options
+        self._candidate: int | None = None
+        self._onset: int | None = None
+        self._voiced_end = start
+        self._probabilities: list[float] = []
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a segment is open."""
+        return self._onset is not None
+
+    @property
+    def candidate(self) -> int | None:
+        """Where speech may be starting, while that is not yet sure."""
+        return self._candidate if self._onset is None else None
+
+    @property
+    def voiced_end(self) -> int:
+        """Where the last speech heard ended."""
+        return self._voiced_end
+
+    def hear(self, probability: float) -> Decision | None:
+        """Take the speech probability (0 to 1) of the next frame."""
+        frame_start, self.position = self.position, self.position + FRAME
+        if self._onset is None:
+            return self._wait(frame_start, probability)
+        return self._speak(probability)
+
+    def _wait(self, frame_start: int, probability: float) -> Decision | None:
+        threshold = self._options.onset_threshold if self._candidate is None else self._options.offset_threshold
+        if probability < threshold:
+            self._candidate = None
+            waited = self.position - self._start
+            return (
+                Idle(self.position - samples(self._options.pre_roll))
+                if waited >= samples(self._options.idle_checkpoint)
+                else None
+            )
+        if self._candidate is None:
+            self._candidate = frame_start
+        self._voiced_end = self.position
+        if self.position - self._candidate < samples(self._options.min_speech):
+            return None
+        self._onset = self._candidate
+        return Onset(self._onset)
+
+    def _speak(self, probability: float) -> Decision | None:
+        assert self._onset is not None
+        self._probabilities.append(probability)
+        if probability >= self._options.offset_threshold:
+            self._voiced_end = self.position
+        elif self.position - self._voiced_end >= self._endpoint_silence:
+            # Go on a little before the present, so that speech which starts at once keeps its pre-roll.
+            quiet_from = self._voiced_end + samples(self._options.tail)
+            restart = min(self.position, max(quiet_from, self.position - samples(self._options.pre_roll)))
+            return Endpoint(self._voiced_end, restart)
+        if self.position - self._onset >= samples(self._options.max_segment):
+            cut = self._least_voiced()
+            return Endpoint(min(self._voiced_end, cut), cut)
+        return None
+
+    def _least_voiced(self) -> int:
+        """The end of the frame around which the speech probability, averaged over three frames, is lowest; the last such."""
+        assert self._onset is not None
+        recent = min((samples(self._options.max_segment) - samples(self._options.min_segment)) // FRAME, len(self._probabilities))
+        smooth = np.convolve(self._probabilities[-recent:], np.ones(3) / 3, mode="same")
+        smooth[[0, -1]] = np.inf  # the window reaches over the edge there
+        back = int(np.argmin(smooth[::-1]))
+        return self.position - back * FRAME

@@ -1,0 +1,262 @@
+"""The session: what one client's audio becomes, decided by samples alone.
+
+Its owner gives it the records of the log one at a time and does what the commands say. After ``Listen`` it takes no record until
+``hear`` brought the scores; hypotheses come whenever they are ready. Every point at which listening starts afresh (an endpoint, a
+forced one, a gap, long silence) is also a checkpoint: a session restored there says what this one would have said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from starling.core.audio import FRAME, samples
+from starling.core.errors import EngineFailed, IllegalTransition
+from starling.core.ports import StreamOptions
+from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record
+from starling.core.transcript import Hypothesis, SegmentFailed, SessionDone, SpeechEnded, SpeechStarted
+from starling.session.buffer import SampleBuffer
+from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
+from starling.session.endpointing import Endpoint, Endpointer, Idle, Onset
+from starling.session.options import SegmentationOptions
+from starling.session.segment import Segment, SegmentState
+
+LISTEN_BLOCK = 16
+"""Frames scored at a time (0.5 s): what is scored past an endpoint is scored again."""
+
+
+class State(Enum):
+    """Where a session is in its life."""
+
+    LISTENING = auto()
+    SCORING = auto()
+    ENDING = auto()
+    DONE = auto()
+
+
+class Event(Enum):
+    """What a session is told."""
+
+    RECORD = auto()
+    ENDED = auto()
+    SCORES = auto()
+    DECODED = auto()
+
+
+LEGAL: frozenset[tuple[State, Event]] = frozenset(
+    {
+        (State.LISTENING, Event.RECORD),
+        (State.LISTENING, Event.ENDED),
+        (State.LISTENING, Event.DECODED),
+        (State.SCORING, Event.SCORES),
+        (State.SCORING, Event.DECODED),
+        (State.ENDING, Event.DECODED),
+    }
+)
+"""A missing pair is the error; it changes nothing."""
+
+
+class Session:
+    """One session, from ``opened`` on."""
+
+    def __init__(self, opened: Opened, options: SegmentationOptions) -> None:
+        checkpoint = opened.checkpoint
+        self.session_id = opened.session_id
+        self.state = State.LISTENING
+        self._options = options
+        self._config = self._next_config = checkpoint.config
+        self._audio = SampleBuffer(checkpoint.position)
+        self._ear = self._fresh_ear(checkpoint.position)
+        self._forget = True
+        self._next_segment = checkpoint.next_segment
+        self._segments: dict[int, Segment] = {}  # open or awaiting their finals, in order
+        self._finals: dict[int, Hypothesis | EngineFailed] = {}  # came before those of earlier segments
+        self._checkpoints: dict[int, Checkpoint] = {}  # by next_segment: due once all segments before it are settled
+        self._commands: list[Command] = []
+
+    # --- what the owner calls ------------------------------------------------------------------------------------------
+
+    def receive(self, record: Record) -> list[Command]:
+        """Take the next record of the log. Raises IllegalTransition while scores are awaited, after Ended, or past a hole."""
+        self._require(Event.ENDED if isinstance(record, Ended) else Event.RECORD)
+        match record:
+            case Audio():
+                self._append(record)
+            case Gap():
+                self._skip(record)
+            case Finalize():
+                self._end_speech(restart=self._audio.end)
+            case Configure():
+                self._next_config = record.config
+                if self._open is None and self._ear.candidate is None:
+                    self._start_afresh(max(self._audio.start, self._ear.position - samples(self._options.pre_roll)))
+            case Ended():
+                self._end_speech(restart=self._audio.end)
+                self.state = State.ENDING
+            case Opened():
+                raise IllegalTransition("a session is opened by making it")
+        return self._flush()
+
+    def hear(self, scores: Sequence[float]) -> list[Command]:
+        """Take the speech probabilities of the frames of the last Listen."""
+        self._require(Event.SCORES)
+        self.state = State.LISTENING
+        for score in scores:
+            match self._ear.hear(score):
+                case Onset(at=at):
+                    self._begin(at)
+                case Endpoint(speech_end=speech_end, restart=restart):
+                    self._close(speech_end, restart)
+                    break
+                case Idle(restart=restart):
+                    self._start_afresh(restart)
+                    break
+        self._feed(self._ear.position)
+        self._ask_partial()
+        return self._flush()
+
+    def decoded(self, segment_id: int, outcome: Hypothesis | EngineFailed, *, is_final: bool) -> list[Command]:
+        """Take an engine's answer. What comes too late to matter is ignored."""
+        self._require(Event.DECODED)
+        segment = self._segments.get(segment_id)
+        if segment is None:
+            return []
+        if is_final:
+            self._finals[segment_id] = outcome
+            self._settle()
+        elif isinstance(outcome, Hypothesis) and segment is self._open and len(self._segments) == 1:
+            transcript = segment.partial(outcome)
+            if transcript is not None:
+                self._commands.append(Deliver(transcript))
+        return self._flush()
+
+    # --- audio -----------------------------------------------------------------------------------------------------------
+
+    def _append(self, record: Audio) -> None:
+        """Add what is new of ``record``: a replay may begin in the middle of one."""
+        known = self._audio.end - record.start
+        if known < 0:
+            raise IllegalTransition(f"expected audio from position {self._audio.end}, got {record.start}")
+        self._audio.append(record.samples[known:])
+
+    def _skip(self, record: Gap) -> None:
+        if record.end <= self._audio.end:
+            return
+        if record.start > self._audio.end:
+            raise IllegalTransition(f"expected a gap from position {self._audio.end}, got {record.start}")
+        if not self._end_speech(restart=record.end):
+            self._start_afresh(record.end)
+
+    # --- speech ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _open(self) -> Segment | None:
+        segment = next(reversed(self._segments.values()), None)
+        return segment if segment is not None and segment.state is SegmentState.OPEN else None
+
+    def _begin(self, onset: int) -> None:
+        config = self._config
+        segment = Segment(
+            self.session_id,
+            self._next_segment,
+            onset=onset,
+            audio_start=max(self._audio.start, onset - samples(self._options.pre_roll)),
+            config=config,
+            first=min(self._options.first_partial, config.partial_interval),
+        )
+        self._next_segment += 1
+        self._segments[segment.segment_id] = segment
+        self._commands += (
+            Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)),
+            Begin(segment.segment_id, StreamOptions(language=config.language, words=config.words)),
+        )
+
+    def _feed(self, end: int) -> None:
+        segment = self._open
+        if segment is not None and segment.fed < end:
+            self._commands.append(Feed(segment.segment_id, self._audio.slice(segment.fed, end)))
+            segment.fed = end
+
+    def _ask_partial(self) -> None:
+        segment = self._open
+        if segment is not None and segment.config.partials and self._ear.position >= segment.next_partial:
+            segment.next_partial = self._ear.position + samples(segment.config.partial_interval)
+            self._commands.append(DecodePartial(segment.segment_id))
+
+    def _end_speech(self, *, restart: int) -> bool:
+        """Close the open segment, or the one about to open, since nothing more of it will come. Says whether there was one."""
+        if self._open is None:
+            if self._ear.candidate is None:
+                return False
+            self._begin(self._ear.candidate)
+        mid_speech = self._ear.voiced_end == self._ear.position
+        self._close(self._audio.end if mid_speech else self._ear.voiced_end, restart)
+        return True
+
+    def _close(self, speech_end: int, restart: int) -> None:
+        """End the open segment at ``speech_end`` and listen afresh from ``restart``."""
+        segment = self._open
+        assert segment is not None
+        self._feed(min(restart, self._audio.end))
+        segment.endpoint(speech_end)
+        audio_end = min(speech_end + samples(self._options.tail), segment.fed)
+        self._commands += (
+            Deliver(SpeechEnded(self.session_id, segment.segment_id, speech_end, max(speech_end, self._ear.position))),
+            DecodeFinal(segment.segment_id, audio_end - segment.audio_start),
+        )
+        self._start_afresh(restart)
+
+    def _start_afresh(self, position: int) -> None:
+        self._config = self._next_config
+        self._audio.drop_before(position)
+        self._ear = self._fresh_ear(position)
+        self._forget = True
+        self._checkpoints[self._next_segment] = Checkpoint(
+            config=self._config, position=position, next_segment=self._next_segment
+        )
+        self._commit()
+
+    def _fresh_ear(self, position: int) -> Endpointer:
+        return Endpointer(position, samples(self._config.endpoint_silence), self._options)
+
+    # --- results ---------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Deliver the finals that are due, in the order of their segments."""
+        while self._segments and (head := next(iter(self._segments))) in self._finals:
+            outcome = self._finals.pop(head)
+            if isinstance(outcome, EngineFailed):
+                self._commands.append(Deliver(SegmentFailed(self.session_id, head, outcome.code, outcome.message)))
+            self._commands.append(Deliver(self._segments.pop(head).final(outcome)))
+            self._commit()
+
+    def _commit(self) -> None:
+        """Commit the newest checkpoint that no unsettled segment stands before."""
+        settled = next(iter(self._segments), self._next_segment)
+        checkpoint = self._checkpoints.pop(settled, None)
+        if checkpoint is not None:
+            self._commands.append(Commit(checkpoint))
+
+    # --- commands --------------------------------------------------------------------------------------------------------
+
+    def _require(self, event: Event) -> None:
+        if (self.state, event) not in LEGAL:
+            raise IllegalTransition(f"session {self.session_id} is {self.state.name}, which has no {event.name}")
+
+    def _flush(self) -> list[Command]:
+        if self.state is State.LISTENING:
+            self._listen()
+        elif self.state is State.ENDING and not self._segments:
+            self.state = State.DONE
+            self._commands += (Deliver(SessionDone(self.session_id, self._audio.end, self._next_segment)), Finish())
+        commands, self._commands = self._commands, []
+        return commands
+
+    def _listen(self) -> None:
+        heard = self._ear.position
+        count = min((self._audio.end - heard) // FRAME, LISTEN_BLOCK)
+        if count > 0:
+            frames = self._audio.slice(heard, heard + count * FRAME).reshape(count, FRAME)
+            self._commands.append(Listen(frames, self._config.vad, self._forget))
+            self._forget = False
+            self.state = State.SCORING

@@ -1,0 +1,39 @@
+"""How speech is cut into segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starling.core.audio import FRAME, samples
+from starling.core.errors import InvalidOption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationOptions:
+    """Policy of one recognizer; what a client may choose is in SessionConfig.
+
+    ``onset_threshold``, ``offset_threshold``: speech probability (0 to 1) at which speech may begin, and below which it pauses.
+    ``min_speech``: seconds of speech that open a segment. ``pre_roll``, ``tail``: seconds of audio decoded before and after the
+    speech. ``max_segment``: seconds after which a segment is cut at its least voiced point, looked for after ``min_segment``.
+    ``first_partial``: seconds of speech before the first partial. ``idle_checkpoint``: seconds of silence between checkpoints.
+    """
+
+    onset_threshold: float = 0.5
+    offset_threshold: float = 0.35
+    min_speech: float = 0.09
+    pre_roll: float = 0.3
+    tail: float = 0.25
+    max_segment: float = 15.0
+    min_segment: float = 8.0
+    first_partial: float = 0.25
+    idle_checkpoint: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.offset_threshold <= self.onset_threshold < 1:
+            raise InvalidOption(
+                f"expected 0 < offset_threshold <= onset_threshold < 1, got {self.offset_threshold} and {self.onset_threshold}"
+            )
+        if not 0 < self.min_segment < self.max_segment:
+            raise InvalidOption(f"expected 0 < min_segment < max_segment, got {self.min_segment} and {self.max_segment}")
+        if samples(self.idle_checkpoint) <= samples(self.pre_roll) + FRAME:
+            raise InvalidOption(f"idle_checkpoint must exceed pre_roll, got {self.idle_checkpoint} and {self.pre_roll}")

@@ -1,0 +1,105 @@
+"""One stretch of speech, from its first partial to its final."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from starling.core.audio import samples
+from starling.core.config import SessionConfig
+from starling.core.errors import EngineFailed, IllegalTransition
+from starling.core.transcript import Hypothesis, Transcript, Word
+from starling.session.stability import StablePrefix
+
+
+class SegmentState(Enum):
+    """Where a segment is in its life."""
+
+    OPEN = auto()
+    FINALIZING = auto()
+    SETTLED = auto()
+
+
+class SegmentEvent(Enum):
+    """What happens to a segment."""
+
+    PARTIAL = auto()
+    ENDPOINT = auto()
+    FINAL = auto()
+
+
+TRANSITIONS: dict[tuple[SegmentState, SegmentEvent], SegmentState] = {
+    (SegmentState.OPEN, SegmentEvent.PARTIAL): SegmentState.OPEN,
+    (SegmentState.OPEN, SegmentEvent.ENDPOINT): SegmentState.FINALIZING,
+    (SegmentState.FINALIZING, SegmentEvent.FINAL): SegmentState.SETTLED,
+}
+"""A missing key is the error."""
+
+
+class Segment:
+    """Its engine stream holds the audio from position ``audio_start``; speech was first heard at ``onset``."""
+
+    __slots__ = (
+        "_partial", "_revision", "_session_id", "_speech_end", "_stable",
+        "audio_start", "config", "fed", "next_partial", "onset", "segment_id", "state",
+    )  # fmt: skip
+
+    def __init__(
+        self, session_id: str, segment_id: int, *, onset: int, audio_start: int, config: SessionConfig, first: float
+    ) -> None:
+        self.segment_id = segment_id
+        self.onset = onset
+        self.audio_start = audio_start
+        self.config = config
+        self.fed = audio_start
+        self.next_partial = onset + samples(first)
+        self.state = SegmentState.OPEN
+        self._session_id = session_id
+        self._revision = 0
+        self._partial: tuple[str, str] = ("", "")
+        self._speech_end = onset
+        self._stable = StablePrefix()
+
+    def partial(self, hypothesis: Hypothesis) -> Transcript | None:
+        """The next revision, or None where it would say what the last one said."""
+        self._advance(SegmentEvent.PARTIAL)
+        said = (hypothesis.text, self._stable.update(hypothesis.text))
+        if said == self._partial:
+            return None
+        self._partial = said
+        return self._transcript(hypothesis, stable=said[1], end=self.audio_start + hypothesis.end, is_final=False)
+
+    def endpoint(self, speech_end: int) -> None:
+        """Speech ended at ``speech_end``; only the final is still to come."""
+        self._advance(SegmentEvent.ENDPOINT)
+        self._speech_end = speech_end
+
+    def final(self, outcome: Hypothesis | EngineFailed) -> Transcript:
+        """The last revision. A failed decode gives an empty text, so that whoever showed a partial takes it away."""
+        self._advance(SegmentEvent.FINAL)
+        hypothesis = outcome if isinstance(outcome, Hypothesis) else Hypothesis(text="", end=0)
+        return self._transcript(hypothesis, stable=hypothesis.text, end=self._speech_end, is_final=True)
+
+    def _advance(self, event: SegmentEvent) -> None:
+        try:
+            self.state = TRANSITIONS[self.state, event]
+        except KeyError:
+            raise IllegalTransition(f"segment {self.segment_id} is {self.state.name}, which has no {event.name}") from None
+
+    def _transcript(self, hypothesis: Hypothesis, *, stable: str, end: int, is_final: bool) -> Transcript:
+        self._revision += 1
+        return Transcript(
+            session_id=self._session_id,
+            segment_id=self.segment_id,
+            revision=self._revision,
+            is_final=is_final,
+            text=hypothesis.text,
+            stable_text=stable,
+            start=self.onset,
+            end=end,
+            confidence=hypothesis.confidence,
+            language=hypothesis.language or self.config.language,
+            words=tuple(
+                Word(word.text, self.audio_start + word.start, self.audio_start + word.end, word.confidence)
+                for word in hypothesis.words
+            ),
+        )

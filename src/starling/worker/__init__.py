@@ -1,0 +1,1 @@
+"""What runs where the model is. Start with ``recognize.py``."""

@@ -1,0 +1,99 @@
+"""Read this first: the recognizer, from the audio log to results.
+
+Three loops share the live sessions of this process. *Follow* takes records off the log and gives them to their session. *Listen*
+scores the waiting frames of all sessions as one batch. *Decode* (the scheduler's loop) turns utterances into text. Whatever
+reaches a session goes through its state machine, whose commands it carries out itself (``live.py``). Models run off the event
+loop, each on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from starling.core.audio import seconds
+from starling.core.errors import InvalidOption
+from starling.core.records import Opened
+from starling.scheduler.batcher import BatchOptions
+from starling.scheduler.loop import Answer, DecodeLoop, Offload
+from starling.session.options import SegmentationOptions
+from starling.telemetry.logs import get_logger
+from starling.worker.live import LiveSession, Ports
+
+log = get_logger(__name__)
+
+
+class RecognizerWorker:
+    """Follows an audio log until it is closed and every session on it has ended.
+
+    ``listen`` and ``decode`` run blocking calls off the event loop, each one call at a time. Raises InvalidOption for segments
+    longer than the engine takes.
+    """
+
+    def __init__(
+        self, ports: Ports, *, listen: Offload, decode: Offload, segmentation: SegmentationOptions, batching: BatchOptions
+    ) -> None:
+        longest = segmentation.max_segment + segmentation.pre_roll
+        if longest > seconds(ports.engine.capabilities.max_utterance):
+            raise InvalidOption(
+                f"segments of {longest:g} s are longer than the {seconds(ports.engine.capabilities.max_utterance):g} s that "
+                f"{ports.engine.capabilities.model} takes; lower segmentation.max_segment"
+            )
+        self._ports = ports
+        self._segmentation = segmentation
+        self._offload_vad = listen
+        self._sessions: dict[str, LiveSession] = {}
+        self._changed = asyncio.Event()
+        self._decoder = DecodeLoop(
+            ports.engine, options=batching, answer=self._answer, offload=decode, clock=ports.clock, metrics=ports.metrics
+        )
+
+    async def run(self) -> None:
+        """Recognize until the log is closed and all sessions have said what they had to say."""
+        async with asyncio.TaskGroup() as tasks:
+            loops = (tasks.create_task(self._listen()), tasks.create_task(self._decoder.run()))
+            await self._follow()
+            while self._sessions:
+                await self._change()
+            for loop in loops:
+                loop.cancel()
+
+    async def _follow(self) -> None:
+        async for records in self._ports.audio_log.follow():
+            for record in records:
+                if isinstance(record, Opened):
+                    opened = LiveSession(record, self._segmentation, self._ports, self._decoder.submit)
+                    self._sessions[record.session_id] = opened
+                elif live := self._sessions.get(record.session_id):
+                    await live.receive(record)
+                    self._settle(live)
+
+    async def _listen(self) -> None:
+        while True:
+            waiting = [(live, live.waiting) for live in self._sessions.values() if live.waiting is not None]
+            if not waiting:
+                await self._change()
+                continue
+            started = self._ports.clock.now()
+            scores = await self._offload_vad(partial(self._ports.vad.score, [frames for _, frames in waiting]))
+            self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
+            self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
+            for (live, _), heard in zip(waiting, scores, strict=True):
+                await live.hear(heard.tolist())
+                self._settle(live)
+
+    async def _answer(self, answer: Answer) -> None:
+        if live := self._sessions.get(answer.job.session_id):
+            await live.decoded(answer)
+            self._settle(live)
+
+    def _settle(self, live: LiveSession) -> None:
+        """After a session moved: drop it if it is over, and let the loops look again."""
+        if live.over:
+            self._sessions.pop(live.session_id, None)
+            self._decoder.cancel(live.session_id)
+        self._changed.set()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
