@@ -12,8 +12,8 @@ from starling.core.errors import IllegalTransition
 class State(StrEnum):
     """Where a component stands.
 
-    A component that waits for something to come back (a broker, say) is ``STARTING`` again, with the reason. ``FAILED`` is for what
-    only a restart can cure.
+    A component that waits for something to come back (a broker, say) is ``STARTING`` again, with the reason. ``FAILED`` is for
+    what only a restart can cure.
     """
 
     STARTING = "starting"

@@ -137,8 +137,8 @@ class Metrics:
     engine_in_flight = Level(
         "starling_engine_in_flight",
         "decodes",
-        "Decodes that wait or run.",
-        action="At its limit new sessions are refused with `engine`: add capacity.",
+        "Streams in the batch that the engine decodes now.",
+        action="Never 0 over minutes: the engine has no pause; add capacity before queue_wait of finals grows.",
     )
     real_time_factor = Spread(
         "starling_real_time_factor_ratio",
@@ -212,8 +212,7 @@ class Metrics:
         "starling_log_fields_refused_total",
         "fields",
         "Log fields that were left out because they could hold speech.",
-        action="Any: a line of code tries to log speech. Nothing leaked, but fix it.",
-        labels={"by": ("key", "type")},
+        action="Any: a line of code tries to log speech. Nothing leaked; its log line names the field under `refused`: fix it.",
     )
     model_info = Facts(
         "starling_model_info",
