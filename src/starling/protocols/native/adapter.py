@@ -1,0 +1,125 @@
+"""The native protocol as a state machine: client frames become verbs, session events become server frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, assert_never
+
+from starling.core.config import OpenRequest, SessionConfig
+from starling.core.errors import InvalidMessage, StarlingError
+from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
+from starling.protocols import verbs
+from starling.protocols.native import messages as wire
+from starling.protocols.native.options import audio_format, changes, client_ref
+from starling.protocols.native.presenter import Presenter
+from starling.protocols.verbs import Frame, Offer, Verb
+
+
+class State(StrEnum):
+    """How far a client has come. ``DONE``: the server has said its last word."""
+
+    AWAITING = "awaiting start"
+    STREAMING = "streaming"
+    ENDING = "ending"
+    DONE = "done"
+
+
+class Input(StrEnum):
+    """What a client frame is, as far as the table cares."""
+
+    START = "start"
+    AUDIO = "audio"
+    FINALIZE = "finalize"
+    CONFIGURE = "configure"
+    KEEPALIVE = "keepalive"
+    END = "end"
+
+
+TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
+    (State.AWAITING, Input.START): State.STREAMING,
+    (State.AWAITING, Input.AUDIO): State.STREAMING,
+    (State.AWAITING, Input.KEEPALIVE): State.AWAITING,
+    (State.STREAMING, Input.AUDIO): State.STREAMING,
+    (State.STREAMING, Input.FINALIZE): State.STREAMING,
+    (State.STREAMING, Input.CONFIGURE): State.STREAMING,
+    (State.STREAMING, Input.KEEPALIVE): State.STREAMING,
+    (State.STREAMING, Input.END): State.ENDING,
+    (State.ENDING, Input.KEEPALIVE): State.ENDING,
+}
+"""Where a frame leads. A missing row is a frame the client may not send there."""
+
+_INPUT: Final[dict[type[wire.ClientMessage], Input]] = {
+    wire.Start: Input.START,
+    wire.Finalize: Input.FINALIZE,
+    wire.Configure: Input.CONFIGURE,
+    wire.SetLangs: Input.CONFIGURE,
+    wire.KeepAlive: Input.KEEPALIVE,
+    wire.End: Input.END,
+}
+
+
+class NativeAdapter:
+    """``verbs.Adapter`` for the native protocol."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._state = State.AWAITING
+        self._request = OpenRequest(config=offer.defaults)
+        self._config = offer.defaults
+        self._presenter = Presenter()
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def receive(self, frame: Frame) -> Sequence[Verb]:
+        message = wire.decode_client(frame) if isinstance(frame, str) else frame
+        kind = Input.AUDIO if isinstance(message, bytes) else _INPUT[type(message)]
+        after = TRANSITIONS.get((self._state, kind))
+        if after is None:
+            allowed = ", ".join(given for state, given in TRANSITIONS if state is self._state) or "nothing more"
+            raise InvalidMessage(f"expected {allowed} in state '{self._state}', got {kind}")
+        found = self._verbs(message)
+        self._state = after
+        return found
+
+    def _verbs(self, message: wire.ClientMessage | bytes) -> Sequence[Verb]:
+        match message:
+            case bytes():
+                feed = verbs.Feed(message)
+                return [self._open(wire.Start()), feed] if self._state is State.AWAITING else [feed]
+            case wire.Start():
+                return [self._open(message)]
+            case wire.Configure() | wire.SetLangs():
+                self._config = self._configured(message)
+                return [verbs.Configure(self._config)]
+            case wire.Finalize():
+                return [verbs.Finalize()]
+            case wire.KeepAlive():
+                return [verbs.KeepAlive()]
+            case wire.End():
+                return [verbs.End()]
+            case _:
+                assert_never(message)
+
+    def _open(self, start: wire.Start) -> verbs.Open:
+        config = self._configured(start)
+        self._request = OpenRequest(audio=audio_format(start), config=config, client_ref=client_ref(start))
+        self._config = config
+        return verbs.Open(self._request)
+
+    def _configured(self, message: wire.OptionFrame | wire.SetLangs) -> SessionConfig:
+        config = self._config.updated(**changes(message))
+        return config.updated(language=self._offer.spoken(config.language))
+
+    def opened(self, session_id: str, trace_id: str) -> Sequence[Frame]:
+        return self._presenter.ready(self._request, self._offer.model, session_id=session_id, trace_id=trace_id)
+
+    def event(self, event: SessionEvent) -> Sequence[Frame]:
+        if isinstance(event, SessionDone | SessionFailed):
+            self._state = State.DONE
+        return self._presenter.event(event, words=self._config.words)
+
+    def error(self, error: StarlingError) -> Sequence[Frame]:
+        return self._presenter.error(error)

@@ -1,0 +1,95 @@
+"""What every dialect is reduced to: the verbs a client may use, and the adapter that finds them in its frames.
+
+An adapter is pure: no I/O, no clock. It asks its state table first and changes itself after, so that a refused frame changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from starling.core.config import OpenRequest, SessionConfig
+from starling.core.errors import InvalidOption, StarlingError
+from starling.core.transcript import SessionEvent
+
+Frame: TypeAlias = str | bytes
+"""One message of a socket: text or binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin a session. Comes once, before every other verb but KeepAlive."""
+
+    request: OpenRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Audio as the client encoded it, cut anywhere."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """End the open segment now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """The session's options from the next segment on."""
+
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """The client is there and has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No more audio comes. The last verb but KeepAlive."""
+
+
+Verb: TypeAlias = Open | Feed | Finalize | Configure | KeepAlive | End
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a server tells its adapters about itself. ``languages``: BCP 47 tags. ``defaults``: options a client did not give."""
+
+    model: str
+    languages: tuple[str, ...]
+    defaults: SessionConfig = field(default_factory=SessionConfig)
+
+    def spoken(self, language: str) -> str:
+        """The language of this server that serves ``language``, found by dropping subtags from the right (RFC 4647 section 3.4).
+
+        Raises InvalidOption when there is none.
+        """
+        known = {tag.lower(): tag for tag in self.languages}
+        wanted = language.lower()
+        while wanted not in known:
+            wanted, _, dropped = wanted.rpartition("-")
+            if not dropped:
+                raise InvalidOption(f"language must be one of {', '.join(self.languages)}, got {language!r}")
+        return known[wanted]
+
+
+class Adapter(Protocol):
+    """One client's side of a dialect."""
+
+    def receive(self, frame: Frame) -> Sequence[Verb]:
+        """The verbs in ``frame``, in order. Raises ClientError for a frame it cannot take; then nothing has changed."""
+
+    def opened(self, session_id: str, trace_id: str) -> Sequence[Frame]:
+        """The session that Open asked for exists."""
+
+    def event(self, event: SessionEvent) -> Sequence[Frame]:
+        """Recognition has something to say."""
+
+    def error(self, error: StarlingError) -> Sequence[Frame]:
+        """Something went wrong; the session may go on or not."""
