@@ -1,0 +1,100 @@
+"""Reach a server: dial, open a session, and say in plain words why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as dial
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+
+from starling.client.address import is_loopback, stream_url
+from starling.client.errors import Refused, Unreachable, overloaded
+from starling.client.session import NATIVE_PCM, Session
+from starling.core.audio import AudioFormat
+from starling.core.config import SessionConfig
+from starling.core.errors import Overloaded, StarlingError
+
+MESSAGE_BYTES: Final = 1024 * 1024
+"""The largest text frame taken from a server."""
+
+PING_INTERVAL: Final = 20.0
+"""Seconds between pings, which keep the entries of routers and proxies on the way alive."""
+
+PING_TIMEOUT: Final = 120.0
+"""Seconds without a pong until the server counts as gone.
+
+The library's 20 s would end healthy sessions: a server that slows a fast client down does not read, so a ping waits behind audio.
+"""
+
+CLOSE_TIMEOUT: Final = 2.0
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    config: SessionConfig | None = None,
+    *,
+    audio: AudioFormat = NATIVE_PCM,
+    client_ref: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    open_timeout: float = 10.0,
+) -> AsyncIterator[Session]:
+    """Open a session at ``url`` (see ``address.stream_url``) and close the connection on the way out, however that is.
+
+    ``audio`` says how the bytes to come are encoded. ``headers`` go with the upgrade request. A proxy set in the environment is
+    used, except to this machine itself. Raises Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with
+    ``retry_after`` when the server takes no more sessions, Refused for any other answer, and what ``Session`` raises.
+    """
+    address = stream_url(url)
+    connection = await _dial(address, headers or {}, open_timeout)
+    try:
+        session = Session(connection, config=config or SessionConfig(), audio=audio)
+        try:
+            async with asyncio.timeout(open_timeout):
+                await session.open(client_ref)
+        except TimeoutError:
+            raise Unreachable(f"{address} took the connection but opened no session within {open_timeout:g} s") from None
+        yield session
+    finally:
+        await connection.close()
+
+
+async def _dial(address: str, headers: Mapping[str, str], open_timeout: float) -> ClientConnection:
+    try:
+        return await dial(
+            address,
+            additional_headers=headers,
+            compression=None,  # speech does not compress, results are small
+            proxy=None if is_loopback(address) else True,
+            open_timeout=open_timeout,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
+            max_size=MESSAGE_BYTES,
+        )
+    except InvalidStatus as refused:
+        raise _refusal(address, refused) from None
+    except (InvalidHandshake, InvalidURI) as error:
+        raise Refused(f"{address} does not answer as a WebSocket server: {error}", status=0) from None
+    except TimeoutError:
+        raise Unreachable(f"nobody answered at {address} within {open_timeout:g} s") from None
+    except OSError as error:
+        raise Unreachable(f"nobody answers at {address} ({error.strerror or error}): is the server running?") from None
+
+
+def _refusal(address: str, refused: InvalidStatus) -> StarlingError:
+    response = refused.response
+    status = response.status_code
+    if status != Overloaded.http_status:
+        return Refused(
+            f"{address} answered HTTP {status}, not a session: is this the address of a Starling server?", status=status
+        )
+    try:
+        retry_after = float(response.headers["Retry-After"])
+    except (KeyError, ValueError):  # absent, or a date
+        retry_after = None
+    return overloaded(f"{address} takes no new session now", retry_after)
