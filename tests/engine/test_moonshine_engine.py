@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NoReturn
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from contracts.engine_contract import EngineContract, Subject
+from recordings import recording
+from starling.core.audio import SAMPLE_RATE, Samples
+from starling.core.errors import EngineFailed
+from starling.core.ports import EngineStream, StreamOptions
+from starling.core.transcript import Hypothesis
+from starling.engine.moonshine.engine import TOKENS_PER_SECOND, Model, MoonshineEngine, MoonshineStream
+from starling.engine.moonshine.graphs import Encoder
+
+pytestmark = pytest.mark.model
+
+
+def decode(engine: MoonshineEngine, stream: EngineStream) -> Hypothesis:
+    (outcome,) = engine.decode_streams([stream])
+    assert isinstance(outcome, Hypothesis), outcome
+    return outcome
+
+
+def final(engine: MoonshineEngine, samples: Samples) -> Hypothesis:
+    stream = engine.create_stream(StreamOptions())
+    stream.accept_waveform(samples)
+    stream.input_finished(len(samples))
+    return decode(engine, stream)
+
+
+class BrokenEncoder(Encoder):
+    """Quotes what it was given when it fails, as a library may."""
+
+    def __init__(self) -> None:
+        pass
+
+    def encode(self, audio: NDArray[np.float32]) -> NoReturn:
+        raise ValueError(f"cannot encode {audio.tolist()}")
+
+
+class TestContract(EngineContract):
+    @pytest.fixture
+    def subject(self, moonshine: Model) -> Subject:
+        def break_stream(stream: EngineStream) -> None:
+            assert isinstance(stream, MoonshineStream)
+            stream.draft = (10**6,)
+
+        speech = recording("two_cities")
+        return Subject(
+            engine=MoonshineEngine(moonshine),
+            speech=[speech[16_000:60_000], speech[80_000:112_000], speech[130_000:154_000]],
+            break_stream=break_stream,
+        )
+
+
+@pytest.fixture(scope="module")
+def engine(moonshine: Model) -> MoonshineEngine:
+    return MoonshineEngine(moonshine)
+
+
+def words(text: str) -> str:
+    """The words of ``text``: processors whose int8 products round differently may move a comma."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def test_it_reads_the_opening_of_a_tale_of_two_cities(engine: MoonshineEngine) -> None:
+    hypothesis = final(engine, recording("two_cities")[:136_000])
+    assert words(hypothesis.text) == (
+        "it was the best of times it was the worst of times it was the age of wisdom it was the age of foolishness"
+    )
+
+
+def test_it_reads_beckett(engine: MoonshineEngine) -> None:
+    hypothesis = final(engine, recording("beckett"))
+    assert words(hypothesis.text) == "ever tried ever failed no matter try again fail again fail better"
+    assert hypothesis.end == len(recording("beckett"))
+    assert hypothesis.confidence is not None
+    assert 0.8 < hypothesis.confidence < 0.95
+
+
+def test_partials_follow_the_speech_to_its_end(engine: MoonshineEngine) -> None:
+    samples = recording("beckett")
+    stream = engine.create_stream(StreamOptions())
+    partials = []
+    for start in range(0, len(samples), 16_000):
+        stream.accept_waveform(samples[start : start + 16_000])
+        partials.append(decode(engine, stream))
+    assert [partial.end for partial in partials] == [*range(16_000, len(samples), 16_000), len(samples)]
+    assert partials[2].text.startswith("Ever tried")
+    assert partials[-1].text.endswith("fail better.")
+
+
+def test_clear_speech_is_surer_than_noise(engine: MoonshineEngine) -> None:
+    noise = np.random.default_rng(0).normal(0, 2000, 3 * SAMPLE_RATE).astype(np.int16)
+    speech, hiss = final(engine, recording("two_cities")[: 5 * SAMPLE_RATE]), final(engine, noise)
+    assert speech.confidence is not None
+    assert hiss.confidence is None or hiss.confidence < 0.7 * speech.confidence
+
+
+def test_a_final_has_no_more_tokens_than_its_duration_allows(engine: MoonshineEngine) -> None:
+    stream = engine.create_stream(StreamOptions())
+    assert isinstance(stream, MoonshineStream)
+    samples = np.tile(recording("two_cities")[20_000:26_000], 8)
+    for start in range(0, len(samples), 6_000):
+        stream.accept_waveform(samples[start : start + 6_000])
+        decode(engine, stream)
+        assert len(stream.draft) <= np.ceil(TOKENS_PER_SECOND * (start + 6_000) / SAMPLE_RATE)
+
+
+def test_an_error_of_a_decode_quotes_neither_audio_nor_text(moonshine: Model) -> None:
+    engine = MoonshineEngine(replace(moonshine, encoder=BrokenEncoder()))
+    stream = engine.create_stream(StreamOptions())
+    stream.accept_waveform(recording("beckett"))
+    (failure,) = engine.decode_streams([stream])
+    assert isinstance(failure, EngineFailed)
+    assert failure.message == "decoding raised ValueError: the utterance has no text"
+
+
+def test_a_stream_recovers_when_its_decode_does(engine: MoonshineEngine) -> None:
+    samples = recording("beckett")[:32_000]
+    stream = engine.create_stream(StreamOptions())
+    stream.accept_waveform(samples)
+    stream.draft = (10**6,)
+    (failure,) = engine.decode_streams([stream])
+    assert isinstance(failure, EngineFailed)
+    stream.input_finished(len(samples))
+    assert decode(engine, stream) == final(engine, samples)
+
+
+def test_closing_an_engine_leaves_others_of_the_same_model_alone(moonshine: Model) -> None:
+    one, other = MoonshineEngine(moonshine), MoonshineEngine(moonshine)
+    one.close()
+    assert final(other, recording("beckett")[:16_000]).end == 16_000

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starling.core.errors import ModelUnavailable
+from starling.engine.moonshine.tokens import BEGIN, END, Vocabulary, parse_pieces
+from starling.engine.moonshine.weights import read_weights, wheel_folder
+
+
+def serialise(pieces: list[bytes]) -> bytes:
+    def length(piece: bytes) -> bytes:
+        return bytes([len(piece)]) if len(piece) < 128 else bytes([len(piece) % 128 + 128, len(piece) // 128])
+
+    return b"".join(length(piece) + piece for piece in pieces)
+
+
+PIECES = st.lists(st.binary(max_size=300), max_size=20)
+
+
+@given(PIECES)
+def test_pieces_survive_the_round_trip(pieces: list[bytes]) -> None:
+    assert parse_pieces(serialise(pieces)) == pieces
+
+
+@given(PIECES.filter(lambda pieces: bool(pieces) and bool(pieces[-1])), st.data())
+def test_a_file_that_ends_inside_of_a_piece_is_refused(pieces: list[bytes], data: st.DataObject) -> None:
+    whole = serialise(pieces)
+    last = len(whole) - len(serialise(pieces[:-1]))
+    missing = data.draw(st.integers(1, last - 1))
+    with pytest.raises(ModelUnavailable, match=f"inside of piece {len(pieces) - 1}"):
+        parse_pieces(whole[:-missing])
+
+
+@given(st.text().filter(lambda text: "\N{LOWER ONE EIGHTH BLOCK}" not in text))
+def test_text_spelt_in_bytes_comes_back(text: str) -> None:
+    vocabulary = Vocabulary([bytes([byte]) for byte in range(256)])
+    assert vocabulary.text(text.encode()) == text.strip()
+
+
+def test_a_character_cut_in_two_is_left_out() -> None:
+    vocabulary = Vocabulary([b"caf", "é".encode()[:1], "é".encode()[1:]])
+    assert vocabulary.text([0, 1, 2]) == "café"
+    assert vocabulary.text([0, 1]) == "caf"
+
+
+def test_markers_are_no_text() -> None:
+    vocabulary = Vocabulary([b"<s>", b"<>", b"<", "▁a<b>".encode(), b"<<ST_1>>"])
+    assert vocabulary.text([0, 3, 1, 2, 4]) == "a<b><><"
+
+
+@pytest.mark.model
+def test_the_shipped_vocabulary() -> None:
+    pieces = parse_pieces(read_weights(wheel_folder()).tokenizer)
+    assert serialise(pieces) == read_weights(wheel_folder()).tokenizer
+    assert (len(pieces), pieces[BEGIN], pieces[END]) == (32_768, b"<s>", b"</s>")
+    vocabulary = Vocabulary(pieces)
+    words = [pieces.index(piece.encode()) for piece in ("▁best", "▁of", "▁times")]
+    assert vocabulary.text([BEGIN, *words, END]) == "best of times"
+    assert len(vocabulary) == 32_768
