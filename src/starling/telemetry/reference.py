@@ -11,8 +11,8 @@ PROSE = """\
 # Metrics
 
 `GET /metrics` answers in the Prometheus text format. Every name begins with `starling_`, is in base units, and is declared once,
-in `src/starling/telemetry/metrics.py`. This page is written from there (`python -m starling.telemetry.reference > docs/metrics.md`)
-and a test compares the two. The usual `process_*` metrics (CPU, memory, open files) are there too.
+in `src/starling/telemetry/metrics.py`. This page is written from there by `python -m starling.telemetry.reference`, and a test
+compares the two. The usual `process_*` metrics (CPU, memory, open files) are there too.
 
 A histogram `x` is three series: `x_bucket{le="..."}`, `x_sum` and `x_count`. Series whose labels are known exist from the start,
 at zero, so that an alert can tell "nothing happened" from "not measured".

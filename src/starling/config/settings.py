@@ -1,0 +1,178 @@
+"""Every setting of Starling, declared once: type, default, range, unit and what it is for.
+
+``docs/configuration.md`` is written from this file. No package sees this tree: the composition root hands each its own Options.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, VadMode
+from starling.telemetry.logs import LogFormat, LogLevel
+
+
+class EngineName(StrEnum):
+    """The engines that come with Starling."""
+
+    MOONSHINE_TINY_EN = "moonshine-tiny-en"
+    SCRIPTED = "scripted"
+
+
+def setting(
+    default: Any, purpose: str, *, unit: str = "", low: float | None = None, high: float | None = None, secret: bool = False
+) -> Any:
+    """One setting. ``low`` and ``high`` are the ends of its range, inclusive. A ``secret`` is never shown."""
+    return Field(default, description=purpose, ge=low, le=high, json_schema_extra={"unit": unit, "secret": secret})
+
+
+class Group(BaseModel):
+    """Settings that belong together; the class's docstring introduces them in the docs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_min_length=1)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """TOML's ``true`` is not the number 1."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("a truth value where none belongs")
+        return value
+
+
+class Server(Group):
+    """Where the server listens, whom it lets in, and how long it is patient."""
+
+    host: str = setting("127.0.0.1", "address to listen on; `0.0.0.0` for every network, behind a proxy that speaks TLS")
+    port: int = setting(8000, "TCP port; 0 takes any free one", low=0, high=65535)
+    allowed_origins: tuple[str, ...] = setting(
+        (), "web pages of other origins that may connect, as `https://example.org`; pages of this server always may"
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        ("localhost", "127.0.0.1", "::1"),
+        "names by which clients may address this server; `*` is any. Keeps foreign pages from reaching it by DNS rebinding",
+    )
+    max_sessions: int = setting(
+        32, "sessions open at once; one more is refused with `Retry-After`", unit="sessions", low=1, high=100_000
+    )
+    max_sessions_per_address: int = setting(
+        16, "the same for one client address; behind a proxy all clients share one", unit="sessions", low=1, high=100_000
+    )
+    max_frame_bytes: int = setting(1_048_576, "largest WebSocket message", unit="bytes", low=4096, high=16_777_216)
+    idle_timeout: float = setting(
+        60.0, "close a session that sent neither audio nor a keepalive", unit="seconds", low=1, high=3600
+    )
+    start_timeout: float = setting(
+        10.0, "close a connection that sent nothing since it opened", unit="seconds", low=0.5, high=300
+    )
+    send_timeout: float = setting(
+        10.0, "close a session whose client does not read its results", unit="seconds", low=0.5, high=300
+    )
+    max_session_seconds: float = setting(14_400.0, "longest session", unit="seconds", low=1, high=604_800)
+    drain_grace: float = setting(
+        10.0, "time for open segments to finish after SIGTERM or Ctrl-C", unit="seconds", low=0, high=600
+    )
+
+
+class Session(Group):
+    """What a session gets that does not ask for anything else. Clients may choose their own values within the same ranges."""
+
+    language: str = setting("en", "language of the speech, as a BCP 47 tag")
+    partials: bool = setting(True, "send partial results while a person speaks")  # noqa: FBT003 (a default, not an argument)
+    partial_interval_ms: int = setting(
+        300,
+        "new speech between two partial results",
+        unit="milliseconds",
+        low=round(PARTIAL_INTERVAL_RANGE[0] * 1000),
+        high=round(PARTIAL_INTERVAL_RANGE[1] * 1000),
+    )
+    endpoint_silence_ms: int = setting(
+        500,
+        "silence that ends a segment; lower is snappier, higher cuts fewer sentences",
+        unit="milliseconds",
+        low=round(ENDPOINT_SILENCE_RANGE[0] * 1000),
+        high=round(ENDPOINT_SILENCE_RANGE[1] * 1000),
+    )
+    vad: VadMode = setting(
+        VadMode.BOTH, "detectors that must hear speech before a segment opens; `off` takes all audio for speech"
+    )
+    words: bool = setting(False, "send times and confidences of words, where the engine has them")  # noqa: FBT003 (a default)
+
+
+class Segmentation(Group):
+    """How speech is cut into segments. Change these with a recording at hand to compare."""
+
+    onset_threshold: float = setting(0.5, "speech probability at which speech may begin", unit="probability", low=0.01, high=0.99)
+    offset_threshold: float = setting(
+        0.35, "speech probability below which it pauses; at most the onset's", unit="probability", low=0.01, high=0.99
+    )
+    min_speech: float = setting(0.09, "speech that opens a segment", unit="seconds", low=0.03, high=2)
+    pre_roll: float = setting(0.3, "audio decoded from before the speech", unit="seconds", low=0, high=2)
+    tail: float = setting(0.25, "audio decoded from after the speech", unit="seconds", low=0, high=2)
+    max_segment: float = setting(15.0, "a longer segment is cut where its voice is weakest", unit="seconds", low=2, high=28)
+    min_segment: float = setting(8.0, "where the search for that place begins", unit="seconds", low=1, high=27)
+    first_partial: float = setting(0.25, "speech before the first partial result", unit="seconds", low=0.05, high=5)
+    idle_checkpoint: float = setting(5.0, "silence between checkpoints; must exceed `pre_roll`", unit="seconds", low=0.5, high=60)
+
+
+class Scheduler(Group):
+    """In which company and how soon segments are decoded."""
+
+    max_batch: int = setting(
+        1, "segments decoded together; 1 for an engine that gains nothing by it", unit="segments", low=1, high=256
+    )
+    max_wait: float = setting(0.0, "how long a partial may wait for others to share its batch", unit="seconds", low=0, high=1)
+    partial_lifetime: float = setting(2.0, "a partial that waited longer is dropped", unit="seconds", low=0.1, high=30)
+    max_pending: int = setting(1024, "partials that may wait", unit="partials", low=1, high=100_000)
+
+
+class Engine(Group):
+    """What turns speech into text."""
+
+    name: EngineName = setting(
+        EngineName.MOONSHINE_TINY_EN, "`scripted` hears nothing and says made-up words: for tests and load"
+    )
+
+
+class Gate(Group):
+    """The silence gate in front of the recognizer: long silence is counted, not carried."""
+
+    enabled: bool = setting(True, "use the gate")  # noqa: FBT003 (a default, not an argument)
+    hangover: float = setting(2.0, "silence that passes before the gate shuts", unit="seconds", low=0.1, high=30)
+    pre_roll: float = setting(
+        1.0, "audio from before the sound that opens the gate, passed on with it", unit="seconds", low=0.1, high=10
+    )
+
+
+class AudioLog(Group):
+    """Audio between gateway and recognizer."""
+
+    max_lead_seconds: float = setting(
+        60.0,
+        "audio that a session may be ahead of its recognition; then its client is slowed down",
+        unit="seconds",
+        low=30,
+        high=600,
+    )
+
+
+class Log(Group):
+    """Events on stderr. They never hold speech."""
+
+    level: LogLevel = setting(LogLevel.INFO, "least important events that are shown")
+    format: LogFormat = setting(LogFormat.AUTO, "`auto` is text on a terminal and JSON elsewhere")
+
+
+class Settings(Group):
+    """The whole tree."""
+
+    server: Server = Server()
+    session: Session = Session()
+    segmentation: Segmentation = Segmentation()
+    scheduler: Scheduler = Scheduler()
+    engine: Engine = Engine()
+    gate: Gate = Gate()
+    audio_log: AudioLog = AudioLog()
+    log: Log = Log()
