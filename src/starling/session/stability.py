@@ -14,7 +14,7 @@ class StablePrefix:
 
     __slots__ = ("_hold_back", "_recent", "_stable")
 
-    def __init__(self, agreement: int = 2, hold_back: int = 1) -> None:
+    def __init__(self, agreement: int = 3, hold_back: int = 1) -> None:
         self._recent: deque[list[str]] = deque(maxlen=agreement)
         self._hold_back = hold_back
         self._stable: list[str] = []
