@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from client.scripted_server import DONE, READY, Peer, playing, refusing, result
 from starling.client import (
@@ -22,9 +23,10 @@ from starling.client import (
     converse,
     transcribe_stream,
 )
+from starling.client.options import Options
 from starling.client.session import FRAME_BYTES
 from starling.core.audio import AudioFormat, Encoding, Samples
-from starling.core.config import SessionConfig, VadMode
+from starling.core.config import VadMode
 from starling.core.errors import CorruptAudio, InvalidMessage, InvalidOption, Overloaded, UnsupportedAudio
 from starling.protocols.native.messages import (
     Audio,
@@ -89,27 +91,27 @@ def test_a_session_from_start_to_done() -> None:
         start = await greet(peer)
         assert start.audio == Audio(encoding=Encoding.PCM_S16LE, sample_rate=16_000, channels=1)
         assert (start.language, start.partial_interval_ms, start.vad, start.client_ref) == ("de", 250, VadMode.SILERO, "mine")
+        assert start.endpoint_silence_ms is UNSET, "what was not asked for stays as the server has it"
         assert peer.headers["Authorization"] == "Bearer key"
         await peer.expect(KeepAlive)
         await peer.expect(Finalize)
         changed = await peer.expect(Configure)
-        assert isinstance(changed, Configure)
-        assert (changed.language, changed.words) == ("en", True)
+        assert changed == Configure(words=True, endpoint_silence_ms=1000, partials=False)
         await peer.expect(End)
         heard = peer.heard
         await peer.send(result("Hello.", final=True), DONE)
 
     async def test() -> None:
-        config = SessionConfig(language="de", partial_interval=0.25, vad=VadMode.SILERO)
+        options = Options(language="de", partial_interval=0.25, vad=VadMode.SILERO)
         async with (
             playing(script) as url,
-            connect(url, config, client_ref="mine", headers={"Authorization": "Bearer key"}) as session,
+            connect(url, client_ref="mine", headers={"Authorization": "Bearer key"}, **options) as session,
         ):
             assert session.ready == READY
             await session.send(SPEECH)
             await session.keepalive()
             await session.finalize()
-            await session.configure(SessionConfig(words=True))
+            await session.configure(words=True, endpoint_silence=1, partials=False)
             await session.end()
             await session.end()
             assert [message async for message in session] == [result("Hello.", final=True), DONE]
@@ -125,13 +127,12 @@ def test_a_target_language_is_set_after_the_start_and_when_it_changes() -> None:
     async def script(peer: Peer) -> None:
         await greet(peer)
         assert await peer.expect(SetLangs) == SetLangs(target_language="de")
-        await peer.expect(Configure)
         assert await peer.expect(SetLangs) == SetLangs(target_language=None)
         await peer.send(DONE)
 
     async def test() -> None:
-        async with playing(script) as url, connect(url, SessionConfig(target_language="de")) as session:
-            await session.configure(SessionConfig())
+        async with playing(script) as url, connect(url, target_language="de") as session:
+            await session.configure(target_language=None)
             assert await anext(session) == DONE
 
     run(test())
@@ -338,6 +339,16 @@ def test_something_else_before_ready_is_a_mismatch() -> None:
         async with playing(script) as url:
             with pytest.raises(ProtocolMismatch, match="expected ready"):
                 async with connect(url):
+                    pass
+
+    run(test())
+
+
+def test_an_option_out_of_range_is_refused_on_this_side() -> None:
+    async def test() -> None:
+        async with playing(lambda peer: peer.expect(End)) as url:
+            with pytest.raises(InvalidOption, match="endpoint_silence must be between"):
+                async with connect(url, endpoint_silence=60):
                     pass
 
     run(test())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Unpack
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
@@ -13,9 +13,9 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from starling.client.address import is_loopback, stream_url
 from starling.client.errors import Refused, Unreachable, overloaded
+from starling.client.options import Options
 from starling.client.session import NATIVE_PCM, Session
 from starling.core.audio import AudioFormat
-from starling.core.config import SessionConfig
 from starling.core.errors import Overloaded, StarlingError
 
 MESSAGE_BYTES: Final = 1024 * 1024
@@ -36,26 +36,27 @@ CLOSE_TIMEOUT: Final = 2.0
 @asynccontextmanager
 async def connect(
     url: str,
-    config: SessionConfig | None = None,
     *,
     audio: AudioFormat = NATIVE_PCM,
     client_ref: str | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
+    **options: Unpack[Options],
 ) -> AsyncIterator[Session]:
     """Open a session at ``url`` (see ``address.stream_url``) and close the connection on the way out, however that is.
 
-    ``audio`` says how the bytes to come are encoded. ``headers`` go with the upgrade request. A proxy set in the environment is
-    used, except to this machine itself. Raises Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with
-    ``retry_after`` when the server takes no more sessions, Refused for any other answer, and what ``Session`` raises.
+    ``audio`` says how the bytes to come are encoded; ``options`` are those of the session, the server's own where not given.
+    ``headers`` go with the upgrade request. A proxy set in the environment is used, except to this machine itself. Raises
+    Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with ``retry_after`` when the server takes no more
+    sessions, Refused for any other answer, and what ``Session`` raises.
     """
     address = stream_url(url)
     connection = await _dial(address, headers or {}, open_timeout)
     try:
-        session = Session(connection, config=config or SessionConfig(), audio=audio)
+        session = Session(connection, audio)
         try:
             async with asyncio.timeout(open_timeout):
-                await session.open(client_ref)
+                await session.open(client_ref, options)
         except TimeoutError:
             raise Unreachable(f"{address} took the connection but opened no session within {open_timeout:g} s") from None
         yield session

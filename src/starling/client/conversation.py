@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import suppress
+from typing import Unpack
 
 from starling.client.connection import connect
 from starling.client.errors import SessionLost
+from starling.client.options import Options
 from starling.client.pacing import paced
 from starling.client.session import Session
 from starling.core.audio import Samples
-from starling.core.config import SessionConfig
 from starling.core.errors import StarlingError
 from starling.protocols.native.messages import Result, ServerMessage
 
@@ -54,9 +55,7 @@ async def converse(
         raise SessionLost("the server was done before all audio was sent: it is shutting down", closed_with=1000)
 
 
-def transcribe_stream(
-    url: str, chunks: Iterable[Samples], config: SessionConfig | None = None, *, speed: float = 0.0
-) -> list[Result]:
+def transcribe_stream(url: str, chunks: Iterable[Samples], *, speed: float = 0.0, **options: Unpack[Options]) -> list[Result]:
     """Send ``chunks`` (int16, 16 kHz mono) to the server at ``url`` and return the finals: the whole client in one blocking call.
 
     ``speed``: times real time; 0 sends as fast as the server takes it. Raises what ``connect`` and ``converse`` do.
@@ -68,7 +67,7 @@ def transcribe_stream(
             finals.append(message)
 
     async def run() -> None:
-        async with connect(url, config) as session:
+        async with connect(url, **options) as session:
             await converse(session, paced(chunks, speed=speed), keep)
 
     asyncio.run(run())

@@ -21,7 +21,7 @@ class Latency:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._began = now()
-        self._heard: set[int] = set()
+        self._newest = -1
         self._first: list[float] = []
         self._partial: list[float] = []
         self._final: list[float] = []
@@ -31,8 +31,8 @@ class Latency:
         at = self._now() - self._began
         if not result.text:
             return
-        if result.segment_id not in self._heard:
-            self._heard.add(result.segment_id)
+        if result.segment_id > self._newest:
+            self._newest = result.segment_id
             _keep(self._first, at - result.start)
         _keep(self._final if result.is_final else self._partial, at - result.end)
 

@@ -7,7 +7,7 @@ messages that are not read make the connection wait. So read while you send, in 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final, TypedDict
+from typing import Final, Unpack
 
 import numpy as np
 from msgspec import UNSET
@@ -15,8 +15,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from starling.client.errors import ProtocolMismatch, SessionAborted, SessionLost, overloaded
+from starling.client.options import Options, on_the_wire
 from starling.core.audio import AudioFormat, Samples
-from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import InvalidMessage, Overloaded, StarlingError, UnsupportedAudio
 from starling.protocols.native.messages import (
     Audio,
@@ -44,9 +44,8 @@ NATIVE_PCM: Final = AudioFormat()
 class Session:
     """An open session. Get one from ``connect``; iterate over it until ``Done``, which is the last message."""
 
-    def __init__(self, connection: ClientConnection, *, config: SessionConfig, audio: AudioFormat) -> None:
+    def __init__(self, connection: ClientConnection, audio: AudioFormat) -> None:
         self._connection = connection
-        self._config = config
         self._audio = audio
         self._ready: Ready | None = None
         self._error: Error | None = None
@@ -75,12 +74,12 @@ class Session:
         """End the open segment now, as if silence had ended it."""
         await self._transmit(encode(Finalize()))
 
-    async def configure(self, config: SessionConfig) -> None:
-        """Use ``config`` from the next segment on."""
-        await self._transmit(encode(Configure(**_options(config))))
-        if config.target_language != self._config.target_language:
-            await self._transmit(encode(SetLangs(target_language=config.target_language)))
-        self._config = config
+    async def configure(self, **options: Unpack[Options]) -> None:
+        """Change ``options`` from the next segment on. Raises InvalidOption for a value out of range."""
+        if wire := on_the_wire(options):
+            await self._transmit(encode(Configure(**wire)))
+        if "target_language" in options:
+            await self._transmit(encode(SetLangs(target_language=options["target_language"])))
 
     async def keepalive(self) -> None:
         """Say that this client is still here while it has no audio to send."""
@@ -109,11 +108,11 @@ class Session:
             self._error = message
         return message
 
-    async def open(self, client_ref: str | None = None) -> None:
+    async def open(self, client_ref: str | None, options: Options) -> None:
         """Send ``start`` and wait for ``ready``; ``connect`` calls it. Raises what iterating does."""
         audio = Audio(encoding=self._audio.encoding, sample_rate=self._audio.sample_rate, channels=self._audio.channels)
         reference = UNSET if client_ref is None else client_ref
-        await self._transmit(encode(Start(audio=audio, client_ref=reference, **_options(self._config))))
+        await self._transmit(encode(Start(audio=audio, client_ref=reference, **on_the_wire(options))))
         while self._ready is None:
             match await anext(self):
                 case Ready() as ready:
@@ -122,8 +121,8 @@ class Session:
                     continue  # the close that follows says the rest
                 case other:
                     raise ProtocolMismatch(f"expected ready as the server's first message, got {type(other).__name__.lower()}")
-        if self._config.target_language is not None:
-            await self._transmit(encode(SetLangs(target_language=self._config.target_language)))
+        if "target_language" in options:
+            await self._transmit(encode(SetLangs(target_language=options["target_language"])))
 
     def _encoded(self, audio: Samples) -> bytes:
         if self._audio != NATIVE_PCM:
@@ -165,23 +164,3 @@ def _failure(error: Error) -> StarlingError:
     if error.code == Overloaded.code:
         return overloaded(error.message, error.retry_after if isinstance(error.retry_after, float) else None)
     return SessionAborted(error.message, reason=error.code)
-
-
-class _Options(TypedDict):
-    language: str
-    partials: bool
-    partial_interval_ms: int
-    endpoint_silence_ms: int
-    words: bool
-    vad: VadMode
-
-
-def _options(config: SessionConfig) -> _Options:
-    return _Options(
-        language=config.language,
-        partials=config.partials,
-        partial_interval_ms=round(config.partial_interval * 1000),
-        endpoint_silence_ms=round(config.endpoint_silence * 1000),
-        words=config.words,
-        vad=config.vad,
-    )
