@@ -1,0 +1,1 @@
+"""Who is speaking when: Silero and WebRTC behind the ``Vad`` port, and the gate that keeps long silence off the log."""
