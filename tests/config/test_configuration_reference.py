@@ -10,8 +10,10 @@ from starling.config.reference import EXAMPLE, render_configuration_markdown
 from starling.config.settings import Group, Settings
 from starling.config.tree import Leaf, groups, leaves
 from starling.core.config import SessionConfig
+from starling.gateway.options import GatewayOptions
 from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
+from starling.vad.gate import GateOptions
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -48,6 +50,20 @@ def test_defaults_keep_their_own_rules(group: type[Group]) -> None:
 )
 def test_settings_run_parallel_to_the_options_they_become(group: Group, options: Any) -> None:
     assert {name: getattr(options, name) for name in options.__dataclass_fields__} == group.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("group", "options", "renamed"),
+    [
+        (Settings().gate, GateOptions(), {}),
+        (Settings().server, GatewayOptions(), {"max_frame_bytes": "max_frame", "max_session_seconds": "max_session"}),
+    ],
+    ids=["gate", "server"],
+)
+def test_settings_share_the_defaults_of_options_that_have_more(group: Group, options: Any, renamed: dict[str, str]) -> None:
+    chosen = {"drain_grace", "max_sessions", "max_sessions_per_address"}  # a matter of one server's size
+    values = {name: value for name, value in group.model_dump().items() if name not in chosen}
+    assert {name: getattr(options, renamed.get(name, name)) for name in values} == values
 
 
 def test_a_session_gets_the_defaults_of_the_core() -> None:

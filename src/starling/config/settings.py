@@ -48,14 +48,18 @@ class Server(Group):
     host: str = setting("127.0.0.1", "address to listen on; `0.0.0.0` for every network, behind a proxy that speaks TLS")
     port: int = setting(8000, "TCP port; 0 takes any free one", low=0, high=65535)
     allowed_origins: tuple[str, ...] = setting(
-        (), "web pages of other origins that may connect, as `https://example.org`; pages of this server always may"
+        (), "web pages of other sites that may connect, as `https://example.org`; `*` is any. This server's own always may"
     )
     allowed_hosts: tuple[str, ...] = setting(
-        ("localhost", "127.0.0.1", "::1"),
-        "names by which clients may address this server; `*` is any. Keeps foreign pages from reaching it by DNS rebinding",
+        (),
+        "names of this server besides `localhost`, `server.host` and addresses; `*` is any. Keeps out DNS rebinding",
     )
     max_sessions: int = setting(
-        32, "sessions open at once; one more is refused with `Retry-After`", unit="sessions", low=1, high=100_000
+        32,
+        "sessions open at once; one more is refused with `Retry-After`",
+        unit="sessions",
+        low=1,
+        high=100_000,
     )
     max_sessions_per_address: int = setting(
         16, "the same for one client address; behind a proxy all clients share one", unit="sessions", low=1, high=100_000
@@ -140,7 +144,13 @@ class Gate(Group):
     """The silence gate in front of the recognizer: long silence is counted, not carried."""
 
     enabled: bool = setting(True, "use the gate")  # noqa: FBT003 (a default, not an argument)
-    hangover: float = setting(2.0, "silence that passes before the gate shuts", unit="seconds", low=0.1, high=30)
+    hangover: float = setting(
+        1.5,
+        "silence that passes before the gate shuts; longer than the session's endpoint silence",
+        unit="seconds",
+        low=0.1,
+        high=30,
+    )
     pre_roll: float = setting(
         1.0, "audio from before the sound that opens the gate, passed on with it", unit="seconds", low=0.1, high=10
     )

@@ -60,8 +60,8 @@ class Metrics:
         "starling_sessions_refused_total",
         "sessions",
         "Sessions that were turned away, by the reason given to the client.",
-        action="`capacity`, `engine`, `log`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
-        labels={"reason": ("capacity", "address", "engine", "log", "forbidden", "starting", "draining")},
+        action="`capacity`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
+        labels={"reason": ("capacity", "address", "forbidden", "starting", "draining")},
     )
 
     # --- audio in ---
@@ -137,7 +137,7 @@ class Metrics:
     engine_in_flight = Level(
         "starling_engine_in_flight",
         "decodes",
-        "Streams in the batch that the engine decodes now.",
+        "Decodes that wait or run.",
         action="Never 0 over minutes: the engine has no pause; add capacity before queue_wait of finals grows.",
     )
     real_time_factor = Spread(

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from starling.config.doctor import (
+    Check,
+    Status,
+    attempt,
+    check_clock,
+    check_cpu,
+    check_memory,
+    check_microphone,
+    check_names,
+    check_onnxruntime,
+    check_open_files,
+    check_port,
+    check_python,
+    check_terminal,
+    run_checks,
+)
+from starling.config.machine import Machine
+from starling.config.settings import AudioLog, Server, Settings
+from starling.core.errors import ModelUnavailable
+
+GIB = 1 << 30
+
+GOOD = Machine(
+    python=(3, 12, 1),
+    architecture="x86_64",
+    onnxruntime="1.23.2",
+    cpus=2,
+    cpu_quota=None,
+    cpu_features=frozenset({"sse2", "avx2", "avx512_vnni"}),
+    memory=8 * GIB,
+    memory_limit=None,
+    open_files=1024,
+    tick=1e-9,
+    year=2026,
+    sounddevice=True,
+    portaudio=True,
+    terminal=True,
+    encoding="utf-8",
+)
+
+
+def server(**changes: Any) -> Settings:
+    return Settings(server=Server(**changes))
+
+
+def test_a_good_machine_passes_everything() -> None:
+    checks = run_checks(server(port=0), machine=GOOD)
+    assert [check for check in checks if check.status is not Status.OK] == []
+    assert all(check.detail and not check.remedy for check in checks)
+    assert len({check.name for check in checks}) == len(checks)
+
+
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
+def test_python_too_old_or_too_new(version: tuple[int, int, int]) -> None:
+    assert check_python(replace(GOOD, python=version)).status is Status.FAIL
+
+
+def test_onnxruntime() -> None:
+    assert check_onnxruntime(replace(GOOD, onnxruntime=None)).status is Status.FAIL
+    other = check_onnxruntime(replace(GOOD, onnxruntime="1.24.0"))
+    assert (other.status, other.remedy) == (Status.WARN, "pip install onnxruntime==1.23.2")
+
+
+def test_cpu() -> None:
+    assert check_cpu(GOOD).detail == "2 cores, x86_64 avx2 avx512_vnni"
+    assert check_cpu(replace(GOOD, cpus=1, cpu_quota=1.5)).detail.startswith("1 core, quota 1.5,")
+    assert check_cpu(replace(GOOD, cpu_quota=0.5)).status is Status.WARN
+    assert check_cpu(replace(GOOD, cpu_features=frozenset({"sse2"}))).status is Status.WARN
+    assert check_cpu(replace(GOOD, cpu_features=frozenset())).status is Status.OK, "unknown features are no reason to warn"
+    assert check_cpu(replace(GOOD, architecture="aarch64", cpu_features=frozenset({"asimd"}))).status is Status.OK
+
+
+def test_memory_counts_what_sessions_may_hold() -> None:
+    settings = Settings(server=Server(max_sessions=1000), audio_log=AudioLog(max_lead_seconds=60))
+    assert check_memory(settings, replace(GOOD, memory=4 * GIB)).status is Status.OK
+    assert check_memory(settings, replace(GOOD, memory=2 * GIB)).status is Status.WARN
+    limited = check_memory(settings, replace(GOOD, memory_limit=GIB))
+    assert (limited.status, limited.detail.startswith("1024 MiB by the container's limit")) == (Status.WARN, True)
+
+
+def test_open_files() -> None:
+    assert check_open_files(server(max_sessions=960), GOOD).status is Status.OK
+    short = check_open_files(server(max_sessions=961), GOOD)
+    assert (short.status, "ulimit -n 1025" in short.remedy) == (Status.FAIL, True)
+    assert check_open_files(server(max_sessions=100_000), replace(GOOD, open_files=None)).status is Status.OK
+
+
+def test_clock() -> None:
+    assert check_clock(replace(GOOD, tick=0.0156)).status is Status.WARN
+    assert check_clock(replace(GOOD, year=1970)).status is Status.WARN
+
+
+def test_a_taken_port_is_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        taken = check_port(server(port=port))
+        assert (taken.status, taken.detail) == (Status.FAIL, f"127.0.0.1:{port}: Address already in use")
+    assert check_port(server(port=port)).status is Status.OK
+
+
+def test_a_host_that_is_not_here() -> None:
+    assert check_port(server(host="192.0.2.1", port=8000)).status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "status"),
+    [
+        ("127.0.0.1", (), Status.OK),
+        ("::1", (), Status.OK),
+        ("localhost", (), Status.OK),
+        ("0.0.0.0", ("captions.example",), Status.OK),
+        ("0.0.0.0", (), Status.WARN),
+        ("captions.example", (), Status.WARN),
+    ],
+)
+def test_names(host: str, names: tuple[str, ...], status: Status) -> None:
+    assert check_names(server(host=host, allowed_hosts=names)).status is status
+
+
+def test_terminal() -> None:
+    assert check_terminal(replace(GOOD, encoding="ascii")).status is Status.WARN
+    assert check_terminal(replace(GOOD, terminal=False, encoding="ascii")).status is Status.OK
+    assert check_terminal(replace(GOOD, encoding="UTF8")).status is Status.OK
+
+
+def test_microphone() -> None:
+    assert "sounddevice" in check_microphone(replace(GOOD, sounddevice=False)).remedy
+    assert "libportaudio2" in check_microphone(replace(GOOD, portaudio=False)).remedy
+
+
+def missing() -> str:
+    raise ModelUnavailable("expected weights, found none")
+
+
+def test_checks_from_elsewhere_come_last() -> None:
+    more = [lambda: attempt("weights", missing, "reinstall"), lambda: attempt("vad", lambda: "Silero v6")]
+    assert run_checks(server(port=0), machine=GOOD, more=more)[-2:] == [
+        Check("weights", Status.FAIL, "expected weights, found none", "reinstall"),
+        Check("vad", Status.OK, "Silero v6"),
+    ]
