@@ -1,0 +1,101 @@
+"""The web application: routes, and the headers that keep browsers safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from starling import __version__
+from starling.core.errors import Forbidden
+from starling.gateway.gateway import Gateway, refusal
+from starling.telemetry.metrics import CONTENT_TYPE, render
+
+CONSOLE: Final = Path(__file__).parent / "console"
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; "
+        "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """The routes of ``gateway``. API pages are off: FastAPI's load their scripts from elsewhere."""
+    app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Shield, gateway=gateway)
+
+    @app.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        await gateway.serve(websocket)
+
+    @app.get("/healthz")
+    async def healthz() -> JSONResponse:
+        live = gateway.health.live
+        return JSONResponse({"live": live}, 200 if live else 503)
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        return JSONResponse(gateway.health.report(), 200 if gateway.health.ready else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(render(gateway.ports.metrics), headers={"Content-Type": CONTENT_TYPE})
+
+    @app.get("/version")
+    async def version() -> dict[str, str]:
+        capabilities = gateway.capabilities
+        return {"version": __version__, "model": capabilities.model, "model_version": capabilities.model_version}
+
+    @app.websocket("/{path:path}")
+    async def nowhere(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(JSONResponse({"detail": "Not Found"}, 404))
+
+    app.mount("/", StaticFiles(directory=CONSOLE, html=True))
+    return app
+
+
+class Shield:
+    """ASGI middleware: refuses foreign Host headers and adds SECURITY_HEADERS to every response."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                # The console's files are revalidated by their ETag, so that a new release shows at once; the rest is not kept.
+                headers["Cache-Control"] = "no-cache" if "etag" in headers else "no-store"
+            await send(message)
+
+        try:
+            self._gateway.guard.check_host(Headers(scope=scope).get("host"))
+        except Forbidden as error:
+            self._gateway.ports.metrics.sessions_refused.labels(reason="forbidden").inc()
+            response = refusal(error)
+            if scope["type"] == "websocket":
+                await WebSocket(scope, receive, guarded).send_denial_response(response)
+            else:
+                await response(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)

@@ -1,0 +1,81 @@
+"""uvicorn's HTTP/1.1 connection, with a limit on how long and how large a request's head may be.
+
+uvicorn alone keeps a connection for ever whose request never ends (slowloris), and collects headers without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from starling.gateway.options import GatewayOptions
+
+
+class PatientHttpProtocol(HttpToolsProtocol):
+    """One connection. ``limits`` is set by the subclass that ``limited`` makes, since uvicorn creates connections itself."""
+
+    limits: GatewayOptions
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(self.limits.head_timeout, self._give_up, HTTPStatus.REQUEST_TIMEOUT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.limits.head_timeout, self._give_up, HTTPStatus.REQUEST_TIMEOUT)
+
+    def on_headers_complete(self) -> None:
+        self._head_is_over()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_size += len(data)
+            if self._head_size > self.limits.max_head:
+                self._give_up(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def handle_websocket_upgrade(self) -> None:
+        if self.url.isascii():
+            super().handle_websocket_upgrade()
+        else:  # uvicorn's WebSocket side would raise on it
+            self._answer(HTTPStatus.BAD_REQUEST)
+
+    def _head_is_over(self) -> None:
+        self._head_size = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self, status: HTTPStatus) -> None:
+        begun = self._head_size > 0
+        self._head_is_over()
+        if begun:
+            self._answer(status)
+        else:  # a connection opened ahead of need, as browsers do, gets no answer to a request it never made
+            self.transport.close()
+
+    def _answer(self, status: HTTPStatus) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(
+                f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
+            )
+            self.transport.close()
+
+
+def limited(options: GatewayOptions) -> type[PatientHttpProtocol]:
+    """The class of connections limited by ``options``."""
+    return type("LimitedHttpProtocol", (PatientHttpProtocol,), {"limits": options})

@@ -1,0 +1,99 @@
+"""The gateway on a listening socket: uvicorn, started and stopped by us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from starling.core.errors import InvalidOption, StarlingError
+from starling.gateway.app import create_app
+from starling.gateway.gateway import Gateway
+from starling.gateway.http_protocol import limited
+from starling.gateway.options import GatewayOptions
+from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
+
+FORCE_AFTER = 2
+"""Seconds that connections may take to end after a drain, before they are cut."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the program, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@asynccontextmanager
+async def serving(gateway: Gateway) -> AsyncIterator[tuple[str, int]]:
+    """Serve ``gateway`` while the block runs; gives the host and port it listens on. Run it on uvloop.
+
+    At the end connections are closed; drain the gateway before, so that none is left. Raises StarlingError when the address
+    cannot be listened on.
+    """
+    listener = _listen(gateway.options)
+    server = _Uvicorn(_config(gateway))
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    running.add_done_callback(lambda _: server.listening.set())
+    try:
+        await server.listening.wait()
+        if not running.done():
+            yield gateway.options.host, listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _config(gateway: Gateway) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every connection and every odd client
+    return uvicorn.Config(
+        create_app(gateway),
+        http=limited(gateway.options),
+        ws=PoliteWebSocketProtocol,
+        ws_max_size=gateway.options.max_frame,
+        ws_ping_interval=None,  # a busy client that answers late is no dead client
+        ws_per_message_deflate=False,  # audio does not get smaller, and each session would pay memory for trying
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=FORCE_AFTER,
+    )
+
+
+def _listen(options: GatewayOptions) -> socket.socket:
+    """A listening socket whose connections notice within about two minutes that a silent peer is no more."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise InvalidOption(f"host {options.host!r} is no address of this machine ({error.strerror})") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise StarlingError(
+            f"cannot listen on {options.host} port {options.port} ({error.strerror}); choose another, or end what listens there"
+        ) from None
+    return listener

@@ -1,0 +1,53 @@
+"""One client's WebSocket, with what can go wrong as errors."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from starling.core.errors import SlowConsumer
+from starling.protocols.verbs import Frame
+
+REASON_LIMIT = 123
+"""Bytes of a close frame's reason (RFC 6455 section 5.5)."""
+
+
+class Gone(Exception):
+    """The client is not there any more."""
+
+
+class Socket:
+    """An accepted WebSocket. ``send_timeout``: seconds it may take nothing of what is sent."""
+
+    def __init__(self, websocket: WebSocket, *, send_timeout: float) -> None:
+        self._websocket = websocket
+        self._send_timeout = send_timeout
+
+    async def receive(self) -> Frame:
+        """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        text: str | None = message.get("text")
+        data: bytes = message.get("bytes") or b""
+        return data if text is None else text
+
+    async def send(self, frame: Frame) -> None:
+        """Hand ``frame`` to the network, waiting while the client does not read. Raises Gone and SlowConsumer."""
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                if isinstance(frame, str):
+                    await self._websocket.send_text(frame)
+                else:
+                    await self._websocket.send_bytes(frame)
+        except TimeoutError:
+            raise SlowConsumer(f"nothing was read for {self._send_timeout:g} seconds; read results as they come") from None
+        except WebSocketDisconnect:
+            raise Gone from None
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye. Does nothing if the client is gone."""
+        with suppress(WebSocketDisconnect):
+            await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))

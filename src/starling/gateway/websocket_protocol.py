@@ -1,0 +1,131 @@
+"""uvicorn's WebSocket connection, with what a public server of long sessions needs besides.
+
+- A frame that breaks the protocol (too large, not UTF-8) is raised by ``receive`` as an error, and the application may still send
+  before the close frame goes out. uvicorn closes at once and, for UTF-8, logs a traceback.
+- A client that does not read cannot keep the connection open, nor make pongs pile up.
+- A handshake that websockets cannot parse is answered. uvicorn leaves such a connection open for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, cast
+
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame, Opcode
+
+from starling.core.errors import ClientError, FrameTooLarge, InvalidMessage
+
+LINGER: Final = 5.0
+"""Seconds that a connection may live after its session, for its last frames to reach a client that still sends."""
+
+BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fault: ClientError | None = None  # the connection can only be closed now
+        self._close_frame = b""
+        self._abort_timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._fault is not None:
+            return
+        self.conn.receive_data(data)
+        self.handle_events()  # frames before a broken one count, which uvicorn forgets
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+        if not self.handshake_initiated:  # the whole head comes at once, so this one is not understood
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.data or event.fin:  # nothing, sent without end, must not fill a list
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:  # one pong may answer several pings (RFC 6455 section 5.5.3)
+            self.conn.data_to_send()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """The peer broke the protocol: let ``receive`` raise it, and keep the close frame until the application has spoken."""
+        if self._fault is not None:
+            return
+        assert self.conn.close_sent is not None
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        if code == CloseCode.MESSAGE_TOO_BIG:
+            self._fault = FrameTooLarge(
+                f"a frame may have {self.config.ws_max_size} bytes; send audio in smaller pieces ({reason})"
+            )
+        else:
+            self._fault = InvalidMessage(f"the frame is not valid WebSocket: {reason}")
+        self._close_frame = b"".join(self.conn.data_to_send())
+        self.queue.put_nowait(cast("ASGIReceiveEvent", {"type": "starling.fault"}))
+        if self.read_paused:  # read on and discard, or closing would reset the connection under our last words
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await super().receive()
+        if cast("str", message["type"]) == "starling.fault":
+            assert self._fault is not None
+            raise self._fault
+        return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "websocket.close":
+            self.writable.set()  # small and the last: it does not wait for a client that reads nothing
+        if self._fault is None:
+            await super().send(message)
+            return
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        if message["type"] == "websocket.send":
+            self.transport.write(_unmasked(message.get("text"), message.get("bytes")))
+        elif message["type"] == "websocket.close":
+            self.transport.write(self._close_frame)
+            self.close_sent = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+
+    async def run_asgi(self) -> None:
+        try:
+            await super().run_asgi()
+        finally:
+            if not self.disconnected:
+                self._abort_timer = self.loop.call_later(LINGER, self.transport.abort)
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing() and self._fault is None:
+            super().shutdown()
+
+
+def _unmasked(text: str | None, data: bytes | None) -> bytes:
+    if text is not None:
+        return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, data or b"").serialize(mask=False)
