@@ -25,8 +25,8 @@ class Machine:
 
     ``cpus``: cores this process may run on. ``cpu_quota``: cores it may use at once by its cgroup, or None. ``cpu_features``: the
     processor's flags, empty if unknown. ``memory``, ``memory_limit``: bytes of the machine, and of the cgroup or None.
-    ``open_files``: the soft limit, or None for no limit. ``tick``: seconds between two values of the monotonic clock. ``year``: of
-    the system's date. ``sounddevice``, ``portaudio``: what reads microphones is there. ``encoding``: of stdout.
+    ``open_files``: the soft limit, or None for no limit. ``tick``: seconds between values of the monotonic clock. ``year``: the
+    system's date. ``sounddevice``, ``portaudio``: what reads microphones is there. ``encoding``: of stdout.
     """
 
     python: tuple[int, int, int]
