@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import pytest
 
-from starling.client.microphone import Device, Handover, MicrophoneFailed, list_devices, open_microphone
+from starling.client.handover import Handover
+from starling.client.microphone import HELD_BLOCKS, Device, MicrophoneFailed, list_devices, open_microphone
 from starling.core.audio import AudioFormat, Encoding
 
 
@@ -70,7 +71,7 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
     return fake
 
 
-async def drain(blocks: Handover, heard: list[bytes]) -> None:
+async def drain(blocks: Handover[bytes], heard: list[bytes]) -> None:
     async for block in blocks:
         heard.append(block)  # noqa: PERF401 - what came before an error is the point
 
@@ -137,35 +138,17 @@ def test_a_microphone_that_stops_is_an_error_after_its_last_block(portaudio: Fak
     assert asyncio.run(listen()) == [b"x"]
 
 
-def test_a_reader_that_waits_is_woken() -> None:
-    async def listen() -> bytes:
-        handover = Handover()
-        reading = asyncio.ensure_future(anext(aiter(handover)))
-        await asyncio.sleep(0)
-        on_thread(lambda: handover.put(b"late"))
-        return await reading
-
-    assert asyncio.run(listen()) == b"late"
-
-
-def test_what_waits_is_bounded_and_a_loss_is_never_silent() -> None:
+def test_a_server_that_takes_nothing_for_a_minute_is_an_error_and_never_a_hole(portaudio: FakePortAudio) -> None:
     async def listen() -> list[bytes]:
-        handover = Handover(limit=3)
-        for n in range(10):
-            handover.put(bytes([n]))
         heard: list[bytes] = []
-        with pytest.raises(MicrophoneFailed, match="taken no audio for"):
-            await drain(handover, heard)
+        with open_microphone() as capture:
+            for n in range(HELD_BLOCKS + 5):
+                portaudio.opened[0]["callback"](n.to_bytes(2, "big"), 1, None, None)
+            with pytest.raises(MicrophoneFailed, match="taken no audio for 60 s"):
+                await drain(capture.blocks, heard)
         return heard
 
-    assert asyncio.run(listen()) == [b"\0", b"\1", b"\2"]
-
-
-def test_a_recording_thread_that_outlives_the_loop_does_no_harm() -> None:
-    async def make() -> Handover:
-        return Handover()
-
-    asyncio.run(make()).put(b"too late")
+    assert asyncio.run(listen()) == [n.to_bytes(2, "big") for n in range(HELD_BLOCKS)]
 
 
 @pytest.mark.parametrize(

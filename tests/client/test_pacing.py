@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import numpy as np
 import pytest
@@ -30,13 +30,18 @@ def silence(count: int) -> Samples:
     return np.zeros(count, np.int16)
 
 
+async def each(chunks: Iterable[Samples]) -> AsyncIterator[Samples]:
+    for chunk in chunks:
+        yield chunk
+
+
 def arrivals(chunks: Iterable[Samples], *, speed: float, work: float = 0.0) -> list[float]:
     """When each chunk came, in seconds from the start, if handling one takes ``work`` seconds."""
     time = VirtualTime()
 
     async def listen() -> list[float]:
         came = []
-        async for _ in paced(chunks, speed=speed, now=time.now, sleep=time.sleep):
+        async for _ in paced(each(chunks), speed=speed, now=time.now, sleep=time.sleep):
             came.append(time.at - 100.0)
             time.at += work
         return came

@@ -9,8 +9,9 @@ from typing import Unpack
 
 from starling.client.connection import connect
 from starling.client.errors import SessionLost
+from starling.client.handover import in_background
 from starling.client.options import Options
-from starling.client.pacing import paced
+from starling.client.pacing import paced, rechunk
 from starling.client.session import Session
 from starling.core.audio import Samples
 from starling.core.errors import StarlingError
@@ -68,7 +69,7 @@ def transcribe_stream(url: str, chunks: Iterable[Samples], *, speed: float = 0.0
 
     async def run() -> None:
         async with connect(url, **options) as session:
-            await converse(session, paced(chunks, speed=speed), keep)
+            await converse(session, paced(in_background(rechunk(chunks)), speed=speed), keep)
 
     asyncio.run(run())
     return finals

@@ -1,19 +1,17 @@
 """Audio from this machine's microphone, through PortAudio (the optional extra ``mic``).
 
-PortAudio calls back on a thread of its own, every 100 ms. ``Handover`` carries the blocks to asyncio: bounded, and never blocking
-that thread.
+PortAudio calls back on a thread of its own, every 100 ms.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from starling.client.handover import Handover
 from starling.core.audio import SAMPLE_RATE, AudioFormat, Encoding
 from starling.core.errors import StarlingError
 
@@ -38,55 +36,12 @@ class Device:
     is_default: bool
 
 
-class Handover:
-    """Blocks of audio from a foreign thread to one asyncio reader. Make it on the reader's loop.
-
-    ``put`` and ``close`` may be called on any thread and never wait. When ``limit`` blocks wait unread, the reader gets those and
-    then MicrophoneFailed: audio is not dropped in silence.
-    """
-
-    def __init__(self, limit: int = HELD_BLOCKS) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._limit = limit
-        self._blocks: deque[bytes] = deque()
-        self._arrived = asyncio.Event()
-        self._over: StarlingError | None = None
-
-    def put(self, block: bytes) -> None:
-        if self._over is not None:
-            return
-        if len(self._blocks) == self._limit:
-            seconds = self._limit / BLOCKS_PER_SECOND
-            self._over = MicrophoneFailed(f"the server has taken no audio for {seconds:g} s: check the connection, start again")
-        else:
-            self._blocks.append(block)
-        self._wake()
-
-    def close(self, reason: str) -> None:
-        """No more blocks come; what waits can still be read."""
-        self._over = self._over or MicrophoneFailed(reason)
-        self._wake()
-
-    def _wake(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._arrived.set)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            self._arrived.clear()
-            while self._blocks:
-                yield self._blocks.popleft()
-            if self._over is not None:
-                raise self._over
-            await self._arrived.wait()
-
-
 @dataclass(frozen=True, slots=True)
 class Capture:
     """An open microphone. ``audio``: how its blocks are encoded, for the session; ``blocks``: iterate over them."""
 
     audio: AudioFormat
-    blocks: Handover
+    blocks: Handover[bytes]
 
 
 def list_devices() -> list[Device]:
@@ -107,13 +62,15 @@ def open_microphone(device: int | str | None = None) -> Iterator[Capture]:
     Takes 16 kHz if the device has it, else the device's own rate. Needs a running event loop. Raises MicrophoneFailed.
     """
     portaudio = _portaudio()
-    handover = Handover()
+    blocks: Handover[bytes] = Handover(HELD_BLOCKS)
 
     def record(data: Any, _frames: int, _time: Any, _status: Any) -> None:
-        handover.put(bytes(data))
+        if not blocks.put(bytes(data)):  # audio is not dropped in silence
+            seconds = HELD_BLOCKS / BLOCKS_PER_SECOND
+            blocks.close(MicrophoneFailed(f"the server has taken no audio for {seconds:g} s: check the connection, start again"))
 
     def stopped() -> None:
-        handover.close("the microphone stopped: was it unplugged?")
+        blocks.close(MicrophoneFailed("the microphone stopped: was it unplugged?"))
 
     try:
         rate = _rate(portaudio, device)
@@ -130,7 +87,7 @@ def open_microphone(device: int | str | None = None) -> Iterator[Capture]:
         said = error.args[0] if error.args else error
         raise MicrophoneFailed(f"cannot record: {said}. See `starling mic --list-devices`") from None
     with stream:
-        yield Capture(AudioFormat(Encoding.PCM_S16LE, rate), handover)
+        yield Capture(AudioFormat(Encoding.PCM_S16LE, rate), blocks)
 
 
 def _rate(portaudio: Any, device: int | str | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def rechunk(pieces: Iterable[Samples], size: int = CHUNK) -> Iterator[Samples]:
 
 
 async def paced(
-    chunks: Iterable[Samples],
+    chunks: AsyncIterable[Samples],
     *,
     speed: float = 1.0,
     now: Callable[[], float] = time.monotonic,
@@ -43,7 +43,7 @@ async def paced(
         raise ValueError(f"speed must be 0 (do not wait) or more, got {speed:g}")
     began = now()
     position = 0
-    for chunk in chunks:
+    async for chunk in chunks:
         position += len(chunk)
         due = began + position / (SAMPLE_RATE * speed) if speed else began
         await sleep(max(0.0, due - now()))

@@ -57,6 +57,12 @@ class LiveText:
         self._drawn = [row.text for row in below]
         self._write("".join(out))
 
+    def leave(self) -> None:
+        """Let what is drawn stand and go on below it."""
+        if self._drawn:
+            self._drawn = []
+            self._write("\n")
+
     def _to_first_row(self, columns: int) -> str:
         standing = sum(max(1, len(chop_cells(text, max(2, columns)))) for text in self._drawn)
         return f"\r\x1b[{standing - 1}A" if standing > 1 else "\r"
