@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from starling.engine.moonshine.decoding import Decoded, decode
+from starling.engine.moonshine.decoding import LOOP, Decoded, decode, without_loop
 from starling.engine.moonshine.tokens import BEGIN, END
 
 VOCABULARY = 9
@@ -78,3 +78,29 @@ def test_log_probabilities_are_those_of_the_softmax(seed: int) -> None:
 def test_confidence_is_the_geometric_mean_of_the_probabilities() -> None:
     assert Decoded((3, 4), (math.log(0.9), math.log(0.4))).confidence == pytest.approx(0.6)
     assert Decoded((), ()).confidence is None
+
+
+@given(
+    before=st.lists(st.integers(100, 199), unique=True, max_size=5),
+    phrase=st.lists(st.integers(200, 299), unique=True, min_size=LOOP, max_size=8),
+    times=st.integers(2, 5),
+    data=st.data(),
+)
+def test_a_loop_is_said_once_wherever_it_was_cut_off(
+    before: list[int], phrase: list[int], times: int, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(phrase) - 1))
+    tokens = (*before, *phrase * times, *phrase[:cut])
+    decoded = without_loop(Decoded(tokens, tuple(map(float, range(len(tokens))))))
+    assert decoded.tokens == (*before, *phrase)
+    assert decoded.log_probabilities == tuple(map(float, range(len(decoded.tokens))))
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [(), (3,), (3, 3, 3), (3, 4, 3, 4), (5, 6, 7, 5, 6, 7, 8), (5, 6, 7, 8, 6, 7)],
+    ids=["empty", "one", "no no no", "no way no way", "went on after it", "not twice in a row"],
+)
+def test_what_is_no_loop_is_left_alone(tokens: tuple[int, ...]) -> None:
+    decoded = Decoded(tokens, tuple(map(float, tokens)))
+    assert without_loop(decoded) == decoded

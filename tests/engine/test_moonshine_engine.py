@@ -95,6 +95,12 @@ def test_partials_follow_the_speech_to_its_end(engine: MoonshineEngine) -> None:
     assert partials[-1].text.endswith("fail better.")
 
 
+def test_a_partial_cut_at_the_onset_of_a_word_does_not_repeat_itself(engine: MoonshineEngine) -> None:
+    stream = engine.create_stream(StreamOptions())
+    stream.accept_waveform(recording("two_cities")[: round(6.8 * SAMPLE_RATE)])
+    assert decode(engine, stream).text.count("wisdom") == 1
+
+
 def test_clear_speech_is_surer_than_noise(engine: MoonshineEngine) -> None:
     noise = np.random.default_rng(0).normal(0, 2000, 3 * SAMPLE_RATE).astype(np.int16)
     speech, hiss = final(engine, recording("two_cities")[: 5 * SAMPLE_RATE]), final(engine, noise)

@@ -14,7 +14,7 @@ from starling.core.errors import EngineFailed, ShuttingDown
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
 from starling.engine.languages import match_language
-from starling.engine.moonshine.decoding import Decoded, decode
+from starling.engine.moonshine.decoding import Decoded, decode, without_loop
 from starling.engine.moonshine.graphs import Decoder, Encoder, check_onnxruntime
 from starling.engine.moonshine.tokens import Vocabulary, parse_pieces
 from starling.engine.moonshine.weights import DECODER, SHA256, read_weights, wheel_folder
@@ -97,7 +97,7 @@ class MoonshineEngine:
         noise = np.random.default_rng(0)
         for length in _WARM_UP_LENGTHS:
             audio = noise.normal(0, 300, length).astype(np.int16)
-            draft = _recognise(model, audio, draft=()).tokens
+            draft = _recognise(model, audio).tokens
             _recognise(model, audio, draft=draft)
 
     def close(self) -> None:
@@ -122,8 +122,11 @@ def _outcome(model: Model, stream: EngineStream) -> DecodeOutcome:
 
 def _hypothesis(model: Model, stream: MoonshineStream) -> Hypothesis:
     snapshot = stream.snapshot()
-    decoded = _recognise(model, snapshot.samples, draft=() if snapshot.is_final else stream.draft)
-    stream.draft = decoded.tokens
+    if snapshot.is_final:
+        decoded = _recognise(model, snapshot.samples)
+    else:
+        decoded = without_loop(_recognise(model, snapshot.samples, draft=stream.draft))
+        stream.draft = decoded.tokens
     return Hypothesis(
         text=model.vocabulary.text(decoded.tokens),
         end=len(snapshot.samples),
@@ -132,7 +135,7 @@ def _hypothesis(model: Model, stream: MoonshineStream) -> Hypothesis:
     )
 
 
-def _recognise(model: Model, audio: Samples, *, draft: tuple[int, ...]) -> Decoded:
+def _recognise(model: Model, audio: Samples, *, draft: tuple[int, ...] = ()) -> Decoded:
     """The tokens of int16 ``[n]``."""
     if len(audio) < SHORTEST_SPEECH:
         return Decoded((), ())
