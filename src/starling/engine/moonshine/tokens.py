@@ -41,9 +41,6 @@ class Vocabulary:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = [b"" if _is_special(piece) else piece for piece in pieces]
 
-    def __len__(self) -> int:
-        return len(self._pieces)
-
     def text(self, tokens: Iterable[int]) -> str:
         """The text of ``tokens``, without special tokens and without space around it.
 
