@@ -98,6 +98,7 @@ def test_all_audio_is_accounted_for(scene: Samples, data: st.DataObject) -> None
                 told += part.count
         # The pre-roll, what is not worth a report yet, and a frame that is not whole.
         assert position - told < PRE_ROLL + REPORT + FRAME
+        assert len(gate._held) < PRE_ROLL + FRAME
     assert sum(len(part.samples) if isinstance(part, Passed) else part.count for part in gate.flush()) == position - told
 
 

@@ -1,4 +1,4 @@
-"""A detector without a model: loud is speech. The in-memory twin for tests, and for machines where nothing else may run."""
+"""A detector without a model: loud is speech. The in-memory twin for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starling.vad.frames import Frames, Probabilities, checked
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnergyStream:
-    """Nothing is remembered but whether to listen at all."""
+    """Nothing is remembered but whether to listen at all: loudness needs no past."""
 
     mode: VadMode
 

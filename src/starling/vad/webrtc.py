@@ -2,8 +2,8 @@
 
 It is cheap and misses little, and it takes most noise for speech: it can gate silence and confirm Silero, it cannot replace it.
 Its fixed energy thresholds make it deaf to quiet speakers, so it listens at +12 dB. Measured on 34 minutes of read, accented,
-noisy and telephone speech in 18 collections, as speech frames of Silero (p >= .5) that mode 2 would not confirm: 0.84 % as
-recorded and 1.57 % at -20 dB without that gain; 0.01 % and 0.05 % with it.
+noisy and telephone speech from 18 collections, of the frames that Silero takes for speech (p >= .5) aggressiveness 2 does not
+confirm 0.84 % as recorded and 1.57 % at -20 dB without that gain, 0.01 % and 0.05 % with it; and it misses none of 437 onsets.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import webrtcvad
 from starling.core.audio import FRAME, SAMPLE_RATE, samples
 from starling.vad.frames import Frames, Probabilities
 
+AGGRESSIVENESS: Final = 2
 GAIN: Final = 4
-"""Factor by which it hears everything louder."""
 
 HOLD: Final = 9
 """Frames (288 ms) for which voiced sound is remembered: stops, fricatives and short pauses within speech do not interrupt it."""
@@ -28,15 +28,19 @@ _PIECE_BYTES: Final = samples(0.01) * 2
 
 
 class VoicedPieces:
-    """Which 10 ms pieces of one listener's audio are voiced. ``aggressiveness``: 0 (all that might be) to 3 (surely voiced)."""
+    """Which 10 ms pieces of one listener's audio are voiced.
 
-    def __init__(self, aggressiveness: int) -> None:
+    ``aggressiveness``: 0 (all that might be) to 3 (surely voiced). ``gain``: the whole factor by which it hears louder.
+    """
+
+    def __init__(self, aggressiveness: int, gain: int) -> None:
         self._vad: Any = webrtcvad.Vad(aggressiveness)  # type: ignore[no-untyped-call]  # the wheel has no types
+        self._gain = gain
         self._rest = b""
 
     def shares(self, frames: Frames) -> list[float]:
         """Of the three or four pieces that end in each frame, the share that is voiced."""
-        pcm = self._rest + (frames.clip(-32768 // GAIN, 32767 // GAIN) * np.int16(GAIN)).tobytes()
+        pcm = self._rest + (frames.clip(-32768 // self._gain, 32767 // self._gain) * np.int16(self._gain)).tobytes()
         before, at = len(self._rest), 0
         shares = []
         for end in range(before + _FRAME_BYTES, len(pcm) + 1, _FRAME_BYTES):
@@ -54,8 +58,8 @@ class WebRtc:
     It is the largest share of voiced pieces in the frame and the ``HOLD`` before it.
     """
 
-    def __init__(self, aggressiveness: int = 2) -> None:
-        self._pieces = VoicedPieces(aggressiveness)
+    def __init__(self) -> None:
+        self._pieces = VoicedPieces(AGGRESSIVENESS, GAIN)
         self._recent: deque[float] = deque(maxlen=HOLD + 1)
 
     def score(self, frames: Frames) -> Probabilities:
