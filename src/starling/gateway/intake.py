@@ -8,15 +8,18 @@ from typing import Final
 import numpy as np
 
 from starling.audio import open_decoder
-from starling.core.audio import FRAME, SAMPLE_RATE, Samples, seconds
+from starling.core.audio import FRAME, SAMPLE_RATE, Encoding, Samples, seconds
 from starling.core.config import OpenRequest, SessionConfig, VadMode
 from starling.core.errors import ClientError
 from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Record
 from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions, GatePart, Passed, SilenceGate
 
-SLICE: Final = 4096
-"""Bytes decoded at once: a small message of compressed silence can be many minutes of audio."""
+SLICE: Final = 32_768
+"""Bytes of PCM decoded at once: a second of it, or four at the lowest rate."""
+
+OPUS_SLICE: Final = 4_096
+"""Bytes of Opus decoded at once: a little of it can be minutes of silence."""
 
 PIECE: Final = SAMPLE_RATE
 """Samples of one Audio record at most, so that back-pressure acts within a second of sound."""
@@ -32,6 +35,7 @@ class Intake:
         self._session_id = session_id
         self._metrics = metrics
         self._decoder = open_decoder(request.audio)
+        self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
         self._config = request.config
         self._gate = SilenceGate(_gate_options(request.config))
         self._base = 0  # position of the session at which the gate counts 0
@@ -48,8 +52,8 @@ class Intake:
 
         After what could be decoded, raises CorruptAudio or UnsupportedAudio.
         """
-        for start in range(0, len(data), SLICE):
-            samples = self._decoder.feed(data[start : start + SLICE])
+        for start in range(0, len(data), self._slice):
+            samples = self._decoder.feed(data[start : start + self._slice])
             yield self._records(self._gated(samples), arrived)
             if self._decoder.fault is not None:
                 raise self._decoder.fault

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from starling.core.errors import SlowConsumer
 from starling.protocols.verbs import Frame
 
 REASON_LIMIT = 123
 """Bytes of a close frame's reason (RFC 6455 section 5.5)."""
+
+GONE = (WebSocketDisconnect, WebSocketDisconnected)
+"""What Starlette raises when it cannot send: the first time, and from then on."""
 
 
 class Gone(Exception):
@@ -44,10 +47,10 @@ class Socket:
                     await self._websocket.send_bytes(frame)
         except TimeoutError:
             raise SlowConsumer(f"nothing was read for {self._send_timeout:g} seconds; read results as they come") from None
-        except WebSocketDisconnect:
+        except GONE:
             raise Gone from None
 
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye. Does nothing if the client is gone."""
-        with suppress(WebSocketDisconnect):
+        with suppress(*GONE):
             await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))

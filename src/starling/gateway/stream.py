@@ -72,6 +72,7 @@ class StreamSession:
         self._waiting: asyncio.Timeout | None = None  # for a frame of the client
         self._stopped: ShuttingDown | None = None
         self._ended: EndReason | None = None
+        self._over = False
         self._verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
         self._delivered = asyncio.Event()
         self._saying = asyncio.Lock()
@@ -242,6 +243,7 @@ class StreamSession:
                 self._verdict = kind_of(event.code)
             await self._say(partial(self._adapter.event, event), _label(event))
             self._delivered.set()
+        self._over = True
 
     async def _refuse(self, error: StarlingError) -> None:
         self._verdict = type(error)
@@ -251,6 +253,8 @@ class StreamSession:
     async def _say(self, write: Callable[[], Sequence[Frame]], label: str) -> None:
         """Send what ``write`` gives. The lock keeps frames in the order in which they were numbered."""
         async with self._saying:
+            if self._over:  # nothing follows the last word
+                return
             for frame in write():
                 await self._socket.send(frame)
         self._ports.metrics.results_sent.labels(type=label).inc()

@@ -1,0 +1,184 @@
+"""A gateway on a real socket, with a scripted recognizer behind the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.core.ports import Capabilities
+from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
+from starling.core.transcript import SessionDone, SpeechStarted, Transcript
+from starling.gateway.gateway import Gateway
+from starling.gateway.options import GatewayOptions
+from starling.gateway.server import serving
+from starling.gateway.stream import Ports
+from starling.telemetry.clock import SystemClock
+from starling.telemetry.health import Health, State
+from starling.telemetry.metrics import Metrics
+
+CAPABILITIES = Capabilities(
+    model="scripted", model_version="1", languages=("en",), word_times=False, confidence=False, max_utterance=480_000
+)
+START = '{"type":"start"}'
+END = '{"type":"end"}'
+FINALIZE = '{"type":"finalize"}'
+
+
+@dataclass
+class ScriptedRecognizer:
+    """Hears everything as one segment: a partial for each record of audio, a final when told to finalize or to end.
+
+    ``listening`` holds it back before it takes anything, ``finishing`` before it says that a session is done.
+    """
+
+    log: MemoryAudioLog
+    bus: MemoryResultBus
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
+    finishing: asyncio.Event = field(default_factory=asyncio.Event)
+    records: list[Record] = field(default_factory=list)
+    ended: asyncio.Queue[Ended] = field(default_factory=asyncio.Queue)
+    _heard: dict[str, int] = field(default_factory=dict)
+    _opened: dict[str, Opened] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        async for batch in self.log.follow():
+            await self.listening.wait()
+            for record in batch:
+                self.records.append(record)
+                await self._take(record)
+
+    async def _take(self, record: Record) -> None:
+        session_id = record.session_id
+        match record:
+            case Opened():
+                self._heard[session_id] = 0
+                self._opened[session_id] = record
+            case Audio() | Gap():
+                if not self._heard[session_id]:
+                    await self.bus.publish(SpeechStarted(session_id, 0, record.start))
+                self._heard[session_id] = record.end
+                await self.bus.publish(self.transcript(session_id, is_final=False))
+                checkpoint = Checkpoint(config=self._opened[session_id].checkpoint.config, position=record.end)
+                await self.log.commit(session_id, checkpoint)
+            case Finalize():
+                await self.bus.publish(self.transcript(session_id, is_final=True))
+            case Ended():
+                self.ended.put_nowait(record)
+                await self.finishing.wait()
+                await self.bus.publish(self.transcript(session_id, is_final=True))
+                await self.bus.publish(SessionDone(session_id, self._heard[session_id], 1))
+                await self.log.forget(session_id)
+
+    def transcript(self, session_id: str, *, is_final: bool, text: str | None = None) -> Transcript:
+        heard = self._heard[session_id]
+        said = text or f"{heard} samples"
+        return Transcript(
+            session_id=session_id,
+            segment_id=0,
+            revision=heard,
+            is_final=is_final,
+            text=said,
+            stable_text=said,
+            start=0,
+            end=heard,
+        )
+
+
+@dataclass
+class Served:
+    """A running gateway and everything around it."""
+
+    gateway: Gateway
+    recognizer: ScriptedRecognizer
+    log: MemoryAudioLog
+    bus: MemoryResultBus
+    health: Health
+    metrics: Metrics
+    host: str
+    port: int
+
+    @property
+    def uri(self) -> str:
+        return f"ws://{self.host}:{self.port}/v1/stream"
+
+    def connect(self, **options: Any) -> connect:
+        return connect(self.uri, **{"ping_interval": None, "compression": None, "max_size": None, **options})
+
+    async def request(self, head: str) -> str:
+        """The whole answer to a raw HTTP request without a body."""
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        writer.write(head.encode())
+        answer = (await reader.read(-1)).decode()
+        writer.close()
+        return answer
+
+    async def get(self, path: str, **headers: str) -> str:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": f"{self.host}:{self.port}"} | headers).items())
+        return await self.request(f"GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n")
+
+    def count(self, name: str, **labels: str) -> float:
+        value = self.metrics.registry.get_sample_value(name, labels)
+        assert value is not None
+        return value
+
+
+@asynccontextmanager
+async def served(
+    options: GatewayOptions | None = None, *, max_lead: int = 960_000, held: bool = False, unfinished: bool = False
+) -> AsyncIterator[Served]:
+    """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet."""
+    log, bus, metrics, health = MemoryAudioLog(max_lead=max_lead), MemoryResultBus(), Metrics(), Health("model")
+    health.set("model", State.OK)
+    recognizer = ScriptedRecognizer(log, bus)
+    if not held:
+        recognizer.listening.set()
+    if not unfinished:
+        recognizer.finishing.set()
+    ports = Ports(audio_log=log, results=bus, clock=SystemClock(), metrics=metrics)
+    gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
+    recognizing = asyncio.create_task(recognizer.run())
+    try:
+        async with serving(gateway) as (host, port):
+            yield Served(gateway, recognizer, log, bus, health, metrics, host, port)
+            recognizer.listening.set()
+            recognizer.finishing.set()
+            await gateway.drain(5)
+        assert gateway.active == 0
+        assert log.lag() == 0
+    finally:
+        await log.close()
+        recognizer.listening.set()
+        recognizer.finishing.set()
+        await recognizing
+
+
+async def hear(client: ClientConnection, *, until: str = "") -> list[dict[str, Any]]:
+    """What the server says, up to the first message of type ``until``, or to the end."""
+    said: list[dict[str, Any]] = []
+    try:
+        while not said or said[-1]["type"] != until:
+            said.append(json.loads(await client.recv()))
+    except ConnectionClosed:
+        assert not until, f"closed before {until}: {said}"
+    return said
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Play ``scenario`` on the loop used in production; it must not hang, nor leave a task behind."""
+
+    async def watched() -> None:
+        async with asyncio.timeout(20):
+            await scenario()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+
+    uvloop.run(watched())
