@@ -34,7 +34,7 @@ _STREAMING = 0x7FFF_0000  # from here on a size is some writer's word for "unkno
 _FORMAT_SIZE = (16, 4_096)
 _EXTENSIBLE = 0xFFFE
 _EXTENSIBLE_SIZE = 40
-_SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")[2:]  # of the GUIDs that carry an old format code
+_SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # of the GUIDs that carry an old format code
 _DS64_SIZE = (28, 65_536)
 _RIFF_IDS = (b"RIFF", b"RF64", b"BW64")
 
