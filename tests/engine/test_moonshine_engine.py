@@ -124,7 +124,8 @@ def test_an_error_of_a_decode_quotes_neither_audio_nor_text(moonshine: Model) ->
     stream.accept_waveform(recording("beckett"))
     (failure,) = engine.decode_streams([stream])
     assert isinstance(failure, EngineFailed)
-    assert failure.message == "decoding raised ValueError: the utterance has no text"
+    assert failure.message == "decoding raised ValueError in encode: the utterance has no text"
+    assert (failure.__cause__, failure.__context__, failure.__traceback__) == (None, None, None)
 
 
 def test_a_stream_recovers_when_its_decode_does(engine: MoonshineEngine) -> None:

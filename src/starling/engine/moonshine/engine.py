@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,9 @@ def _outcome(model: Model, stream: EngineStream) -> DecodeOutcome:
     try:
         return _hypothesis(model, stream)
     except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
-        failure = EngineFailed(f"decoding raised {type(error).__name__}: the utterance has no text")
-        failure.__cause__ = error.with_traceback(None)  # its frames would keep the audio alive
-        return failure
+        # Neither the error's own message nor its frames go on: they may hold audio or text, and failures get logged.
+        origin = traceback.extract_tb(error.__traceback__)[-1]
+        return EngineFailed(f"decoding raised {type(error).__name__} in {origin.name}: the utterance has no text")
 
 
 def _hypothesis(model: Model, stream: MoonshineStream) -> Hypothesis:
