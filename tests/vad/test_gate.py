@@ -146,13 +146,17 @@ def test_voice_within_the_pre_roll_skips_nothing() -> None:
     assert skipped(fed(SilenceGate(SHORT), [scene])) == []
 
 
-def test_after_a_flush_it_is_open_again() -> None:
+def test_after_a_flush_it_is_open_for_a_hangover() -> None:
+    whole = 60 * FRAME
     gate = SilenceGate(SHORT)
-    gate.feed(silence(2 * SECOND))
-    assert gate.flush()[-1].start == 2 * SECOND - (2 * SECOND) % FRAME - PRE_ROLL
-    (part,) = gate.feed(silence(100))
+    gate.feed(silence(whole))
+    assert gate.flush()[-1].start == whole - PRE_ROLL
+    (part,) = gate.feed(silence(HANGOVER))
     assert isinstance(part, Passed)
-    assert part.start == 2 * SECOND
+    assert (part.start, len(part.samples)) == (whole, HANGOVER)
+    assert gate.feed(silence(FRAME)) == []
+    (held,) = gate.flush()
+    assert held.start == whole + HANGOVER
     assert gate.flush() == []
 
 
