@@ -1,29 +1,44 @@
-"""Drives a session with the deterministic engine and scores computed from the samples: what laws are tested on."""
+"""Drives a session with deterministic twins of engine and detector: what the laws are tested on."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from starling.core.audio import FRAME, Samples, samples
+from starling.core.audio import Samples, samples
 from starling.core.config import SessionConfig
-from starling.core.ports import EngineStream
-from starling.core.records import Audio, Checkpoint, Ended, Opened, Record
+from starling.core.ports import EngineStream, VadStream
+from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SessionEvent, Transcript
 from starling.engine.scripted import ScriptedEngine
-from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Listen
+from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
 from starling.session.machine import Session
 from starling.session.options import SegmentationOptions
+from starling.vad.energy import EnergyVad
 
 CONFIG = SessionConfig(partial_interval=0.3, endpoint_silence=0.3)
 
+Kind: TypeAlias = Literal["silence", "speech", "mumble", "gap", "finalize", "configure"]
+Part: TypeAlias = tuple[Kind, float]
+"""A stretch of a script and its duration in seconds; of a configure, the endpoint silence it asks for."""
+
 
 def speech(duration: float, seed: int = 0) -> Samples:
-    """Noise that counts as speech. No two blocks of it are alike."""
+    """Noise that is surely speech. No two blocks of it are alike."""
     return np.random.default_rng(seed).integers(-9000, 9000, samples(duration)).astype(np.int16)
+
+
+def mumble(duration: float, seed: int = 0) -> Samples:
+    """Noise whose loudness changes every 40 ms: speech, silence, or anything between."""
+    random = np.random.default_rng(seed)
+    loudness: Samples = random.choice(np.array([0, 70, 120, 150, 200, 400, 9000]), samples(duration) // 640 + 1).repeat(640)
+    sound = random.uniform(-1, 1, samples(duration)) * loudness[: samples(duration)]
+    return sound.astype(np.int16)
 
 
 def silence(duration: float) -> Samples:
@@ -36,9 +51,28 @@ def conversation(*durations: float, seed: int = 0) -> Samples:
     return np.concatenate(parts) if parts else silence(0)
 
 
-def score(frames: NDArray[np.int16]) -> list[float]:
-    """1.0 for a frame that is mostly loud, else 0.0."""
-    return [float((np.abs(frame.astype(np.int32)) > 100).mean() > 0.5) for frame in frames]
+def written(parts: Sequence[Part], cuts: Iterable[int] = (), session_id: str = "s") -> list[Record]:
+    """The records of ``parts``, then Ended; audio is cut at the positions ``cuts``. The n-th part always sounds the same."""
+    records: list[Record] = []
+    position = 0
+    for index, (kind, value) in enumerate(parts):
+        match kind:
+            case "finalize":
+                records.append(Finalize(session_id, len(records)))
+            case "configure":
+                records.append(Configure(session_id, len(records), CONFIG.updated(endpoint_silence=value)))
+            case "gap":
+                records.append(Gap(session_id, len(records), position, samples(value)))
+                position += samples(value)
+            case _:
+                sound = silence(value) if kind == "silence" else {"speech": speech, "mumble": mumble}[kind](value, index)
+                end = position + len(sound)
+                edges = sorted({position, end, *(cut for cut in cuts if position < cut < end)})
+                for left, right in pairwise(edges):
+                    records.append(Audio(session_id, len(records), left, sound[left - position : right - position]))
+                position = end
+    records.append(Ended(session_id, len(records)))
+    return records
 
 
 @dataclass
@@ -54,9 +88,11 @@ class Driver:
         self.session = Session(Opened("s", "t", self.checkpoint), self.options)
         self.events: list[SessionEvent] = []
         self.commits: list[Checkpoint] = []
-        self.commit_after: list[int] = []  # how many events had been delivered at each commit
+        self.commands: list[Command] = []
         self.withheld: list[tuple[int, bool]] = []
         self.streams: dict[int, EngineStream] = {}
+        self._vad = EnergyVad()
+        self._ear: VadStream | None = None
         self._sequence = 0
 
     @property
@@ -67,18 +103,18 @@ class Driver:
     def finals(self) -> list[Transcript]:
         return [transcript for transcript in self.transcripts if transcript.is_final]
 
-    def audio(self, block: Samples, start: int) -> None:
-        self._sequence += 1
-        self.tell(Audio("s", self._sequence, start, block))
+    def play(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.tell(record)
 
-    def play(self, sound: Samples, cuts: list[int] | None = None, start: int = 0) -> None:
-        """All of ``sound``, cut at ``cuts``."""
-        edges = [0, *sorted(set(cuts or [])), len(sound)]
-        for left, right in zip(edges, edges[1:], strict=False):
-            self.audio(sound[left:right], start + left)
+    def audio(self, sound: Samples, start: int) -> None:
+        """One record of audio."""
+        self._sequence += 1
+        self.tell(Audio("s", self._sequence, start, sound))
 
     def end(self) -> None:
-        self.tell(Ended("s", self._sequence + 1))
+        self._sequence += 1
+        self.tell(Ended("s", self._sequence))
 
     def tell(self, record: Record) -> None:
         self._do(self.session.receive(record))
@@ -95,10 +131,11 @@ class Driver:
     def _do(self, commands: list[Command]) -> None:
         todo = deque(commands)
         while todo:
-            match todo.popleft():
-                case Listen(frames=frames):
-                    assert frames.shape[1] == FRAME
-                    todo.extend(self.session.hear(score(frames)))
+            command = todo.popleft()
+            self.commands.append(command)
+            match command:
+                case Listen():
+                    todo.extend(self._listen(command))
                 case Begin(segment_id=segment_id, options=options):
                     self.streams[segment_id] = self.engine.create_stream(options)
                 case Feed(segment_id=segment_id, samples=block):
@@ -112,7 +149,14 @@ class Driver:
                     self.events.append(event)
                 case Commit(checkpoint=checkpoint):
                     self.commits.append(checkpoint)
-                    self.commit_after.append(len(self.events))
+                case Finish():
+                    assert not todo
+
+    def _listen(self, command: Listen) -> list[Command]:
+        if command.fresh or self._ear is None:
+            self._ear = self._vad.create_stream(command.mode)
+        [scores] = self._vad.score([(self._ear, command.frames)])
+        return self.session.hear(scores.tolist())
 
     def _ask(self, todo: deque[Command], segment_id: int, *, is_final: bool) -> None:
         if self.withhold:

@@ -33,8 +33,13 @@ def test_a_busy_loop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virtual_time.STEPS_WITHOUT_TIME", 1000)
 
     async def spin() -> None:
-        while True:
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            loop.call_soon(again)
+
+        again()
+        await asyncio.Event().wait()
 
     with pytest.raises(BusyLoop):
         run(spin())

@@ -18,12 +18,14 @@ from starling.core.config import SessionConfig
 class Checkpoint:
     """A point before which a session needs nothing more: replay from here gives the same results as never having stopped.
 
-    ``position``: samples from the start of the session. ``next_segment``: the id its next segment gets.
+    ``position``: samples from the start of the session. ``next_segment``: the id its next segment gets. ``sequence``: the last
+    record that was taken; a replayed Finalize or Configure up to it has had its effect, whatever its position.
     """
 
     config: SessionConfig
     position: int = 0
     next_segment: int = 0
+    sequence: int = -1
 
 
 @dataclass(frozen=True, slots=True)

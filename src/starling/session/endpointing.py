@@ -107,15 +107,16 @@ class Endpointer:
             restart = min(self.position, max(quiet_from, self.position - samples(self._options.pre_roll)))
             return Endpoint(self._voiced_end, restart)
         if self.position - self._onset >= samples(self._options.max_segment):
-            cut = self._least_voiced()
-            return Endpoint(min(self._voiced_end, cut), cut)
+            return self._cut()
         return None
 
-    def _least_voiced(self) -> int:
-        """The end of the frame around which the speech probability, averaged over three frames, is lowest; the last such."""
-        assert self._onset is not None
-        recent = min((samples(self._options.max_segment) - samples(self._options.min_segment)) // FRAME, len(self._probabilities))
+    def _cut(self) -> Endpoint:
+        """End the segment where the speech probability, averaged over three frames, is lowest; at the last such place."""
+        recent = (samples(self._options.max_segment) - samples(self._options.min_segment)) // FRAME
         smooth = np.convolve(self._probabilities[-recent:], np.ones(3) / 3, mode="same")
         smooth[[0, -1]] = np.inf  # the window reaches over the edge there
         back = int(np.argmin(smooth[::-1]))
-        return self.position - back * FRAME
+        cut = self.position - back * FRAME
+        before = self._probabilities[: len(self._probabilities) - back]
+        quiet = next((i for i, p in enumerate(reversed(before)) if p >= self._options.offset_threshold), len(before))
+        return Endpoint(cut - quiet * FRAME, cut)

@@ -69,6 +69,7 @@ class Session:
         self._ear = self._fresh_ear(checkpoint.position)
         self._forget = True
         self._next_segment = checkpoint.next_segment
+        self._sequence = self._replayed = checkpoint.sequence
         self._segments: dict[int, Segment] = {}  # open or awaiting their finals, in order
         self._finals: dict[int, Hypothesis | EngineFailed] = {}  # came before those of earlier segments
         self._checkpoints: dict[int, Checkpoint] = {}  # by next_segment: due once all segments before it are settled
@@ -79,22 +80,24 @@ class Session:
     def receive(self, record: Record) -> list[Command]:
         """Take the next record of the log. Raises IllegalTransition while scores are awaited, after Ended, or past a hole."""
         self._require(Event.ENDED if isinstance(record, Ended) else Event.RECORD)
+        if isinstance(record, Opened):
+            raise IllegalTransition("a session is opened by making it")
+        self._sequence = max(self._sequence, record.sequence)
         match record:
             case Audio():
                 self._append(record)
             case Gap():
                 self._skip(record)
+            case Finalize() | Configure() if record.sequence <= self._replayed:
+                pass
             case Finalize():
                 self._end_speech(restart=self._audio.end)
             case Configure():
                 self._next_config = record.config
-                if self._open is None and self._ear.candidate is None:
-                    self._start_afresh(max(self._audio.start, self._ear.position - samples(self._options.pre_roll)))
+                self._reconfigure()
             case Ended():
                 self._end_speech(restart=self._audio.end)
                 self.state = State.ENDING
-            case Opened():
-                raise IllegalTransition("a session is opened by making it")
         return self._flush()
 
     def hear(self, scores: Sequence[float]) -> list[Command]:
@@ -110,6 +113,8 @@ class Session:
                     break
                 case Idle(restart=restart):
                     self._start_afresh(restart)
+                    break
+                case None if self._reconfigure():
                     break
         self._feed(self._ear.position)
         self._ask_partial()
@@ -171,6 +176,13 @@ class Session:
             Begin(segment.segment_id, StreamOptions(language=config.language, words=config.words)),
         )
 
+    def _reconfigure(self) -> bool:
+        """Let new options count, unless speech has begun or may be beginning. Says whether they do from now on."""
+        if self._next_config == self._config or self._open is not None or self._ear.candidate is not None:
+            return False
+        self._start_afresh(max(self._audio.start, self._ear.position - samples(self._options.pre_roll)))
+        return True
+
     def _feed(self, end: int) -> None:
         segment = self._open
         if segment is not None and segment.fed < end:
@@ -194,12 +206,13 @@ class Session:
         return True
 
     def _close(self, speech_end: int, restart: int) -> None:
-        """End the open segment at ``speech_end`` and listen afresh from ``restart``."""
+        """End the open segment at ``speech_end``. Listen afresh from ``restart``: no audio behind it is this segment's."""
         segment = self._open
         assert segment is not None
-        self._feed(min(restart, self._audio.end))
+        last = min(restart, self._audio.end)
+        self._feed(last)
         segment.endpoint(speech_end)
-        audio_end = min(speech_end + samples(self._options.tail), segment.fed)
+        audio_end = min(speech_end + samples(self._options.tail), last)
         self._commands += (
             Deliver(SpeechEnded(self.session_id, segment.segment_id, speech_end, max(speech_end, self._ear.position))),
             DecodeFinal(segment.segment_id, audio_end - segment.audio_start),
@@ -212,7 +225,7 @@ class Session:
         self._ear = self._fresh_ear(position)
         self._forget = True
         self._checkpoints[self._next_segment] = Checkpoint(
-            config=self._config, position=position, next_segment=self._next_segment
+            config=self._config, position=position, next_segment=self._next_segment, sequence=self._sequence
         )
         self._commit()
 

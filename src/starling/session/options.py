@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starling.core.audio import FRAME, samples
+from starling.core.audio import FRAME, samples, seconds
 from starling.core.errors import InvalidOption
 
 
@@ -33,7 +33,10 @@ class SegmentationOptions:
             raise InvalidOption(
                 f"expected 0 < offset_threshold <= onset_threshold < 1, got {self.offset_threshold} and {self.onset_threshold}"
             )
-        if not 0 < self.min_segment < self.max_segment:
-            raise InvalidOption(f"expected 0 < min_segment < max_segment, got {self.min_segment} and {self.max_segment}")
+        if not 0 < self.min_segment <= self.max_segment - seconds(3 * FRAME):
+            raise InvalidOption(
+                f"min_segment must be positive and at least {seconds(3 * FRAME)} s below max_segment, to leave a place to cut, "
+                f"got {self.min_segment} and {self.max_segment}"
+            )
         if samples(self.idle_checkpoint) <= samples(self.pre_roll) + FRAME:
             raise InvalidOption(f"idle_checkpoint must exceed pre_roll, got {self.idle_checkpoint} and {self.pre_roll}")

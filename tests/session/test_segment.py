@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scripted_session import CONFIG
+from starling.core.errors import EngineFailed, IllegalTransition
+from starling.core.transcript import Hypothesis, Word
+from starling.session.segment import TRANSITIONS, Segment, SegmentEvent, SegmentState
+
+HYPOTHESIS = Hypothesis(text="it was", end=3000, confidence=0.7, words=(Word("it", 100, 900, 0.9), Word("was", 1000, 2900)))
+
+TELL: dict[SegmentEvent, Callable[[Segment], object]] = {
+    SegmentEvent.PARTIAL: lambda segment: segment.partial(HYPOTHESIS),
+    SegmentEvent.ENDPOINT: lambda segment: segment.endpoint(9000),
+    SegmentEvent.FINAL: lambda segment: segment.final(HYPOTHESIS),
+}
+
+
+def a_segment(state: SegmentState = SegmentState.OPEN) -> Segment:
+    segment = Segment("s", 7, onset=5800, audio_start=1000, config=CONFIG.updated(language="en-GB"), first=0.25)
+    if state is not SegmentState.OPEN:
+        segment.endpoint(8000)
+    if state is SegmentState.SETTLED:
+        segment.final(HYPOTHESIS)
+    return segment
+
+
+@pytest.mark.parametrize("event", SegmentEvent)
+@pytest.mark.parametrize("state", SegmentState)
+def test_the_table_is_the_truth(state: SegmentState, event: SegmentEvent) -> None:
+    segment = a_segment(state)
+    before = {name: getattr(segment, name) for name in Segment.__slots__ if name != "_stable"}
+    if (state, event) in TRANSITIONS:
+        TELL[event](segment)
+        assert segment.state is TRANSITIONS[state, event]
+    else:
+        with pytest.raises(IllegalTransition, match=f"segment 7 is {state.name}, which has no {event.name}"):
+            TELL[event](segment)
+        assert {name: getattr(segment, name) for name in before} == before
+
+
+def test_every_state_can_be_reached_and_only_settled_is_final() -> None:
+    assert {SegmentState.OPEN, *TRANSITIONS.values()} == set(SegmentState)
+    assert {state for state, _ in TRANSITIONS} == set(SegmentState) - {SegmentState.SETTLED}
+
+
+def test_positions_become_those_of_the_session() -> None:
+    segment = a_segment()
+    partial = segment.partial(HYPOTHESIS)
+    assert partial is not None
+    assert (partial.start, partial.end) == (5800, 4000)
+    assert partial.words == (Word("it", 1100, 1900, 0.9), Word("was", 2000, 3900))
+    segment.endpoint(8000)
+    final = segment.final(HYPOTHESIS)
+    assert (final.start, final.end, final.words) == (5800, 8000, partial.words)
+
+
+def test_a_partial_that_says_nothing_new_is_no_revision() -> None:
+    segment = a_segment()
+    said = [segment.partial(Hypothesis(text=text, end=end)) for end, text in enumerate(["", "a", "a", "a b", "a b", "a b"])]
+    told = [partial for partial in said if partial is not None]
+    assert said[0] is None
+    assert [partial.revision for partial in told] == list(range(1, len(told) + 1))
+    assert [partial.text for partial in told if not partial.stable_text] == ["a"]
+    assert len({(partial.text, partial.stable_text) for partial in told}) == len(told) < len(said)
+
+
+def test_a_final_is_stable_as_a_whole_and_the_last_revision() -> None:
+    segment = a_segment()
+    segment.partial(HYPOTHESIS)
+    segment.endpoint(8000)
+    final = segment.final(HYPOTHESIS)
+    assert (final.revision, final.is_final, final.text, final.stable_text) == (2, True, "it was", "it was")
+
+
+def test_a_failed_decode_takes_the_partial_away() -> None:
+    segment = a_segment()
+    segment.partial(HYPOTHESIS)
+    segment.endpoint(8000)
+    final = segment.final(EngineFailed("broken"))
+    assert (final.revision, final.text, final.stable_text, final.words) == (2, "", "", ())
+    assert (final.start, final.end) == (5800, 8000)
+
+
+@pytest.mark.parametrize(("heard", "said"), [(None, "en-GB"), ("fr", "fr")])
+def test_the_language_is_the_engines_or_else_the_sessions(heard: str | None, said: str) -> None:
+    transcript = a_segment().partial(Hypothesis(text="a", end=1, language=heard))
+    assert transcript is not None
+    assert transcript.language == said
