@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.vad_contract import alone, framed
 from recordings import recording
 from starling.core.audio import FRAME, Samples
-from starling.core.config import VadMode
+from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import InvalidOption
 from starling.vad.detector import Detector
 from starling.vad.gate import GateOptions, GatePart, Passed, SilenceGate, Skipped
@@ -200,6 +200,21 @@ def test_it_skips_no_speech_and_most_of_long_silence(name: str, decibels: float)
     for start, end in gaps:
         assert scores[start // FRAME : end // FRAME].max() < 0.5
     assert sum(end - start for start, end in gaps) > 20 * SECOND
+
+
+def test_it_stays_open_until_a_segment_can_end() -> None:
+    patient = SessionConfig(endpoint_silence=3.0)
+    (first, *_) = SilenceGate.for_session(patient, GateOptions()).feed(silence(10 * SECOND))
+    assert isinstance(first, Passed)
+    assert 4.0 <= len(first.samples) / SECOND < 4.1
+    assert GateOptions(hangover=9).suited_to(patient).hangover == 9
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed", "enabled"), [(VadMode.BOTH, True, True), (VadMode.OFF, True, False), (VadMode.BOTH, False, False)]
+)
+def test_it_gates_only_for_sessions_that_detect_speech(mode: VadMode, *, allowed: bool, enabled: bool) -> None:
+    assert GateOptions(enabled=allowed).suited_to(SessionConfig(vad=mode)).enabled is enabled
 
 
 @pytest.mark.parametrize("field", ["hangover", "pre_roll", "report_every"])

@@ -13,17 +13,21 @@ skipped does not depend on how the audio is cut.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 
 from starling.core.audio import FRAME, SAMPLE_RATE, Samples
+from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import InvalidOption
 from starling.vad.webrtc import VoicedPieces
 
 AGGRESSIVENESS: Final = 0
 GAIN: Final = 2
+
+ENDPOINT_MARGIN: Final = 1.0
+"""Seconds that a session's gate stays open after the silence that ends a segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,14 @@ class GateOptions:
         for name, value in (("hangover", self.hangover), ("pre_roll", self.pre_roll), ("report_every", self.report_every)):
             if not (math.isfinite(value) and value > 0):
                 raise InvalidOption(f"{name} must be a positive number of seconds, got {value:g}")
+
+    def suited_to(self, config: SessionConfig) -> GateOptions:
+        """These options for a session: not enabled if it takes all audio for speech, and never shut before a segment can end."""
+        return replace(
+            self,
+            enabled=self.enabled and config.vad is not VadMode.OFF,
+            hangover=max(self.hangover, config.endpoint_silence + ENDPOINT_MARGIN),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,11 @@ class SilenceGate:
         self._decided = 0  # end of the last whole frame
         self._held = np.empty(0, np.int16)  # the audio up to the end of what was fed
         self._end = 0
+
+    @classmethod
+    def for_session(cls, config: SessionConfig, options: GateOptions) -> Self:
+        """The gate of a session with ``config``, where ``options`` are the policy of the place."""
+        return cls(options.suited_to(config))
 
     def feed(self, samples: Samples) -> list[GatePart]:
         """Take the next ``samples`` (int16 ``[n]``, copied); what can now be told, in order and without holes."""
