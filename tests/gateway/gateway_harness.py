@@ -108,7 +108,11 @@ class Served:
 
     @property
     def uri(self) -> str:
-        return f"ws://{self.host}:{self.port}/v1/stream"
+        return f"ws://{self.authority}/v1/stream"
+
+    @property
+    def authority(self) -> str:
+        return f"{self.host}:{self.port}"
 
     def connect(self, **options: Any) -> connect:
         return connect(self.uri, **{"ping_interval": None, "compression": None, "max_size": None, **options})
@@ -122,7 +126,7 @@ class Served:
         return answer
 
     async def get(self, path: str, **headers: str) -> str:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": f"{self.host}:{self.port}"} | headers).items())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": self.authority} | headers).items())
         return await self.request(f"GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n")
 
     def count(self, name: str, **labels: str) -> float:
@@ -170,6 +174,12 @@ async def hear(client: ClientConnection, *, until: str = "") -> list[dict[str, A
     except ConnectionClosed:
         assert not until, f"closed before {until}: {said}"
     return said
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let others run until ``true``, which nothing announces."""
+    while not true():  # noqa: ASYNC110  # the loop's turns are all there is to wait for
+        await asyncio.sleep(0)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

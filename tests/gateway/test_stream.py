@@ -3,14 +3,13 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from gateway.gateway_harness import END, FINALIZE, START, Served, hear, run, served
+from gateway.gateway_harness import END, FINALIZE, START, Served, hear, run, served, until
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import EngineFailed
 from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Opened
@@ -272,12 +271,6 @@ async def gone(it: Served) -> None:
     await until(lambda: not it.gateway.active)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Let others run until ``true``, which nothing announces."""
-    while not true():  # noqa: ASYNC110  # the loop's turns are all there is to wait for
-        await asyncio.sleep(0)
-
-
 def test_a_fast_client_is_slowed_down_and_nothing_is_dropped() -> None:
     async def scenario() -> None:
         async with served(max_lead=16_000, held=True) as it, it.connect() as client:
@@ -317,14 +310,16 @@ def test_idle_clients_are_told_and_let_go() -> None:
 def test_waiting_for_room_is_not_idling() -> None:
     async def scenario() -> None:
         options = GatewayOptions(port=0, idle_timeout=0.05)
-        async with served(options, max_lead=8_000, held=True) as it, it.connect() as client:
+        async with served(options, max_lead=8_000, held=True) as it, it.connect() as client, it.connect() as idler:
             await opened(client, NO_GATE)
-            await client.send(NOISE)
-            await asyncio.sleep(0.2)  # four times the patience with an idle client
-            assert it.gateway.active == 1
+            await client.send(NOISE + NOISE)
+            await until(lambda: it.log.lag() >= 16_000)
+            await opened(idler)
+            (error,) = await hear(idler, until="error")  # by now an idle client would have been told
+            assert error["code"] == "idle_timeout"
             it.recognizer.listening.set()
             await client.send(END)
-            assert (await hear(client))[-1]["audio_seconds"] == 1.0
+            assert (await hear(client))[-1]["audio_seconds"] == 2.0
 
     run(scenario)
 

@@ -100,6 +100,8 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()  # small and the last: it does not wait for a client that reads nothing
         if self._fault is None:
             await super().send(message)
+            if self.initial_response is not None and self.close_sent:
+                self.handshake_complete = True  # by a refusal; uvicorn would log it as an error
             return
         await self.writable.wait()
         if self.disconnected or self.close_sent:

@@ -1,0 +1,193 @@
+"""Who gets in, and the plain HTTP side."""
+
+import json
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from gateway.gateway_harness import START, hear, run, served, until
+from starling import __version__
+from starling.core.errors import InvalidOption, StarlingError
+from starling.gateway import app
+from starling.gateway.options import GatewayOptions
+from starling.gateway.server import serving
+from starling.telemetry.health import State
+
+
+async def refused(client: object) -> tuple[int, str | None, str]:
+    """Status, Retry-After and error code of an upgrade that must fail."""
+    with pytest.raises(InvalidStatus) as raised:
+        await client  # type: ignore[misc]  # websockets' connect is awaitable
+    response = raised.value.response
+    assert response.body is not None
+    return response.status_code, response.headers.get("Retry-After"), json.loads(response.body)["error"]["code"]
+
+
+def test_too_many_sessions() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, max_sessions=1, retry_after=1.5)) as it:
+            async with it.connect() as client:
+                await client.send(START)
+                await hear(client, until="ready")
+                assert await refused(it.connect()) == (503, "2", "overloaded")
+                assert it.count("starling_sessions_refused_total", reason="capacity") == 1
+                assert it.count("starling_sessions_active") == 1
+            await until(lambda: not it.gateway.active)
+            async with it.connect() as client:
+                await client.send(START)
+                await hear(client, until="ready")
+
+    run(scenario)
+
+
+def test_too_many_sessions_of_one_address() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, max_sessions_per_address=1)) as it, it.connect():
+            assert await refused(it.connect()) == (503, "2", "overloaded")
+            assert it.count("starling_sessions_refused_total", reason="address") == 1
+
+    run(scenario)
+
+
+def test_nobody_is_admitted_before_the_server_is_ready_or_while_it_drains() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            it.health.set("model", State.STARTING)
+            assert await refused(it.connect()) == (503, "2", "overloaded")
+            assert (await it.get("/readyz")).startswith("HTTP/1.1 503")
+            it.health.set("model", State.OK)
+            assert (await it.get("/readyz")).startswith("HTTP/1.1 200")
+            await it.gateway.drain(1)
+            assert await refused(it.connect()) == (503, None, "shutting_down")
+            assert (await it.get("/readyz")).startswith("HTTP/1.1 503")
+            assert (await it.get("/healthz")).startswith("HTTP/1.1 200")
+            assert it.count("starling_sessions_refused_total", reason="starting") == 1
+            assert it.count("starling_sessions_refused_total", reason="draining") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "https://", "http://[", "file://"])
+def test_pages_of_other_sites_may_not_connect(origin: str) -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            assert await refused(it.connect(origin=origin)) == (403, None, "forbidden")
+            assert it.count("starling_sessions_refused_total", reason="forbidden") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("origin", [None, "http://same", "https://captions.example", "https://Captions.Example"])
+def test_the_console_and_named_sites_may_connect(origin: str | None) -> None:
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, allowed_origins=("https://captions.example/",))
+        async with served(options) as it, it.connect(origin=origin and origin.replace("same", it.authority)) as client:
+            await client.send(START)
+            await hear(client, until="ready")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("192.168.1.7", 200),
+        ("localhost", 200),
+        ("LOCALHOST.:80", 200),
+        ("captions.example:8000", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example:8000", 403),
+        ("", 403),
+    ],
+)
+def test_only_names_of_this_server_are_served(host: str, status: int) -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, allowed_hosts=("captions.example",))) as it:
+            assert (await it.get("/healthz", Host=host)).startswith(f"HTTP/1.1 {status}")
+
+    run(scenario)
+
+
+def test_a_foreign_name_gets_no_socket_either() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            answer = await it.get(
+                "/v1/stream",
+                Host="evil.example",
+                Upgrade="websocket",
+                **{"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13"},
+            )
+            assert answer.startswith("HTTP/1.1 403")
+
+    run(scenario)
+
+
+def test_plain_routes() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            assert '"ready":true' in await it.get("/readyz")
+            assert '"live":true' in await it.get("/healthz")
+            version = json.loads((await it.get("/version")).partition("\r\n\r\n")[2])
+            assert version == {"version": __version__, "model": "scripted", "model_version": "1"}
+            metrics = await it.get("/metrics")
+            assert "text/plain; version=0.0.4" in metrics
+            assert "starling_sessions_active 0.0" in metrics
+            for path in ("/docs", "/redoc", "/openapi.json", "/../pyproject.toml", "/nothing"):
+                assert (await it.get(path)).startswith("HTTP/1.1 404"), path
+
+    run(scenario)
+
+
+def test_the_console_is_served_with_every_protection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    monkeypatch.setattr(app, "CONSOLE", tmp_path)
+
+    async def scenario() -> None:
+        async with served() as it:
+            page = (await it.get("/")).lower()
+            assert page.startswith("http/1.1 200")
+            assert "content-security-policy: default-src 'none'" in page
+            assert "cache-control: no-cache" in page
+            assert "etag: " in page
+            assert "cache-control: no-store" in (await it.get("/healthz")).lower()
+            for path in ("/", "/healthz", "/nothing"):
+                answer = (await it.get(path)).lower()
+                for name in app.SECURITY_HEADERS:
+                    assert f"\r\n{name.lower()}: " in answer, (path, name)
+                assert "\r\nserver: " not in answer
+
+    run(scenario)
+
+
+def test_a_port_that_is_taken_is_a_clear_error() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            it.gateway.options = GatewayOptions(port=it.port)
+            with pytest.raises(StarlingError, match=f"cannot listen on 127.0.0.1 port {it.port}"):
+                async with serving(it.gateway):
+                    pass
+
+    run(scenario)
+
+
+def test_a_host_that_is_none_is_a_clear_error() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            it.gateway.options = GatewayOptions(host="no.such.host.invalid", port=0)
+            with pytest.raises(InvalidOption, match="no address of this machine"):
+                async with serving(it.gateway):
+                    pass
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_sessions": 0}, {"idle_timeout": 0.0}, {"port": 70_000}, {"retry_after": -1.0}, {"max_session": float("nan")}]
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidOption, match=next(iter(wrong))):
+        GatewayOptions(**wrong)  # type: ignore[arg-type]  # values of every field's type
