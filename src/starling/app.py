@@ -1,0 +1,192 @@
+"""The composition root: the only place that chooses implementations.
+
+``serve`` is the whole server in one process: a gateway on the event loop, a recognizer worker beside it, the bus in memory
+between them, and one thread for each of the two models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.config.settings import EngineName, Settings
+from starling.core.audio import samples
+from starling.core.config import SessionConfig
+from starling.core.ports import Clock, Engine
+from starling.engine.moonshine import MoonshineEngine, load_model
+from starling.engine.scripted import ScriptedEngine
+from starling.gateway.gateway import Gateway
+from starling.gateway.options import GatewayOptions
+from starling.gateway.server import serving
+from starling.gateway.stream import Ports as GatewayPorts
+from starling.scheduler.batcher import BatchOptions
+from starling.scheduler.loop import Offload
+from starling.session.options import SegmentationOptions
+from starling.telemetry.clock import SystemClock
+from starling.telemetry.health import Health, State
+from starling.telemetry.logs import LogOptions, configure_logging, get_logger
+from starling.telemetry.metrics import Metrics
+from starling.vad.detector import Detector
+from starling.vad.gate import GateOptions
+from starling.worker.live import Ports as WorkerPorts
+from starling.worker.recognize import RecognizerWorker
+
+log = get_logger(__name__)
+
+LAG_PROBE: Final = 0.25
+"""Seconds between two looks at how late the event loop is."""
+
+FORCE_AFTER: Final = 2.0
+"""Seconds that the recognizer gets to finish what sessions left behind, once the gateway is gone."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is."""
+
+    url: str
+    stream_url: str
+    metrics: Metrics
+    health: Health
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; then finish the open segments and return. A second signal ends it at once.
+
+    ``ready`` is called with the console's address once sessions are welcome. Raises StarlingError when it cannot start.
+    """
+    with _stop_signals() as stop:
+        async with running(settings) as server:
+            if ready is not None:
+                ready(server.url)
+            await stop.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """A server for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
+    metrics, clock, health = Metrics(), SystemClock(), Health("engine")
+    configure_logging(LogOptions(settings.log.level, settings.log.format), metrics=metrics)
+    with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
+        decode, listen = _on(decode_thread), _on(listen_thread)
+        engine, vad = await decode(lambda: _engine(settings.engine.name)), await listen(Detector)
+        metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
+        audio_log = MemoryAudioLog(max_lead=samples(settings.audio_log.max_lead_seconds))
+        results = MemoryResultBus()
+        worker = RecognizerWorker(
+            WorkerPorts(audio_log=audio_log, results=results, engine=engine, vad=vad, clock=clock, metrics=metrics),
+            listen=listen,
+            decode=decode,
+            segmentation=SegmentationOptions(**settings.segmentation.model_dump()),
+            batching=BatchOptions(**settings.scheduler.model_dump()),
+        )
+        gateway = Gateway(
+            gateway_options(settings),
+            GatewayPorts(audio_log=audio_log, results=results, clock=clock, metrics=metrics),
+            engine.capabilities,
+            health,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                recognizing = tasks.create_task(worker.run(), name="recognizer")
+                probe = tasks.create_task(_watch(metrics, clock), name="event loop probe")
+                async with serving(gateway) as (host, port):
+                    await decode(engine.warm_up)
+                    health.set("engine", State.OK)
+                    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                    log.info("serving", address=address, model=engine.capabilities.model)
+                    try:
+                        yield Running(f"http://{address}/", f"ws://{address}/v1/stream", metrics, health)
+                    finally:
+                        await gateway.drain(settings.server.drain_grace)
+                await audio_log.close()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(recognizing, FORCE_AFTER)
+                probe.cancel()
+        finally:
+            engine.close()
+            vad.close()
+
+
+def session_config(settings: Settings) -> SessionConfig:
+    """What a session gets that does not choose."""
+    chosen = settings.session
+    return SessionConfig(
+        language=chosen.language,
+        partials=chosen.partials,
+        partial_interval=chosen.partial_interval_ms / 1000,
+        endpoint_silence=chosen.endpoint_silence_ms / 1000,
+        words=chosen.words,
+        vad=chosen.vad,
+    )
+
+
+def gateway_options(settings: Settings) -> GatewayOptions:
+    """The gateway's share of the settings."""
+    server = settings.server
+    return GatewayOptions(
+        host=server.host,
+        port=server.port,
+        defaults=session_config(settings),
+        gate=GateOptions(**settings.gate.model_dump()),
+        max_sessions=server.max_sessions,
+        max_sessions_per_address=server.max_sessions_per_address,
+        max_frame=server.max_frame_bytes,
+        start_timeout=server.start_timeout,
+        idle_timeout=server.idle_timeout,
+        send_timeout=server.send_timeout,
+        max_session=server.max_session_seconds,
+        allowed_hosts=server.allowed_hosts,
+        allowed_origins=server.allowed_origins,
+    )
+
+
+def _engine(name: EngineName) -> Engine:
+    match name:
+        case EngineName.MOONSHINE_TINY_EN:
+            return MoonshineEngine(load_model())
+        case EngineName.SCRIPTED:
+            return ScriptedEngine()
+
+
+def _on(thread: ThreadPoolExecutor) -> Offload:
+    async def offload(call: Callable[[], T], /) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread, call)
+
+    return offload
+
+
+async def _watch(metrics: Metrics, clock: Clock) -> None:
+    """Measure how late timers fire."""
+    while True:
+        due = clock.now() + LAG_PROBE
+        await asyncio.sleep(LAG_PROBE)
+        metrics.event_loop_lag.observe(max(0.0, clock.now() - due))
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second one cancels the task that runs the block."""
+    loop, stop, task = asyncio.get_running_loop(), asyncio.Event(), asyncio.current_task()
+
+    def told() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, told)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,93 @@
+"""A session's samples and controls become records of the audio log: gated, cut into pieces, numbered. No I/O.
+
+The gateway and the library both write records through this, so that they recognise the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from starling.core.audio import FRAME, SAMPLE_RATE, Samples
+from starling.core.config import SessionConfig, VadMode
+from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Record
+from starling.vad.gate import GateOptions, GatePart, Passed, SilenceGate
+
+PIECE: Final = SAMPLE_RATE
+"""Samples of one Audio record at most, so that back-pressure acts within a second of sound."""
+
+GATE_MARGIN: Final = 1.0
+"""Seconds the gate stays open at least after the silence that ends a segment."""
+
+
+class GatedAudio:
+    """One session's way to the log, from ``config`` on. ``arrived`` is everywhere the clock's time, in seconds, of the cause."""
+
+    def __init__(self, session_id: str, config: SessionConfig, options: GateOptions) -> None:
+        self._session_id = session_id
+        self._options = options
+        self._chosen = _suited(options, config)
+        self._gate = SilenceGate(self._chosen)
+        self._base = 0  # position of the session at which the gate counts 0
+        self._sequence = 0
+        self.position = 0  # samples that came in, those the gate holds back included
+
+    def audio(self, samples: Samples, arrived: float = 0.0) -> list[Audio | Gap]:
+        """What can be told of the audio up to ``samples`` (int16 ``[n]``)."""
+        self.position += len(samples)
+        return self._records(self._gate.feed(samples), arrived)
+
+    def finalize(self, arrived: float = 0.0) -> list[Record]:
+        """Everything held back, then Finalize."""
+        return [*self._flushed(arrived), Finalize(self._session_id, self._next())]
+
+    def configure(self, config: SessionConfig, arrived: float = 0.0) -> list[Record]:
+        """Configure, preceded by everything held back if the gate must change with it."""
+        records: list[Record] = []
+        if (suited := _suited(self._options, config)) != self._chosen:
+            records += self._flushed(arrived)
+            self._renew(suited)
+        return [*records, Configure(self._session_id, self._next(), config)]
+
+    def end(self, reason: EndReason = EndReason.CLIENT, arrived: float = 0.0) -> list[Record]:
+        """Everything held back, then Ended."""
+        return [*self._flushed(arrived), Ended(self._session_id, self._next(), reason)]
+
+    def _flushed(self, arrived: float) -> list[Audio | Gap]:
+        return self._records(self._gate.flush(), arrived)
+
+    def _renew(self, options: GateOptions) -> None:
+        """A new gate on the old one's frame boundaries: what it hears of the broken frame before it is silence."""
+        self._chosen = options
+        self._gate = SilenceGate(options)
+        broken = self.position % FRAME
+        self._base = self.position - broken
+        self._gate.feed(np.zeros(broken, np.int16))
+
+    def _records(self, parts: Sequence[GatePart], arrived: float) -> list[Audio | Gap]:
+        records: list[Audio | Gap] = []
+        for part in parts:
+            start = self._base + part.start
+            if isinstance(part, Passed):
+                for offset in range(0, len(part.samples), PIECE):
+                    piece = part.samples[offset : offset + PIECE]
+                    records.append(Audio(self._session_id, self._next(), start + offset, piece, arrived))
+            else:
+                records.append(Gap(self._session_id, self._next(), start, part.count, arrived))
+        return records
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence - 1
+
+
+def _suited(options: GateOptions, config: SessionConfig) -> GateOptions:
+    """The gate for a session: none where all audio counts as speech, and never shut before an endpoint can be noticed."""
+    return replace(
+        options,
+        enabled=options.enabled and config.vad is not VadMode.OFF,
+        hangover=max(options.hangover, config.endpoint_silence + GATE_MARGIN),
+    )
