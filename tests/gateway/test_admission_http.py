@@ -186,7 +186,8 @@ def test_a_host_that_is_none_is_a_clear_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_sessions": 0}, {"idle_timeout": 0.0}, {"port": 70_000}, {"retry_after": -1.0}, {"max_session": float("nan")}]
+    "wrong",
+    [{"max_sessions": 0}, {"idle_timeout": 0.0}, {"port": 70_000}, {"retry_after": -1.0}, {"max_session_seconds": float("nan")}],
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidOption, match=next(iter(wrong))):

@@ -67,7 +67,7 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
 @pytest.mark.parametrize("size", [1_025, 100_000, 20_000_000])
 def test_a_frame_over_the_limit_is_answered_and_what_came_before_counts(size: int) -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, max_frame=1_024)) as it:
+        async with served(GatewayOptions(port=0, max_frame_bytes=1_024)) as it:
             reader, writer = await raw(it)
             writer.write(masked(Opcode.TEXT, NO_GATE.encode()) + masked(Opcode.BINARY, bytes(1_000)))
             writer.write(masked(Opcode.BINARY, bytes(size)))
@@ -83,7 +83,7 @@ def test_a_frame_over_the_limit_is_answered_and_what_came_before_counts(size: in
 
 def test_a_client_library_sees_the_answer_to_a_frame_over_the_limit() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, max_frame=65_536)) as it, it.connect() as client:
+        async with served(GatewayOptions(port=0, max_frame_bytes=65_536)) as it, it.connect() as client:
             await client.send(NO_GATE)
             await hear(client, until="ready")
             await client.send(bytes(65_537))

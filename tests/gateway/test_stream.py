@@ -338,7 +338,7 @@ def test_who_never_speaks_gets_no_session() -> None:
 
 def test_a_session_may_not_last_for_ever() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, max_session=0.1)) as it, it.connect() as client:
+        async with served(GatewayOptions(port=0, max_session_seconds=0.1)) as it, it.connect() as client:
             await opened(client)
             said = await hear(client)
             assert "a session may last 0.1 seconds" in said[0]["message"]

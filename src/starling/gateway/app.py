@@ -12,10 +12,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from starling import __version__
 from starling.core.errors import Forbidden
 from starling.gateway.gateway import Gateway, refusal
 from starling.telemetry.metrics import CONTENT_TYPE, render
+from starling.version import __version__
 
 CONSOLE: Final = Path(__file__).parent / "console"
 

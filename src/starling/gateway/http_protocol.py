@@ -45,7 +45,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._head_timer is not None:
             self._head_size += len(data)
-            if self._head_size > self.limits.max_head:
+            if self._head_size > self.limits.max_head_bytes:
                 self._give_up(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def handle_websocket_upgrade(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
+from starling.vad.gate import GateOptions
 
 MAX_PORT: Final = 65_535
 
@@ -15,12 +16,14 @@ MAX_PORT: Final = 65_535
 class GatewayOptions:
     """Limits and addresses. All times are seconds.
 
-    ``port`` 0 takes a free one. ``defaults``: options of a session that does not choose. ``max_sessions`` and
-    ``max_sessions_per_address``: sockets at once. ``max_frame``: bytes of one message; ``max_head``: bytes of a request's head.
+    ``port`` 0 takes a free one. ``defaults``: options of a session that does not choose. ``gate``: of silence; its hangover
+    is stretched where a session's endpoint silence needs it. ``max_sessions`` and ``max_sessions_per_address``: sockets at once.
+    ``max_frame_bytes``: of one message; ``max_head_bytes``: of a request's head.
     ``head_timeout``, ``start_timeout``, ``idle_timeout``: how long a request's head, a session's first frame, and any further
     frame may take. ``send_timeout``: how long a client may take nothing of what is sent to it. ``finish_timeout``: how long
-    recognition may take to finish after the last audio. ``max_session``: how long a session may last. ``max_backlog``: results
-    that wait for the client before its audio is left unread. ``retry_after``: what a client refused for load is told to wait.
+    recognition may take to finish after the last audio. ``max_session_seconds``: how long a session may last. ``max_backlog``:
+    results that wait for the client before its audio is left unread. ``retry_after``: what a client refused for load is told to
+    wait.
     ``allowed_hosts``: names in a Host header besides the loopback's, ``host`` and addresses; ``*`` allows any.
     ``allowed_origins``: origins of web pages, such as ``https://captions.example``, besides the server's own; ``*`` allows any.
     Raises InvalidOption for a value out of range.
@@ -29,26 +32,27 @@ class GatewayOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     defaults: SessionConfig = field(default_factory=SessionConfig)
+    gate: GateOptions = field(default_factory=GateOptions)
     max_sessions: int = 256
     max_sessions_per_address: int = 64
-    max_frame: int = 1 << 20
-    max_head: int = 1 << 16
+    max_frame_bytes: int = 1 << 20
+    max_head_bytes: int = 1 << 16
     head_timeout: float = 10.0
     start_timeout: float = 10.0
     idle_timeout: float = 60.0
     send_timeout: float = 10.0
     finish_timeout: float = 60.0
-    max_session: float = 4 * 3600.0
+    max_session_seconds: float = 4 * 3600.0
     max_backlog: int = 64
     retry_after: float = 2.0
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("max_sessions", "max_sessions_per_address", "max_frame", "max_head", "max_backlog"):
+        for name in ("max_sessions", "max_sessions_per_address", "max_frame_bytes", "max_head_bytes", "max_backlog"):
             if getattr(self, name) < 1:
                 raise InvalidOption(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("head_timeout", "start_timeout", "idle_timeout", "send_timeout", "finish_timeout", "max_session"):
+        for name in ("head_timeout", "start_timeout", "idle_timeout", "send_timeout", "finish_timeout", "max_session_seconds"):
             if not getattr(self, name) > 0:
                 raise InvalidOption(f"{name} must be more than 0 seconds, got {getattr(self, name)}")
         if not 0 <= self.port <= MAX_PORT:

@@ -63,7 +63,7 @@ def _config(gateway: Gateway) -> uvicorn.Config:
         create_app(gateway),
         http=limited(gateway.options),
         ws=PoliteWebSocketProtocol,
-        ws_max_size=gateway.options.max_frame,
+        ws_max_size=gateway.options.max_frame_bytes,
         ws_ping_interval=None,  # a busy client that answers late is no dead client
         ws_per_message_deflate=False,  # audio does not get smaller, and each session would pay memory for trying
         lifespan="off",

@@ -68,7 +68,7 @@ class StreamSession:
         self._options = options
         self._ports = ports
         self._loop = asyncio.get_running_loop()
-        self._last_moment = self._loop.time() + options.max_session
+        self._last_moment = self._loop.time() + options.max_session_seconds
         self._waiting: asyncio.Timeout | None = None  # for a frame of the client
         self._stopped: ShuttingDown | None = None
         self._ended: EndReason | None = None
@@ -129,7 +129,7 @@ class StreamSession:
                     return opening, *verbs
 
     async def _open(self, request: OpenRequest) -> Subscription:
-        intake = Intake(self._session_id, request, self._ports.metrics)
+        intake = Intake(self._session_id, request, self._options.gate, self._ports.metrics)
         self._results = self._ports.results.subscribe(self._session_id)
         await self._ports.audio_log.append(Opened(self._session_id, self._trace_id, Checkpoint(config=request.config)))
         self._intake = intake
@@ -227,7 +227,7 @@ class StreamSession:
         if self._stopped is not None:
             return self._stopped
         if self._loop.time() >= self._last_moment:
-            return ClientError(f"a session may last {self._options.max_session:g} seconds; start a new one")
+            return ClientError(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
         if self._results is None:
             return IdleTimeout(f"expected a first frame within {self._options.start_timeout:g} seconds")
         return IdleTimeout(f"expected audio or keepalive within {self._options.idle_timeout:g} seconds")
