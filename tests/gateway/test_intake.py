@@ -11,6 +11,7 @@ from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, 
 from starling.gateway.intake import Intake
 from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions
+from starling.vad.gated import PIECE
 
 GATE = GateOptions(hangover=1.5, pre_roll=0.5)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from starling.audio import open_decoder
-from starling.core.audio import seconds
+from starling.core.audio import Encoding, seconds
 from starling.core.config import OpenRequest, SessionConfig
 from starling.core.errors import ClientError
 from starling.core.records import Audio, EndReason, Gap, Record
@@ -14,8 +14,11 @@ from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions
 from starling.vad.gated import GatedAudio
 
-SLICE: Final = 4096
-"""Bytes decoded at once: a small message of compressed silence can be many minutes of audio."""
+SLICE: Final = 32_768
+"""Bytes of PCM decoded at once: a second of it, or four at the lowest rate."""
+
+OPUS_SLICE: Final = 4_096
+"""Bytes of Opus decoded at once: a little of it can be minutes of silence."""
 
 
 class Intake:
@@ -24,6 +27,7 @@ class Intake:
     def __init__(self, session_id: str, request: OpenRequest, gate: GateOptions, metrics: Metrics) -> None:
         self._metrics = metrics
         self._decoder = open_decoder(request.audio)
+        self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
         self._gated = GatedAudio(session_id, request.config, gate)
 
     @property
@@ -36,8 +40,8 @@ class Intake:
 
         After what could be decoded, raises CorruptAudio or UnsupportedAudio.
         """
-        for start in range(0, len(data), SLICE):
-            samples = self._decoder.feed(data[start : start + SLICE])
+        for start in range(0, len(data), self._slice):
+            samples = self._decoder.feed(data[start : start + self._slice])
             yield self._counted(self._gated.audio(samples, arrived))
             if self._decoder.fault is not None:
                 raise self._decoder.fault
