@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, ShuttingDown
@@ -15,11 +16,16 @@ from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, T
 
 @dataclass(slots=True)
 class _Staged:
-    """What a session has on the log: how it opens, and what no checkpoint covers yet, each record with the position after it."""
+    """What a session has on the log: how it opens, and what no checkpoint covers yet, each record with the position after it.
+
+    The last ``unread`` of the records, and ``opened`` unless ``announced``, have not gone to the follower.
+    """
 
     opened: Opened
     end: int
     records: deque[tuple[int, Record]] = field(default_factory=deque)
+    unread: int = 0
+    announced: bool = False
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -28,20 +34,38 @@ class _Staged:
 
     def add(self, record: Record) -> None:
         if isinstance(record, Audio | Gap):
+            if record.end <= self.end:
+                return
             self.end = record.end
         else:
             self._drop_repeated(record)
         self.records.append((self.end, record))
+        self.unread += 1
 
     def _drop_repeated(self, control: Record) -> None:
-        """Of controls of one kind with no audio between them only the last counts: replaying a flood of them takes no memory."""
+        """Of controls of one kind with no audio between them only the last counts: a flood of them takes no memory."""
         for index in range(len(self.records) - 1, -1, -1):
             _, record = self.records[index]
             if isinstance(record, Audio | Gap):
                 return
             if type(record) is type(control):
+                if index >= len(self.records) - self.unread:
+                    self.unread -= 1
                 del self.records[index]
                 return
+
+    def rewind(self) -> None:
+        """Let a new follower read all of it."""
+        self.unread = len(self.records)
+        self.announced = False
+
+    def read(self) -> list[Record]:
+        """What is new to the follower."""
+        new: list[Record] = [] if self.announced else [self.opened]
+        new += [record for _, record in islice(self.records, len(self.records) - self.unread, None)]
+        self.unread = 0
+        self.announced = True
+        return new
 
     def trim(self, checkpoint: Checkpoint) -> None:
         """Drop what ``checkpoint`` covers. A control at its very position may not have been seen, and does no harm twice."""
@@ -51,29 +75,42 @@ class _Staged:
             if position > checkpoint.position or (position == checkpoint.position and not isinstance(record, Audio | Gap)):
                 break
             self.records.popleft()
+        self.unread = min(self.unread, len(self.records))
         self.room.set()
 
 
 class MemoryAudioLog:
-    """AudioLog in memory. ``max_lead``: samples a session may be ahead of its last checkpoint before ``append`` waits."""
+    """AudioLog in memory. ``max_lead``: samples a session may be ahead of its last checkpoint before ``append`` waits.
+
+    It must be more than the longest segment, which is not committed before it ends. A new follower takes over from the one
+    before, which ends.
+    """
 
     def __init__(self, *, max_lead: int = 60 * SAMPLE_RATE) -> None:
         self._max_lead = max_lead
         self._sessions: dict[str, _Staged] = {}
-        self._fresh: deque[Record] = deque()
+        self._behind: dict[str, None] = {}  # sessions with something unread, in the order of their oldest
+        self._lag = 0
         self._wake = asyncio.Event()
-        self._followed = False
+        self._follower = 0
         self._closed = False
 
     async def append(self, record: Record) -> None:
         if isinstance(record, Opened):
-            self._refuse_when_closed()
-            self._sessions[record.session_id] = _Staged(record, record.checkpoint.position)
+            self._open(record)
         else:
-            (await self._room_for(record)).add(record)
-        if self._followed:
-            self._fresh.append(record)
-            self._wake.set()
+            staged = await self._room_for(record)
+            lead = staged.lead
+            staged.add(record)
+            self._lag += staged.lead - lead
+        self._behind[record.session_id] = None
+        self._wake.set()
+
+    def _open(self, opened: Opened) -> None:
+        self._refuse_when_closed()
+        if opened.session_id in self._sessions:
+            raise IllegalTransition(f"session {opened.session_id} is open on this log already")
+        self._sessions[opened.session_id] = _Staged(opened, opened.checkpoint.position)
 
     async def _room_for(self, record: Record) -> _Staged:
         while True:
@@ -81,43 +118,44 @@ class MemoryAudioLog:
             staged = self._sessions.get(record.session_id)
             if staged is None:
                 raise IllegalTransition(f"session {record.session_id} is not open on this log")
-            if not isinstance(record, Audio) or staged.lead < self._max_lead:
+            if not isinstance(record, Audio | Gap) or staged.lead < self._max_lead:
                 return staged
             staged.room.clear()
             await staged.room.wait()
 
     async def follow(self) -> AsyncIterator[Sequence[Record]]:
-        if self._followed:
-            raise IllegalTransition("this log has a follower already")
-        self._followed = True
-        self._fresh.clear()
+        self._follower += 1
+        follower = self._follower
         for staged in self._sessions.values():
-            self._fresh.append(staged.opened)
-            self._fresh.extend(record for _, record in staged.records)
-        try:
-            while True:
-                while not self._fresh and not self._closed:
-                    self._wake.clear()
-                    await self._wake.wait()
-                if not self._fresh:
-                    return
-                batch, self._fresh = tuple(self._fresh), deque()
+            staged.rewind()
+        self._behind = dict.fromkeys(self._sessions)
+        self._wake.set()
+        while follower == self._follower:
+            batch = [record for session_id in self._behind if (it := self._sessions.get(session_id)) for record in it.read()]
+            self._behind.clear()
+            if batch:
                 yield batch
-        finally:
-            self._followed = False
+            elif self._closed:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
         staged = self._sessions.get(session_id)
-        if staged is not None and checkpoint.position >= staged.opened.checkpoint.position:
+        if staged is not None and _order(checkpoint) >= _order(staged.opened.checkpoint):
+            lead = staged.lead
             staged.trim(checkpoint)
+            self._lag += staged.lead - lead
 
     async def forget(self, session_id: str) -> None:
         staged = self._sessions.pop(session_id, None)
         if staged is not None:
+            self._lag -= staged.lead
             staged.room.set()
 
     def lag(self) -> int:
-        return sum(staged.lead for staged in self._sessions.values())
+        return self._lag
 
     async def close(self) -> None:
         self._closed = True
@@ -128,6 +166,10 @@ class MemoryAudioLog:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise ShuttingDown("the audio log is closed; connect again")
+
+
+def _order(checkpoint: Checkpoint) -> tuple[int, int, int]:
+    return checkpoint.position, checkpoint.next_segment, checkpoint.sequence
 
 
 class MemorySubscription:
@@ -178,7 +220,10 @@ class MemoryResultBus:
         self._subscriptions: dict[str, MemorySubscription] = {}
 
     def subscribe(self, session_id: str) -> MemorySubscription:
+        before = self._subscriptions.get(session_id)
         subscription = self._subscriptions[session_id] = MemorySubscription(self, session_id)
+        if before is not None:
+            before.close()
         return subscription
 
     def unsubscribe(self, session_id: str, subscription: MemorySubscription) -> None:

@@ -122,12 +122,16 @@ class AudioLog(Protocol):
     """
 
     async def append(self, record: Record) -> None:
-        """Add ``record``. Waits while the session's staged audio exceeds the lead. Raises ShuttingDown once the log is closed."""
+        """Add ``record``; one whose audio is all known is dropped. Audio and gaps wait while the session's lead is used up.
+
+        Raises ShuttingDown once the log is closed, IllegalTransition for a session that is not open, or is opened again.
+        """
 
     def follow(self) -> AsyncIterator[Sequence[Record]]:
         """Records as they come, in batches.
 
-        A new follower first gets, for each live session, ``Opened`` with its last checkpoint and all that is staged since.
+        A new follower first gets, for each live session, ``Opened`` with its last checkpoint and all that is staged since. It
+        takes over from the one before, which ends.
         """
 
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
@@ -164,7 +168,7 @@ class ResultBus(Protocol):
     """Carries a session's events to the gateway that holds its client."""
 
     def subscribe(self, session_id: str) -> Subscription:
-        """Listen before the session opens, so that nothing is missed."""
+        """Listen before the session opens, so that nothing is missed. An earlier subscription of the session is closed."""
 
     async def publish(self, event: SessionEvent) -> None:
         """Deliver ``event``. Without a subscriber it is dropped."""
