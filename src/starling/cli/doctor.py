@@ -1,0 +1,49 @@
+"""``starling doctor``: will it run well here, and with which settings?"""
+# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from starling.cli.exits import ExitCode
+
+EXAMPLES = (
+    "starling doctor",
+    "starling doctor --json | jq .checks",
+)
+
+
+def doctor(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> int:
+    """Check this machine and show the settings.
+
+    Shows what was found, what to do about it, and every setting with its value and where that came from. Ends with 1 if
+    something would keep Starling from working.
+    """
+    from dataclasses import asdict
+
+    from starling.cli.selftest import check_recognition
+    from starling.config.doctor import Status, run_checks
+    from starling.config.loading import load_settings
+
+    loaded = load_settings(config_file=config)
+    checks = run_checks(loaded.settings, more=[check_recognition])
+    settings = loaded.effective()
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({"checks": [asdict(check) for check in checks], "settings": [asdict(one) for one in settings]}))
+    else:
+        from starling.cli.tables import print_checks, print_settings
+
+        print_checks(checks)
+        print_settings(settings)
+    return ExitCode.FAILURE if any(check.status is Status.FAIL for check in checks) else ExitCode.OK

@@ -1,0 +1,87 @@
+"""Flags that several commands share, and what they make together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from starling.client.options import Options
+
+DEFAULT_URL = "ws://127.0.0.1:8000"
+"""Where ``starling serve`` listens unless told otherwise."""
+
+SESSION = "Session options (the server's own apply where none is given)"
+
+Vad: TypeAlias = Literal["both", "silero", "webrtc", "off"]
+
+Url: TypeAlias = Annotated[
+    str, typer.Option("--url", metavar="URL", help="The server: ws://, wss://, http://, https:// or host:port.")
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Every message as one line of JSON instead of captions.")]
+Language: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--language", metavar="TAG", help="Language of the speech, as a BCP 47 tag.", rich_help_panel=SESSION),
+]
+Partials: TypeAlias = Annotated[
+    bool | None, typer.Option("--partials/--no-partials", help="Captions while the words are spoken.", rich_help_panel=SESSION)
+]
+PartialInterval: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--partial-interval",
+        metavar="SECONDS",
+        min=0.1,
+        max=10,
+        help="New speech between two partial results.",
+        rich_help_panel=SESSION,
+    ),
+]
+EndpointSilence: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--endpoint-silence",
+        metavar="SECONDS",
+        min=0.1,
+        max=10,
+        help="Silence that ends a segment.",
+        rich_help_panel=SESSION,
+    ),
+]
+Words: TypeAlias = Annotated[
+    bool | None, typer.Option("--words/--no-words", help="Times of words, where the model has them.", rich_help_panel=SESSION)
+]
+VadChoice: TypeAlias = Annotated[
+    Vad | None,
+    typer.Option("--vad", help="Detectors that must hear speech before a segment opens.", rich_help_panel=SESSION),
+]
+
+
+def session_options(
+    *,
+    language: str | None = None,
+    partials: bool | None = None,
+    partial_interval: float | None = None,
+    endpoint_silence: float | None = None,
+    words: bool | None = None,
+    vad: str | None = None,
+) -> Options:
+    """The options whose flags were given."""
+    from starling.client.options import Options  # noqa: PLC0415 - commands load what they need when they run
+    from starling.core.config import VadMode  # noqa: PLC0415
+
+    options = Options()
+    if language is not None:
+        options["language"] = language
+    if partials is not None:
+        options["partials"] = partials
+    if partial_interval is not None:
+        options["partial_interval"] = partial_interval
+    if endpoint_silence is not None:
+        options["endpoint_silence"] = endpoint_silence
+    if words is not None:
+        options["words"] = words
+    if vad is not None:
+        options["vad"] = VadMode(vad)
+    return options

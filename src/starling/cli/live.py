@@ -1,0 +1,128 @@
+"""A live session in the terminal: what ``stream``, ``mic`` and ``demo`` share.
+
+Ctrl-C ends the session properly: what was heard is still recognised and shown. A second Ctrl-C ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from starling.cli.report import complain
+from starling.client import connect, converse
+from starling.client.latency import Latency
+from starling.client.options import Options
+from starling.client.presenting import FinalLines, JsonLines, LiveCaptions, Presenter
+from starling.client.terminal import LiveText, Size
+from starling.core.audio import AudioFormat, Samples
+from starling.protocols.native.messages import Result, ServerMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What came of a session: its finals, whether Ctrl-C ended it early, and how soon its captions came."""
+
+    finals: list[str]
+    interrupted: bool
+    latency: Latency
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether ``stream`` is a terminal on which rows can be rewritten."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def presenter(*, as_json: bool) -> Presenter:
+    """How messages are shown on this process's stdout."""
+    if as_json:
+        return JsonLines(_write)
+    if is_live(sys.stdout):
+        return LiveCaptions(LiveText(_write, _size), complain)
+    return FinalLines(_write, complain)
+
+
+async def caption(
+    url: str, audio: AsyncIterable[Samples | bytes], shown: Presenter, options: Options, *, encoded: AudioFormat | None = None
+) -> Heard:
+    """Send ``audio`` (encoded as ``encoded``; ``Samples`` if None) to the server at ``url`` and show what comes back.
+
+    The first Ctrl-C or SIGTERM stops the audio, not the captions. Raises what ``connect`` and ``converse`` do.
+    """
+    finals: list[str] = []
+    with interrupts() as stop, quiet_keyboard():
+        async with connect(url, audio=encoded or AudioFormat(), **options) as session:
+            shown.show(session.ready)
+            latency = Latency()
+
+            def handle(message: ServerMessage) -> None:
+                if isinstance(message, Result):
+                    latency.update(message)
+                    if message.is_final:
+                        finals.append(message.text)
+                shown.show(message)
+
+            try:
+                await converse(session, audio, handle, stop=stop)
+            finally:
+                shown.close()
+    return Heard(finals=finals, interrupted=stop.is_set(), latency=latency)
+
+
+@contextmanager
+def interrupts() -> Iterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets. A second SIGINT raises KeyboardInterrupt."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def release() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    def interrupt() -> None:
+        stop.set()
+        release()
+
+    for number in signals:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield stop
+    finally:
+        release()
+
+
+@contextmanager
+def quiet_keyboard() -> Iterator[None]:
+    """Keys (and the ^C of Ctrl-C) are not echoed into the captions, where the terminal is ours to set."""
+    if not (sys.stdin.isatty() and is_live(sys.stdout)):
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    quiet = list(before)
+    quiet[3] &= ~termios.ECHO  # the local modes
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _size() -> Size:
+    try:
+        columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return Size(80, 24)
+    return Size(columns or 80, rows or 24)  # a terminal that does not know says 0

@@ -1,0 +1,66 @@
+"""``starling mic``: this machine's microphone through a server."""
+# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from starling.cli import flags
+from starling.cli.exits import ExitCode
+
+EXAMPLES = (
+    "starling mic",
+    "starling mic --list-devices",
+    "starling mic --device headset --endpoint-silence 0.8",
+)
+
+
+def mic(
+    *,
+    url: flags.Url = flags.DEFAULT_URL,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="Index or part of the name of an input device.")
+    ] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the input devices and exit.")] = False,
+    as_json: flags.Json = False,
+    language: flags.Language = None,
+    partials: flags.Partials = None,
+    partial_interval: flags.PartialInterval = None,
+    endpoint_silence: flags.EndpointSilence = None,
+    words: flags.Words = None,
+    vad: flags.VadChoice = None,
+) -> int:
+    """Caption what you say, until Ctrl-C.
+
+    Needs the extra package `starling[mic]` and PortAudio (Debian: `apt-get install libportaudio2`).
+    """
+    from starling.client import microphone
+
+    if list_devices:
+        for found in microphone.list_devices():
+            typer.echo(f"{'*' if found.is_default else ' '} {found.index:3}  {found.name} ({found.channels} channels)")
+        return ExitCode.OK
+    options = flags.session_options(
+        language=language,
+        partials=partials,
+        partial_interval=partial_interval,
+        endpoint_silence=endpoint_silence,
+        words=words,
+        vad=vad,
+    )
+    from starling.cli.live import Heard, caption, is_live, presenter
+
+    async def record() -> Heard:
+        with microphone.open_microphone(int(device) if device is not None and device.isdecimal() else device) as capture:
+            if sys.stderr.isatty():
+                typer.secho("Listening. Ctrl-C ends.", err=True, dim=True)
+            return await caption(url, capture.blocks, presenter(as_json=as_json), options, encoded=capture.audio)
+
+    heard = asyncio.run(record())
+    if is_live(sys.stdout):
+        typer.echo(heard.latency.summary(), err=True)
+    return ExitCode.OK

@@ -1,0 +1,57 @@
+"""``starling serve``: the server, in the foreground."""
+# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+EXAMPLES = (
+    "starling serve",
+    "starling serve --port 9000 --log-format json",
+    "starling serve --host 0.0.0.0 --config /etc/starling.toml",
+)
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="TCP port; 0 takes a free one.", show_default="8000"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
+    ] = None,
+    max_sessions: Annotated[
+        int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
+    ] = None,
+    log_format: Annotated[
+        Literal["auto", "json", "text"] | None, typer.Option("--log-format", help="How log lines look.")
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, typer.Option("--log-level", help="The least that is logged.")
+    ] = None,
+) -> None:
+    """Serve live captions.
+
+    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. Flags win over
+    the environment (`STARLING_...`), `.env` and the settings file; `starling doctor` shows which value came from where.
+    """
+    from starling.app import serve as run_server
+    from starling.cli.eventloop import run
+    from starling.config.loading import load_settings
+
+    loaded = load_settings(
+        config_file=config,
+        overrides={
+            "server.host": host,
+            "server.port": port,
+            "server.max_sessions": max_sessions,
+            "log.format": log_format,
+            "log.level": log_level,
+        },
+    )
+    run(run_server(loaded.settings, ready=lambda url: typer.echo(f"Starling listens on {url} (Ctrl-C ends)")))

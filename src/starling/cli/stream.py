@@ -1,0 +1,58 @@
+"""``starling stream``: a recording through a server, as if it were spoken now."""
+# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from starling.cli import flags
+from starling.cli.exits import ExitCode
+
+EXAMPLES = (
+    "starling stream talk.mp3",
+    "starling stream talk.wav --speed 0 > talk.txt",
+    "ffmpeg -i talk.mkv -f wav - | starling stream - --url captions.example:8000",
+)
+
+
+def stream(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A recording of any format, or - for standard input.", show_default=False)
+    ],
+    *,
+    url: flags.Url = flags.DEFAULT_URL,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="TIMES", min=0, help="Times real time; 0 sends as fast as the server takes it.")
+    ] = 1.0,
+    as_json: flags.Json = False,
+    language: flags.Language = None,
+    partials: flags.Partials = None,
+    partial_interval: flags.PartialInterval = None,
+    endpoint_silence: flags.EndpointSilence = None,
+    words: flags.Words = None,
+    vad: flags.VadChoice = None,
+) -> int:
+    """Caption a recording through a server.
+
+    Sends it as if it were spoken now and shows the captions as they come. On a terminal captions grow in place; into a pipe
+    go finished lines only. Ctrl-C stops the recording; what was heard is still captioned.
+    """
+    from starling.cli.live import caption, is_live, presenter
+    from starling.cli.recorded import recorded
+
+    options = flags.session_options(
+        language=language,
+        partials=partials,
+        partial_interval=partial_interval,
+        endpoint_silence=endpoint_silence,
+        words=words,
+        vad=vad,
+    )
+    heard = asyncio.run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), options))
+    if is_live(sys.stdout) and speed == 1:
+        typer.echo(heard.latency.summary(), err=True)
+    return ExitCode.INTERRUPTED if heard.interrupted else ExitCode.OK

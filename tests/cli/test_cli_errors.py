@@ -1,0 +1,105 @@
+"""Every error is one clear line on stderr and an exit code; a traceback only when asked for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recordings import recording_path
+from starling.cli import entry
+from starling.cli.entry import run
+
+WAV = str(recording_path("beckett"))
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def failing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The exit code and the one line."""
+    code = run(arguments)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("starling: ")
+    assert said.err.count("\n") == 1, said.err
+    return code, said.err.removeprefix("starling: ").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["strem"], "No such command 'strem'. Did you mean 'stream'? See `starling --help`."),
+        (["stream"], "Missing argument 'FILE'. See `starling stream --help`."),
+        (["stream", WAV, "--sped", "2"], "No such option: --sped (Possible options: --speed). See `starling stream --help`."),
+        (["stream", WAV, "--vad", "ears"], "Invalid value for '--vad'"),
+        (["stream", WAV, "--url", "ftp://host"], "expected a server address such as ws://127.0.0.1:8000 or host:8000"),
+        (["stream", WAV, "--endpoint-silence", "60"], "Invalid value for '--endpoint-silence'"),
+        (["serve", "--port", "99999"], "Invalid value for '--port'"),
+        (["serve", "--config", "/nowhere/starling.toml"], "expected a settings file at /nowhere/starling.toml"),
+        (["transcribe", WAV, WAV, "--format", "srt"], "expected --output-dir for 2 recordings"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = failing(arguments, capsys)
+    assert code == 2
+    assert said.startswith(line)
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failing(["stream", "/nowhere/talk.wav"], capsys) == (1, "/nowhere/talk.wav: No such file or directory")
+
+
+def test_a_file_that_is_no_recording_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "talk.wav"
+    file.write_text("not audio at all")
+    code, said = failing(["stream", str(file)], capsys)
+    assert code == 1
+    assert "expected a recording" in said
+
+
+def test_a_server_that_does_not_run_is_named(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = failing(["stream", WAV, "--url", f"127.0.0.1:{closed_port}"], capsys)
+    assert code == 1
+    assert said.startswith(f"nobody answers at ws://127.0.0.1:{closed_port}/v1/stream")
+    assert said.endswith("is the server running?")
+
+
+def test_an_unexpected_error_asks_for_a_report_and_debug_shows_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(entry, "app", broken)
+    code, said = failing(["version"], capsys)
+    assert code == 1
+    assert said.startswith("unexpected ZeroDivisionError: by nought. This is a bug in Starling")
+    with pytest.raises(ZeroDivisionError):
+        run(["--debug", "version"])
+    assert run(["version", "--debug"]) == 1, "behind the command it is an option of the command"
+
+
+def test_ctrl_c_anywhere_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry, "app", interrupted)
+    assert run(["version"]) == 130
+
+
+def test_a_missing_microphone_says_what_to_install(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError("PortAudio library not found")
+
+    monkeypatch.setattr("starling.client.microphone.importlib.import_module", missing)
+    code, said = failing(["mic", "--list-devices"], capsys)
+    assert code == 1
+    assert "libportaudio2" in said
