@@ -74,7 +74,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """A server for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
-    configure_logging(LogOptions(settings.log.level, settings.log.format), metrics=metrics)
+    configure_logging(LogOptions(level=settings.log.level, format=settings.log.format), metrics=metrics)
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
         decode, listen = _on(decode_thread), _on(listen_thread)
         engine, vad = await decode(lambda: _engine(settings.engine.name)), await listen(Detector)
@@ -139,11 +139,11 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         gate=GateOptions(**settings.gate.model_dump()),
         max_sessions=server.max_sessions,
         max_sessions_per_address=server.max_sessions_per_address,
-        max_frame=server.max_frame_bytes,
+        max_frame_bytes=server.max_frame_bytes,
         start_timeout=server.start_timeout,
         idle_timeout=server.idle_timeout,
         send_timeout=server.send_timeout,
-        max_session=server.max_session_seconds,
+        max_session_seconds=server.max_session_seconds,
         allowed_hosts=server.allowed_hosts,
         allowed_origins=server.allowed_origins,
     )

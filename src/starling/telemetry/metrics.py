@@ -17,9 +17,9 @@ from typing import Any, Final
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client import Metric as Family
 
-from starling import __version__
 from starling.core.records import EndReason
 from starling.telemetry.catalogue import Counted, Declared, Facts, Level, Spread
+from starling.version import __version__
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """The ``Content-Type`` of what ``render`` returns."""

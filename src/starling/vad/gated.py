@@ -6,21 +6,17 @@ The gateway and the library both write records through this, so that they recogn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from starling.core.audio import FRAME, SAMPLE_RATE, Samples
-from starling.core.config import SessionConfig, VadMode
+from starling.core.config import SessionConfig
 from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Record
 from starling.vad.gate import GateOptions, GatePart, Passed, SilenceGate
 
 PIECE: Final = SAMPLE_RATE
 """Samples of one Audio record at most, so that back-pressure acts within a second of sound."""
-
-GATE_MARGIN: Final = 1.0
-"""Seconds the gate stays open at least after the silence that ends a segment."""
 
 
 class GatedAudio:
@@ -29,7 +25,7 @@ class GatedAudio:
     def __init__(self, session_id: str, config: SessionConfig, options: GateOptions) -> None:
         self._session_id = session_id
         self._options = options
-        self._chosen = _suited(options, config)
+        self._chosen = options.suited_to(config)
         self._gate = SilenceGate(self._chosen)
         self._base = 0  # position of the session at which the gate counts 0
         self._sequence = 0
@@ -47,7 +43,7 @@ class GatedAudio:
     def configure(self, config: SessionConfig, arrived: float = 0.0) -> list[Record]:
         """Configure, preceded by everything held back if the gate must change with it."""
         records: list[Record] = []
-        if (suited := _suited(self._options, config)) != self._chosen:
+        if (suited := self._options.suited_to(config)) != self._chosen:
             records += self._flushed(arrived)
             self._renew(suited)
         return [*records, Configure(self._session_id, self._next(), config)]
@@ -82,12 +78,3 @@ class GatedAudio:
     def _next(self) -> int:
         self._sequence += 1
         return self._sequence - 1
-
-
-def _suited(options: GateOptions, config: SessionConfig) -> GateOptions:
-    """The gate for a session: none where all audio counts as speech, and never shut before an endpoint can be noticed."""
-    return replace(
-        options,
-        enabled=options.enabled and config.vad is not VadMode.OFF,
-        hangover=max(options.hangover, config.endpoint_silence + GATE_MARGIN),
-    )
