@@ -1,0 +1,234 @@
+// Wires the page: buttons, keys and dropped files to runs; what runs say to captions, meter, readings and notices.
+import { Captions } from "./captions.js";
+import { CaptionsView, clockTime } from "./captions-view.js";
+import { explain } from "./explain.js";
+import { toSrt, toText } from "./export.js";
+import { listenForFiles } from "./files.js";
+import { Meter } from "./meter.js";
+import { Microphone } from "./microphone.js";
+import { Notice } from "./notice.js";
+import { Readings, SettingsForm } from "./panel.js";
+import { Recording } from "./recording.js";
+import { Run } from "./run.js";
+import { Settings, browserStorage } from "./settings.js";
+import { copy, download, fileName } from "./share.js";
+import { listenForKeys } from "./shortcuts.js";
+import { onThemeChange, toggleTheme } from "./theme.js";
+
+const $ = (id) => document.getElementById(id);
+
+const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`;
+
+const settings = new Settings(browserStorage());
+const captions = new Captions();
+const view = new CaptionsView({ scroller: $("captions"), settled: $("settled"), provisional: $("provisional"), jump: $("jump") });
+const meter = new Meter($("meter"), { still: window.matchMedia("(prefers-reduced-motion: reduce)").matches });
+const readings = new Readings();
+const notice = new Notice($("notice"), { onRetry: () => again() });
+const form = new SettingsForm(settings, {
+  onOption(changes) {
+    run?.configure(changes);
+    form.note(run?.active ? "From the next sentence on." : "");
+  },
+});
+
+/** @type {Run | null} */
+let run = null;
+let began = null; // when the run connected, in seconds
+let ticking = null;
+let sentPart = 0; // of a recording, 0 to 1
+let heardPart = 0;
+
+// --- runs ---------------------------------------------------------------------------------------------------------------
+
+function begin(source) {
+  const take = captions.begin({ title: source.title, began: new Date() });
+  const started = new Run({ source, take, options: settings.options, url, emit: (event) => run === started && HANDLERS[event.type](event) });
+  run = started;
+  readings.clear({ live: source.live });
+  meter.clear();
+  $("welcome").hidden = true;
+  $("elapsed").textContent = "0:00";
+  began = null;
+  sentPart = heardPart = 0;
+  again();
+}
+
+function again() {
+  notice.hide();
+  run.start();
+}
+
+function toggle() {
+  if (run?.active) run.stop();
+  else begin(new Microphone());
+}
+
+function openFiles(files) {
+  const [file, ...others] = files;
+  if (run?.active) {
+    notice.show({ title: "One thing at a time", detail: `Stop what is running, then drop ${file.name} again.`, retry: false, wait: 0 });
+    return;
+  }
+  begin(new Recording(file, { playAlong: settings.get("play_along") }));
+  if (others.length > 0) say(`One recording at a time: ${file.name} was taken.`);
+}
+
+const HANDLERS = {
+  phase({ phase }) {
+    const recording = run.source.kind === "recording";
+    $("status").dataset.phase = phase;
+    $("status-text").textContent = statusText(phase, recording ? run.source.title : null);
+    document.title = run.active ? `${$("status-text").textContent} – Starling` : "Starling";
+    $("listen").dataset.does = run.active ? "stop" : "listen";
+    $("listen-text").textContent = phase === "ending" ? "Stop now" : run.active ? "Stop" : "Listen";
+    $("finalize").disabled = phase !== "live";
+    $("open").disabled = run.active;
+    $("progress").hidden = !recording;
+    if (phase === "connecting" && recording) showRecording();
+    if (phase === "closed" && recording && run.source.pcm) progress(1, 1);
+    tick(phase);
+    showTools();
+  },
+  ready({ ready }) {
+    readings.ready(ready);
+    form.effective(ready);
+  },
+  audio({ pcm, sent, bytes }) {
+    readings.sent({ seconds: sent, bytes });
+    if (run.source.kind === "microphone") meter.push(pcm, run.source.sampleRate);
+    else progress(sent / run.source.duration, null);
+  },
+  captions({ changes, until, heard }) {
+    view.show(changes);
+    showTools();
+    readings.words(run.take.count);
+    if (run.source.kind === "recording" && heard > 0) {
+      progress(null, until / run.source.duration);
+      if (!run.source.live) readings.speed(heard / (now() - began));
+    }
+  },
+  latency(latency) {
+    readings.latency(latency);
+  },
+  failure({ failure }) {
+    notice.show(explain(failure), failure.stage === "connection" ? "Reconnect" : "Try again");
+    showTools();
+  },
+};
+
+function statusText(phase, title) {
+  const texts = {
+    opening: title ? `Reading ${title}` : "Waiting for the microphone",
+    connecting: "Connecting",
+    live: title ? `Captioning ${title}` : "Listening",
+    ending: "Finishing the last words",
+    closed: "Done",
+    failed: "Stopped",
+  };
+  return texts[phase];
+}
+
+function showRecording() {
+  meter.lay(run.source.pcm);
+  progress(null, null);
+}
+
+/** Fractions of the recording sent and captioned; null: as before. */
+function progress(sent, heard) {
+  sentPart = sent ?? sentPart;
+  heardPart = heard ?? heardPart;
+  $("progress").value = Math.round(heardPart * 100);
+  meter.progress(sentPart, heardPart);
+}
+
+function tick(phase) {
+  if (phase === "connecting") began = now();
+  if (run.active && ticking === null) ticking = setInterval(showElapsed, 250);
+  if (run.active) return;
+  clearInterval(ticking);
+  ticking = null;
+  if (phase === "closed") showElapsed();
+}
+
+function showElapsed() {
+  if (began !== null) $("elapsed").textContent = clockTime(now() - began);
+}
+
+function now() {
+  return performance.now() / 1000;
+}
+
+// --- the transcript -----------------------------------------------------------------------------------------------------
+
+function showTools() {
+  $("export").hidden = captions.isEmpty;
+  $("clear").disabled = run?.active ?? false;
+}
+
+async function copyAll() {
+  if (captions.isEmpty) return;
+  if (await copy(toText(captions.takes))) say("Transcript copied", $("copy"));
+  else say("This browser lets no page copy");
+}
+
+function save(extension, type, text) {
+  const takes = captions.takes.filter((take) => take.spoken.length > 0);
+  download(fileName(takes, extension), type, text);
+}
+
+function clear() {
+  captions.clear();
+  view.clear();
+  $("welcome").hidden = false;
+  showTools();
+  $("listen").focus();
+}
+
+/** Tell screen readers; and let `button` show for a moment that it copied. */
+function say(text, button = null) {
+  $("said").textContent = text;
+  button?.toggleAttribute("data-copied", true);
+  setTimeout(() => button?.toggleAttribute("data-copied", false), 1500);
+}
+
+// --- controls -----------------------------------------------------------------------------------------------------------
+
+$("host").textContent = location.host;
+$("listen").addEventListener("click", toggle);
+$("finalize").addEventListener("click", () => run.finalize());
+listenForFiles({ buttons: [$("open"), $("choose")], input: $("file"), overlay: $("drop"), onFiles: openFiles });
+$("copy").addEventListener("click", copyAll);
+$("save-txt").addEventListener("click", () => save("txt", "text/plain", toText(captions.takes)));
+$("save-srt").addEventListener("click", () => save("srt", "application/x-subrip", toSrt(captions.takes)));
+$("clear").addEventListener("click", clear);
+$("theme").addEventListener("click", () => toggleTheme(settings));
+onThemeChange(() => meter.redraw());
+$("session").addEventListener("click", async ({ currentTarget }) => {
+  const button = currentTarget; // the event has none any more once copying is through
+  if (await copy(button.textContent)) say("Session id copied", button);
+});
+
+function showPanel(open) {
+  $("panel").toggleAttribute("data-open", open);
+  $("panel-toggle").setAttribute("aria-expanded", String(open));
+}
+
+$("panel-toggle").addEventListener("click", () => showPanel(!$("panel").hasAttribute("data-open")));
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || !$("panel").hasAttribute("data-open")) return;
+  showPanel(false);
+  $("panel-toggle").focus();
+});
+
+listenForKeys(
+  {
+    " ": toggle,
+    f: () => run?.finalize(),
+    o: () => $("open").click(),
+    j: () => view.toLatest(),
+    c: copyAll,
+    t: () => toggleTheme(settings),
+  },
+  () => settings.get("single_keys"),
+);

@@ -1,0 +1,116 @@
+// The panel beside the captions: what is measured, and what can be set.
+
+const READINGS = ["first-words", "final", "sent", "words", "model", "session"];
+const NOTES = { "first-words-note": "after speech starts", "final-note": "after speech ends", "sent-note": "to the server", "words-note": "settled" };
+
+const field = (id) => document.getElementById(id);
+
+/** What the run tells of itself. */
+export class Readings {
+  /** A new take begins: nothing is known of it yet. `live`: its latencies will be. */
+  clear({ live }) {
+    for (const id of READINGS) field(id).textContent = "–";
+    for (const [id, text] of Object.entries(NOTES)) field(id).textContent = text;
+    if (!live) for (const id of ["first-words-note", "final-note"]) field(id).textContent = "of live sound only";
+    field("session").disabled = true;
+  }
+
+  ready({ model, session_id: id }) {
+    field("model").textContent = model;
+    field("session").textContent = id;
+    field("session").title = `Copy ${id}`;
+    field("session").setAttribute("aria-label", `Copy session id ${id}`);
+    field("session").disabled = false;
+  }
+
+  latency({ firstWords, final, wait }) {
+    if (firstWords !== undefined) field("first-words").textContent = milliseconds(firstWords);
+    if (final === undefined) return;
+    field("final").textContent = milliseconds(final);
+    field("final-note").textContent = wait === null ? NOTES["final-note"] : `${milliseconds(wait)} of it pause`;
+  }
+
+  sent({ seconds, bytes }) {
+    field("sent").textContent = seconds < 600 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
+    field("sent-note").textContent = bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  }
+
+  words({ words, sentences }) {
+    field("words").textContent = words.toLocaleString();
+    field("words-note").textContent = sentences === 1 ? "in one sentence" : `in ${sentences} sentences`;
+  }
+
+  /** `factor`: seconds of audio captioned per second. */
+  speed(factor) {
+    field("sent-note").textContent = `${factor < 10 ? factor.toFixed(1) : Math.round(factor)}× real time`;
+  }
+}
+
+/** The form of settings. `onOption(changes)`: options of the protocol were chosen. */
+export class SettingsForm {
+  #form = field("settings");
+  #settings;
+  #defaults = {};
+
+  constructor(settings, { onOption }) {
+    this.#settings = settings;
+    for (const control of this.#controls) if (control.type === "range") this.#defaults[control.name] = Number(control.value);
+    this.#defaults.vad = this.#form.elements.vad.value;
+    this.#show();
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+    this.#form.addEventListener("input", ({ target }) => this.#label(target));
+    this.#form.addEventListener("change", ({ target }) => {
+      const value = read(target);
+      const good = this.#settings.set(target.name, value);
+      target.setAttribute("aria-invalid", String(!good));
+      if (good && value !== undefined && target.name in settings.options) onOption({ [target.name]: value });
+    });
+    this.#form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      this.#settings.resetOptions();
+      this.#show();
+      this.note("Back to the server’s own, from the next session on.");
+    });
+  }
+
+  /** The options in effect, as `ready` gives them: what is shown where nothing was chosen. */
+  effective(ready) {
+    for (const name of Object.keys(this.#defaults)) if (!(name in this.#settings.options)) this.#defaults[name] = ready[name];
+    if (!this.#settings.get("language")) this.#form.elements.language.placeholder = ready.language;
+    this.#show();
+  }
+
+  note(text) {
+    field("settings-note").textContent = text;
+  }
+
+  get #controls() {
+    return [...this.#form.elements].filter((control) => control.name);
+  }
+
+  #show() {
+    for (const control of this.#controls) {
+      const value = this.#settings.get(control.name) ?? this.#defaults[control.name] ?? "";
+      if (control.type === "checkbox") control.checked = value;
+      else control.value = value;
+      this.#label(control);
+    }
+  }
+
+  #label(control) {
+    if (control.type !== "range") return;
+    const text = `${control.value} ms`;
+    control.setAttribute("aria-valuetext", text);
+    this.#form.querySelector(`[data-of=${control.name}]`).textContent = text;
+  }
+}
+
+function read(control) {
+  if (control.type === "checkbox") return control.checked;
+  if (control.type === "range") return Number(control.value);
+  return control.value.trim() || undefined;
+}
+
+function milliseconds(seconds) {
+  return `${Math.round(seconds * 1000)} ms`;
+}

@@ -1,0 +1,187 @@
+// One take from its source to its last caption: opens the source, holds the session, survives a lost connection.
+import { Latency } from "./latency.js";
+import { StreamSession } from "./session.js";
+
+/**
+ * `emit` gets
+ * - `{type: "phase", phase}`: opening, connecting, live, ending, closed, failed;
+ * - `{type: "ready", ready}`: the server's frame;
+ * - `{type: "audio", pcm, sent, bytes}`: an Int16Array on its way; seconds of the take and bytes sent so far;
+ * - `{type: "captions", changes, heard, until}`: what changed; seconds that captions cover of this connection, and of the take;
+ * - `{type: "latency", ...}`: see Latency; only of live sources;
+ * - `{type: "failure", failure}`: for `explain`. Those that end the run come after the phase `failed`.
+ */
+export class Run {
+  #url;
+  #options;
+  #emit;
+  #session = null;
+  #latency = new Latency();
+  #phase = "new";
+  #offset = 0;
+  #sent = 0;
+  #bytes = 0;
+
+  /** `options`: fields of the start frame that the user chose. */
+  constructor({ source, take, options, url, emit }) {
+    this.source = source;
+    this.take = take;
+    this.#url = url;
+    this.#options = options;
+    this.#emit = emit;
+  }
+
+  get phase() {
+    return this.#phase;
+  }
+
+  /** True from opening until closed or failed. */
+  get active() {
+    return ["opening", "connecting", "live", "ending"].includes(this.#phase);
+  }
+
+  /** Begin, or go on after a failure: a recording from its last settled word, a microphone from now. */
+  async start() {
+    if (this.active) return;
+    const resumed = this.#session !== null;
+    this.#enter("opening");
+    try {
+      await this.source.open();
+    } catch (error) {
+      this.#fail({ stage: this.source.kind, error });
+      return;
+    }
+    if (this.#phase !== "opening") return; // stopped while it opened
+    if (resumed) this.#resume();
+    this.#connect();
+    this.source.start(this.#sink(), this.#offset);
+  }
+
+  /** End politely: what was heard is still captioned. A second call hangs up. */
+  async stop() {
+    if (this.#phase === "opening") {
+      this.#enter("closed");
+      await this.source.stop();
+    } else if (this.#phase === "ending") {
+      this.#session.abort();
+    } else if (this.active) {
+      await this.source.stop();
+      this.#end();
+    }
+  }
+
+  /** End the open segment now. */
+  finalize() {
+    this.#session?.finalize();
+  }
+
+  /** Options from the next segment on. */
+  configure(options) {
+    this.#options = { ...this.#options, ...options };
+    this.#session?.configure(options);
+  }
+
+  #resume() {
+    if (this.source.kind === "recording") {
+      this.#offset = this.take.settledUntil;
+      this.#captions(this.take.forgetInterrupted());
+    } else {
+      this.#offset = this.#sent;
+    }
+    this.#sent = this.#offset;
+    this.#latency = new Latency();
+    this.take.resume(this.#offset);
+  }
+
+  #connect() {
+    const audio = { encoding: "pcm_s16le", sample_rate: this.source.sampleRate, channels: 1 };
+    this.#session = new StreamSession({
+      url: this.#url,
+      start: { audio, client_ref: "console", ...this.#options },
+      emit: (message) => this.#onMessage(message),
+    });
+    this.#session.connect();
+  }
+
+  #sink() {
+    return {
+      push: (buffer) => this.#onAudio(buffer),
+      buffered: () => this.#session.buffered,
+      finished: () => this.#end(),
+      noticed: (error) => this.#emit({ type: "failure", failure: { stage: this.source.kind, error } }),
+      failed: (error) => {
+        this.#emit({ type: "failure", failure: { stage: this.source.kind, error } });
+        this.stop();
+      },
+    };
+  }
+
+  #onAudio(buffer) {
+    const pcm = new Int16Array(buffer);
+    if (!this.#session.send(buffer)) return;
+    this.#bytes += buffer.byteLength;
+    this.#sent += pcm.length / this.source.sampleRate;
+    this.#latency.heard(this.#sent - this.#offset, now());
+    this.#emit({ type: "audio", pcm, sent: this.#sent, bytes: this.#bytes });
+  }
+
+  #onMessage(message) {
+    if (message.type === "state") this.#onState(message.state);
+    else if (message.type === "ready") this.#emit({ type: "ready", ready: message });
+    else if (message.type === "lost") this.#onLost(message);
+    else if (message.type === "error") {
+      this.#emit({ type: "failure", failure: { stage: message.segment_id === undefined ? "server" : "segment", error: message } });
+    } else if (message.type === "result") {
+      const change = this.take.apply(message);
+      if (change) this.#captions([change], message.end);
+    }
+    const latency = this.source.live ? this.#latency.take(message, now()) : null;
+    if (latency) this.#emit({ type: "latency", ...latency });
+  }
+
+  #onState(state) {
+    if (state === "closed") this.#captions(this.take.interrupt()); // hung up: what was provisional stays as it is
+    if (state !== "failed") this.#enter(state);
+  }
+
+  async #onLost(lost) {
+    this.#captions(this.take.interrupt());
+    this.source.stop();
+    this.#enter("failed");
+    const server = lost.opened || lost.error ? null : await probe();
+    this.#emit({ type: "failure", failure: { stage: "connection", ...lost, server } });
+  }
+
+  #captions(changes, heard = 0) {
+    if (changes.length > 0) this.#emit({ type: "captions", changes, heard, until: this.#offset + heard });
+  }
+
+  #end() {
+    if (this.#session.state === "connecting" || this.#session.state === "live") this.#session.end();
+  }
+
+  #fail(failure) {
+    if (this.#phase !== "opening") return;
+    this.#enter("failed");
+    this.#emit({ type: "failure", failure });
+  }
+
+  #enter(phase) {
+    this.#phase = phase;
+    this.#emit({ type: "phase", phase });
+  }
+}
+
+/** What the server says of itself when it refuses a socket, which a page is not told: `{ready}`, or null if nothing answers. */
+async function probe() {
+  try {
+    const response = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    return { ready: response.ok };
+  } catch {
+    return null;
+  }
+}
+
+function now() {
+  return performance.now() / 1000;
+}

@@ -1,0 +1,82 @@
+"""A Chromium with a fake microphone that plays real speech, a scripted server, and a page that may not complain."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser.console_page import Console
+from browser.stub_server import StubServer
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+
+@pytest.fixture(scope="package")
+def recordings() -> Path:
+    """The recordings that come with the speech model."""
+    spec = importlib.util.find_spec("moonshine_voice")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "assets"
+
+
+@pytest.fixture(scope="package")
+def chromium(recordings: Path) -> Iterator[Browser]:
+    """Not for the whole session: Playwright keeps an event loop running, which other tests must not find."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("the console's tests need Chromium: `make browser` installs it")
+    capture = f"--use-file-for-fake-audio-capture={recordings / 'two_cities.wav'}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, capture])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def stub_process() -> Iterator[StubServer]:
+    with StubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def stub(stub_process: StubServer) -> StubServer:
+    stub_process.reset()
+    return stub_process
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(permissions=["microphone", "clipboard-read", "clipboard-write"], color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def console(context: BrowserContext, stub: StubServer) -> Iterator[Console]:
+    console = Console(context.new_page(), stub.url)
+    yield console
+    console.check()
+
+
+@pytest.fixture(scope="package")
+def modules(chromium: Browser, stub_process: StubServer) -> Iterator[Page]:
+    """A page whose modules are imported one by one: ``page.evaluate("async (x) => (await import('/export.js')).toSrt(x)", x)``."""
+    page = chromium.new_page()
+    page.goto(f"{stub_process.url}starling.svg")
+    yield page
+    page.close()

@@ -1,0 +1,31 @@
+"""The console in a browser's page, with an ear for its complaints."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page
+
+
+class Console:
+    """The console in a page of its own. What the page complains of fails the test, unless ``allow`` foresaw it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.complaints: list[str] = []
+        self._allowed: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text))
+        page.set_default_timeout(10_000)
+
+    def open(self) -> Page:
+        self.page.goto(self.url)
+        return self.page
+
+    def allow(self, pattern: str) -> None:
+        self._allowed.append(pattern)
+
+    def check(self) -> None:
+        unforeseen = [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self._allowed)]
+        assert unforeseen == []

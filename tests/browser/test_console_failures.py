@@ -1,0 +1,225 @@
+"""What goes wrong is said in words, nothing shown is lost, and there is a way on."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from browser.console_page import Console
+from browser.stub_server import Peer, StubServer
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+HANDSHAKE = r"WebSocket connection to .* failed"
+UNAVAILABLE = r"503 \(Service Unavailable\)"
+
+
+async def agree(peer: Peer) -> None:
+    """Take all, say nothing, end well."""
+    await peer.ready()
+    await peer.read_until("end")
+    await peer.done()
+
+
+@pytest.mark.parametrize(
+    ("readiness", "title"),
+    [(HTTPStatus.OK, "The server refused the session"), (HTTPStatus.SERVICE_UNAVAILABLE, "The server is not ready")],
+)
+def test_a_refused_upgrade(console: Console, stub: StubServer, readiness: HTTPStatus, title: str) -> None:
+    console.allow(HANDSHAKE)
+    console.allow(UNAVAILABLE)
+    stub.refuse = HTTPStatus.SERVICE_UNAVAILABLE
+    stub.readiness = readiness
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(title)
+    expect(page.locator("#status")).to_have_text("Stopped")
+    stub.refuse = None
+    stub.script = agree
+    alert.get_by_role("button", name="Reconnect").click()
+    expect(page.locator("#status")).to_have_text("Listening")
+    expect(alert).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+
+
+def test_a_server_that_is_gone(console: Console, stub: StubServer) -> None:
+    console.allow(HANDSHAKE)
+    console.allow("ERR_FAILED")
+    stub.refuse = HTTPStatus.BAD_GATEWAY
+    page = console.open()
+    page.route("**/readyz", lambda route: route.abort())
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+
+
+def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        await peer.send("error", code="overloaded", message="40 sessions of 40", retryable=True, retry_after=1.2)
+        await peer.connection.close(1013)
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The server is full")
+    expect(alert).to_contain_text("40 sessions of 40")
+    expect(alert.get_by_role("button", name="Reconnect in 2 s")).to_be_disabled()
+    expect(alert.get_by_role("button", name="Reconnect", exact=True)).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("code", "title"), [(1011, "The server made a mistake"), (1012, "The server is restarting"), (4321, "The session ended early")]
+)
+def test_a_close_without_a_word(console: Console, stub: StubServer, code: int, title: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        await peer.result(0, 0, "half a", end=1)
+        await peer.connection.close(code)
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text(title)
+    expect(page.locator("#settled [data-state=interrupted] p")).to_have_text("half a")
+    expect(page.get_by_role("button", name="Listen")).to_be_visible()
+
+
+@pytest.mark.parametrize("frame", ["{", "[]", '{"kind": "ready"}', b"\0\1"])
+def test_what_is_not_the_protocol(console: Console, stub: StubServer, frame: str | bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.connection.send(frame)
+        await peer.connection.wait_closed()
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text("This is not a Starling server")
+
+
+def test_messages_of_a_newer_server_are_passed_over(console: Console, stub: StubServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        await peer.send("weather", sky="blue")
+        await peer.result(0, 0, "go on", final=True)
+        await peer.read_until("end")
+        await peer.done()
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.locator("#settled .segment p")).to_have_text("go on")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+
+
+def test_one_segment_without_text_does_not_end_the_session(console: Console, stub: StubServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        await peer.send("error", code="engine_failed", message="the engine raised", retryable=True, segment_id=0)
+        await peer.result(0, 0, "", final=True)
+        await peer.result(1, 0, "the next one", final=True)
+        await peer.read_until("end")
+        await peer.done()
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text("One sentence has no text")
+    expect(page.locator("#settled .segment p")).to_have_text("the next one")
+    expect(page.locator("#status")).to_have_text("Listening")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+
+
+def test_a_recording_goes_on_after_its_last_settled_word(console: Console, stub: StubServer, recordings: Path) -> None:
+    console.allow("WebSocket")
+
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        if len(stub.peers) == 1:
+            await peer.hear(6)
+            await peer.result(0, 0, "first half", final=True, start=0.5, end=4.0)
+            await peer.result(1, 0, "cut", start=4.5, end=5)
+            await peer.connection.close(1011)
+            return
+        await peer.read_until("end")
+        await peer.result(0, 0, "second half", final=True, start=0.5, end=5.0)
+        await peer.done()
+
+    stub.script = script
+    page = console.open()
+    page.locator("#file").set_input_files(recordings / "beckett.wav")
+    expect(page.locator("#settled .segment p")).to_have_text(["first half", "cut"])
+    page.get_by_role("button", name="Reconnect").click()
+    expect(page.locator("#status")).to_have_text("Done")
+    expect(page.locator("#settled .segment")).to_have_text(["0:00first half", "0:04second half"])
+    assert len(stub.peers[1].audio) / 32_000 == pytest.approx(9.963 - 4.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("NotAllowedError", "The microphone is blocked"),
+        ("NotFoundError", "No microphone found"),
+        ("NotReadableError", "The microphone is busy"),
+        ("AbortError", "The microphone did not start"),
+    ],
+)
+def test_no_microphone(console: Console, stub: StubServer, name: str, title: str) -> None:
+    console.page.add_init_script(f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{name}'); }}")
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(title)
+    expect(alert.get_by_role("button", name="Try again")).to_be_visible()
+    assert stub.peers == []
+
+
+def test_a_page_that_is_not_secure(console: Console) -> None:
+    console.page.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text("The microphone needs a secure page")
+
+
+def test_stopping_while_the_browser_still_asks(console: Console, stub: StubServer) -> None:
+    console.page.add_init_script(
+        """const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          await new Promise((resolve) => { window.allow = resolve; });
+          return (window.stream = await ask(wanted));
+        };"""
+    )
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.locator("#status")).to_have_text("Waiting for the microphone")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+    page.evaluate("window.allow()")
+    page.wait_for_function("window.stream?.getTracks().every((track) => track.readyState === 'ended')")
+    assert stub.peers == []
+
+
+def test_a_microphone_that_is_mute_or_goes_away(console: Console, stub: StubServer) -> None:
+    console.page.add_init_script(
+        """navigator.mediaDevices.getUserMedia = async () => {
+          const context = new AudioContext();
+          const out = context.createMediaStreamDestination();
+          new ConstantSourceNode(context, { offset: 0 }).connect(out);
+          [window.track] = out.stream.getAudioTracks();
+          return out.stream;
+        };"""
+    )
+    stub.script = agree
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.get_by_role("alert")).to_contain_text("The microphone gives no sound")
+    expect(page.locator("#status")).to_have_text("Listening")
+    page.evaluate("window.track.dispatchEvent(new Event('ended'))")
+    expect(page.get_by_role("alert")).to_contain_text("The microphone went away")
+    expect(page.locator("#status")).to_have_text("Done")
