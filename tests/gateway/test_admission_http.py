@@ -8,8 +8,10 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.gateway_harness import START, hear, run, served, until
 from starling import __version__
+from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
 from starling.gateway import app
+from starling.gateway.gateway import Gateway
 from starling.gateway.options import GatewayOptions
 from starling.gateway.server import serving
 from starling.telemetry.health import State
@@ -181,6 +183,16 @@ def test_a_host_that_is_none_is_a_clear_error() -> None:
             with pytest.raises(InvalidOption, match="no address of this machine"):
                 async with serving(it.gateway):
                     pass
+
+    run(scenario)
+
+
+def test_a_default_language_that_is_not_spoken_is_found_at_the_start() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            options = GatewayOptions(defaults=SessionConfig(language="de"))
+            with pytest.raises(InvalidOption, match="language must be one of en, got 'de'"):
+                Gateway(options, it.gateway.ports, it.gateway.capabilities, it.health)
 
     run(scenario)
 

@@ -229,6 +229,17 @@ def test_the_second_head_on_a_connection_has_a_deadline_too() -> None:
     run(scenario)
 
 
+def test_a_body_that_nobody_wants_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            reader, writer = await asyncio.open_connection(it.host, it.port)
+            writer.write(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nso it begins")
+            assert (await reader.read(-1)).startswith(b"HTTP/1.1 405")
+            writer.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nX: ", b"GET /", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50_000])
 def test_a_head_without_measure_is_refused(head: bytes) -> None:
     async def scenario() -> None:

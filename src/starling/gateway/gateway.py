@@ -30,7 +30,10 @@ TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0
 
 
 class Gateway:
-    """Serves WebSocket clients. ``health`` is that of the whole process: nobody is admitted before it is ready."""
+    """Serves WebSocket clients. ``health`` is that of the whole process: nobody is admitted before it is ready.
+
+    Raises InvalidOption when the language of ``options.defaults`` is none of ``capabilities``.
+    """
 
     def __init__(self, options: GatewayOptions, ports: Ports, capabilities: Capabilities, health: Health) -> None:
         self.options = options
@@ -40,6 +43,7 @@ class Gateway:
         self.guard = Guard(options)
         self._admission = Admission(options, health, ports.metrics)
         self._offer = Offer(model=capabilities.model, languages=capabilities.languages, defaults=options.defaults)
+        self._offer.spoken(options.defaults.language)
         self._sessions: set[StreamSession] = set()
         self._left = asyncio.Event()
         ports.metrics.result_backlog.set_function(lambda: sum(session.backlog for session in self._sessions))

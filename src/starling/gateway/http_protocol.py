@@ -48,6 +48,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
             if self._head_size > self.limits.max_head_bytes:
                 self._give_up(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.more_body and not self.pipeline:  # answered without being read, the body may take for ever to come
+            self.transport.close()
+
     def handle_websocket_upgrade(self) -> None:
         if self.url.isascii():
             super().handle_websocket_upgrade()

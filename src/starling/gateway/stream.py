@@ -247,6 +247,7 @@ class StreamSession:
 
     async def _refuse(self, error: StarlingError) -> None:
         self._verdict = type(error)
+        log.info("session refused" if self._intake is None else "session failed", code=error.code, message=error.message)
         with suppress(Gone, SlowConsumer):
             await self._say(partial(self._adapter.error, error), "error")
 
@@ -268,7 +269,8 @@ class StreamSession:
             return
         self._ended = reason
         self._ports.metrics.sessions_ended.labels(reason=reason).inc()
-        log.info("session ended", reason=reason, audio_seconds=seconds(self._intake.position))
+        code = None if self._verdict is None else self._verdict.code
+        log.info("session ended", reason=reason, code=code, audio_seconds=seconds(self._intake.position))
         records, fault = self._intake.end(reason, self._ports.clock.now())
         with suppress(StarlingError):  # the log is closed, or does not know the session any more
             await self._append(records)
