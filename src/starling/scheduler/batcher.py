@@ -98,7 +98,8 @@ class Batcher:
         if not self._partials:
             return None
         oldest = next(iter(self._since.values()))
-        return max(0.0, oldest + self.options.max_wait - now)
+        # A wait that only exists because floats round would be asked for again and again without time passing.
+        return max(0.0, round(oldest + self.options.max_wait - now, 6))
 
     def take(self, now: float) -> Batch:
         """The next batch; its jobs are the caller's from here on.

@@ -94,9 +94,9 @@ class DecodeLoop:
         for job in jobs:
             self._metrics.queue_wait.labels(kind=kind).observe(started - job.submitted)
         self._metrics.decode_batch_size.observe(len(jobs))
-        self._metrics.engine_in_flight.set(len(jobs) + len(self._batcher))
+        self._metrics.engine_in_flight.set(len(jobs))
         outcomes = await self._offload(lambda: self._decode_blocking(jobs))
-        self._metrics.engine_in_flight.set(len(self._batcher))
+        self._metrics.engine_in_flight.set(0)
         took = self._clock.now() - started
         self._metrics.decode_time.labels(kind=kind).observe(took)
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -105,9 +105,12 @@ class DecodeLoop:
             await self._answer(Answer(job, outcome, took / len(jobs)))
 
     def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:
-        """An engine that breaks its promise and raises fails its batch, not the process."""
+        """An engine that breaks its promise, and raises or leaves answers out, fails its batch, not the process."""
         try:
-            return self._engine.decode_streams([job.stream for job in jobs])
+            outcomes = self._engine.decode_streams([job.stream for job in jobs])
         except Exception as error:  # noqa: BLE001 - whatever an engine raises, its sessions get an answer
             failure = EngineFailed(f"the engine raised {type(error).__name__}; the audio of this segment has no text")
             return [failure] * len(jobs)
+        if len(outcomes) != len(jobs):
+            return [EngineFailed(f"expected {len(jobs)} answers of the engine, got {len(outcomes)}")] * len(jobs)
+        return outcomes

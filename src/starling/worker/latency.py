@@ -55,7 +55,7 @@ class Latency:
         """Observe ``event``, which is being published now. The latency in seconds, for a final."""
         match event:
             case SpeechStarted():
-                self._segments[event.segment_id] = _Timeline(self._arrival(event.at), start=event.at)
+                self._segments[event.segment_id] = _Timeline(self._arrival(event.at + 1), start=event.at)
             case SpeechEnded():
                 timeline = self._segments[event.segment_id]
                 timeline.end = event.at
@@ -87,5 +87,5 @@ class Latency:
         return latency
 
     def _arrival(self, position: int) -> float:
-        """When the audio at ``position`` arrived; now, where that is not known any more."""
+        """When the audio up to ``position`` was there; now, where that is not known any more."""
         return next((at for end, at in self._arrivals if end >= position), self.clock.now())

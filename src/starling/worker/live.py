@@ -86,11 +86,10 @@ class LiveSession:
                 self._streams.pop(job.segment_id, None)
             await self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
 
-    async def abandon(self, error: StarlingError) -> None:
-        """Tell the client that the session cannot go on, and forget it."""
-        log.warning("session_abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
-        await self._ports.results.publish(SessionFailed(self.session_id, error.code, error.message))
-        await self._finish()
+    async def fail(self, error: StarlingError) -> None:
+        """The session cannot go on, for a reason outside of it."""
+        async with self._lock:
+            await self._abandon(error)
 
     async def _advance(self) -> None:
         while self._records and self._session.state is State.LISTENING and not self.over:
@@ -104,10 +103,10 @@ class LiveSession:
             for command in step():
                 await self._perform(command)
         except StarlingError as error:
-            await self.abandon(error)
+            await self._abandon(error)
         except Exception as error:
             log.exception("session_crashed", session_id=self.session_id, trace_id=self._trace_id)
-            await self.abandon(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
+            await self._abandon(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
 
     async def _perform(self, command: Command) -> None:
         match command:
@@ -149,6 +148,14 @@ class LiveSession:
                 latency=latency,
             )
         await self._ports.results.publish(event)
+
+    async def _abandon(self, error: StarlingError) -> None:
+        """Tell the client that the session cannot go on, and forget it."""
+        if self.over:
+            return
+        log.warning("session_abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
+        await self._ports.results.publish(SessionFailed(self.session_id, error.code, error.message))
+        await self._finish()
 
     async def _finish(self) -> None:
         self.over = True

@@ -12,15 +12,13 @@ import asyncio
 from functools import partial
 
 from starling.core.audio import seconds
-from starling.core.errors import InvalidOption
+from starling.core.errors import InvalidOption, ServerError
 from starling.core.records import Opened
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
-from starling.telemetry.logs import get_logger
 from starling.worker.live import LiveSession, Ports
-
-log = get_logger(__name__)
+from starling.worker.scoring import score
 
 
 class RecognizerWorker:
@@ -75,11 +73,10 @@ class RecognizerWorker:
                 await self._change()
                 continue
             started = self._ports.clock.now()
-            scores = await self._offload_vad(partial(self._ports.vad.score, [frames for _, frames in waiting]))
+            scores = await self._offload_vad(partial(score, self._ports.vad, [frames for _, frames in waiting]))
             self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
-            self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
             for (live, _), heard in zip(waiting, scores, strict=True):
-                await live.hear(heard.tolist())
+                await (live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist()))
                 self._settle(live)
 
     async def _answer(self, answer: Answer) -> None:
@@ -92,6 +89,7 @@ class RecognizerWorker:
         if live.over:
             self._sessions.pop(live.session_id, None)
             self._decoder.cancel(live.session_id)
+        self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
         self._changed.set()
 
     async def _change(self) -> None:

@@ -1,0 +1,105 @@
+"""A recognizer on virtual time with scripted models, and clients that speak to it at the pace of speech."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.core.audio import seconds
+from starling.core.config import SessionConfig
+from starling.core.ports import Engine, Vad
+from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
+from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
+from starling.engine.scripted import ScriptedEngine
+from starling.scheduler.batcher import BatchOptions
+from starling.session.options import SegmentationOptions
+from starling.telemetry.metrics import Metrics
+from starling.vad.energy import EnergyVad
+from starling.worker.live import Ports
+from starling.worker.recognize import RecognizerWorker
+from virtual_time import CostedOffload, VirtualClock, stopped
+
+from scripted_session import CONFIG  # isort: skip
+
+
+class Rig:
+    """``decode`` and ``listen``: seconds that a call to the engine and to the detector take."""
+
+    def __init__(
+        self,
+        *,
+        decode: Callable[[], float] = lambda: 0.0,
+        listen: Callable[[], float] = lambda: 0.0,
+        engine: Engine | None = None,
+        vad: Vad | None = None,
+        segmentation: SegmentationOptions | None = None,
+        batching: BatchOptions | None = None,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.metrics = Metrics()
+        self.log = MemoryAudioLog()
+        self.results = MemoryResultBus()
+        self.ports = Ports(
+            audio_log=self.log,
+            results=self.results,
+            engine=engine or ScriptedEngine(),
+            vad=vad or EnergyVad(),
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        self._segmentation = segmentation or SegmentationOptions()
+        self._batching = batching or BatchOptions()
+        self._costs = (decode, listen)
+
+    def worker(self) -> RecognizerWorker:
+        """A new worker on the same log, which is how one starts after another has died."""
+        decode, listen = (CostedOffload(cost) for cost in self._costs)
+        return RecognizerWorker(
+            self.ports, listen=listen, decode=decode, segmentation=self._segmentation, batching=self._batching
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[RecognizerWorker]:
+        """A worker for as long as the block runs; it must end by itself once the log is closed."""
+        worker = self.worker()
+        task = asyncio.create_task(worker.run(), name="worker")
+        try:
+            yield worker
+            await self.log.close()
+            async with asyncio.timeout(600):
+                await task
+        finally:
+            await stopped(task)
+
+    async def client(
+        self, session_id: str, records: Iterable[Record], *, config: SessionConfig = CONFIG, in_real_time: bool = True
+    ) -> list[SessionEvent]:
+        """Send the session's records, each when its sound is over; all that was said of them."""
+        subscription = self.results.subscribe(session_id)
+        begun = self.clock.now()
+        await self.log.append(Opened(session_id, "trace", Checkpoint(config=config)))
+        sending = asyncio.create_task(self._send(records, begun, in_real_time=in_real_time), name=f"client {session_id}")
+        events = [event async for event in subscription]
+        if isinstance(events[-1], SessionFailed):
+            await stopped(sending)
+        assert isinstance(events[-1], SessionDone | SessionFailed)
+        await sending if not sending.done() else None
+        subscription.close()
+        return events
+
+    async def _send(self, records: Iterable[Record], begun: float, *, in_real_time: bool) -> None:
+        for record in records:
+            if isinstance(record, Audio | Gap):
+                if in_real_time:
+                    await asyncio.sleep(begun + seconds(record.end) - self.clock.now())
+                await self.log.append(replace(record, arrived=self.clock.now()))
+            else:
+                await self.log.append(record)
+
+    def measured(self, name: str, **labels: str) -> float:
+        value = self.metrics.registry.get_sample_value(f"starling_{name}", labels)
+        assert value is not None, name
+        return value

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from scripted_session import CONFIG, Driver, Part, written
+from starling.core.audio import Samples, samples
+from starling.core.config import SessionConfig, VadMode
+from starling.core.errors import IllegalTransition, InvalidOption
+from starling.core.ports import StreamOptions, VadStream
+from starling.core.records import Audio, Checkpoint, Gap, Record
+from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
+from starling.engine.scripted import ScriptedEngine, ScriptedStream
+from starling.scheduler.batcher import BatchOptions
+from starling.session.options import SegmentationOptions
+from starling.vad.energy import EnergyStream, EnergyVad
+from virtual_time import run, settle, stopped
+from worker.rig import Rig
+
+SHORT = SegmentationOptions(max_segment=2.0, min_segment=1.0, idle_checkpoint=1.0)
+CHAT: list[Part] = [("silence", 0.5), ("speech", 1.0), ("silence", 0.5), ("mumble", 1.0), ("silence", 0.5), ("speech", 0.7)]
+
+durations = st.floats(0.1, 2.0).map(lambda duration: round(duration, 3))
+parts: st.SearchStrategy[Part] = st.one_of(
+    st.tuples(st.sampled_from(["silence", "speech", "mumble", "gap"]), durations),
+    st.just(("finalize", 0.0)),
+    st.tuples(st.just("configure"), st.sampled_from([0.1, 0.6])),
+)
+scripts = st.lists(parts, min_size=1, max_size=6)
+
+
+def chunked(script: Sequence[Part], session_id: str, chunk: int = 1600) -> list[Record]:
+    return written(script, range(chunk, samples(60.0), chunk), session_id)
+
+
+def alone(records: Iterable[Record], config: SessionConfig = CONFIG, options: SegmentationOptions = SHORT) -> list[SessionEvent]:
+    """What a session says that has the machine for itself."""
+    driver = Driver(checkpoint=Checkpoint(config=config), options=options)
+    driver.play(records)
+    return driver.events
+
+
+def lasting(events: Iterable[SessionEvent]) -> list[SessionEvent]:
+    """What does not depend on time: no partials, one segment after the other, and as if all sessions had one name."""
+    kept = [
+        replace(event, session_id="s", revision=0) if isinstance(event, Transcript) else replace(event, session_id="s")
+        for event in events
+        if not isinstance(event, Transcript) or event.is_final
+    ]
+    return sorted(kept, key=lambda event: getattr(event, "segment_id", len(kept)))
+
+
+async def together(clients: dict[str, Any]) -> dict[str, list[SessionEvent]]:
+    async with asyncio.TaskGroup() as tasks:
+        running = {session_id: tasks.create_task(client) for session_id, client in clients.items()}
+    return {session_id: task.result() for session_id, task in running.items()}
+
+
+# --- law 3: company does not matter ----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(scripts, st.integers(300, 8000), st.booleans()), min_size=1, max_size=6), st.integers(1, 4))
+def test_sessions_say_together_what_they_say_alone(sessions: list[tuple[list[Part], int, bool]], max_batch: int) -> None:
+    async def scenario() -> None:
+        rig = Rig(
+            decode=lambda: 0.05,
+            listen=lambda: 0.01,
+            segmentation=SHORT,
+            batching=BatchOptions(max_batch=max_batch, max_wait=0.02),
+        )
+        async with rig.running() as worker:
+            heard = await together(
+                {
+                    str(i): rig.client(str(i), chunked(script, str(i), chunk), in_real_time=in_real_time)
+                    for i, (script, chunk, in_real_time) in enumerate(sessions)
+                }
+            )
+            for i, (script, _, _) in enumerate(sessions):
+                assert lasting(heard[str(i)]) == lasting(alone(written(script)))
+            assert not worker._sessions
+            assert rig.log.lag() == 0
+
+    run(scenario())
+
+
+# --- trouble stays where it is ---------------------------------------------------------------------------------------------
+
+
+class BrokenStream(ScriptedStream):
+    def accept_waveform(self, samples: Samples) -> None:
+        raise MemoryError
+
+
+class MoodyEngine(ScriptedEngine):
+    """Breaks on French."""
+
+    def __init__(self) -> None:
+        super().__init__(languages=("en", "fr"))
+
+    def create_stream(self, options: StreamOptions) -> ScriptedStream:
+        stream = super().create_stream(options)
+        if stream.language == "fr":
+            return BrokenStream(limit=10**6, ordinal=stream.ordinal, options=options, language="fr")
+        return stream
+
+
+class MoodyVad(EnergyVad):
+    """Raises for whoever wants WebRTC, and leaves out a frame for whoever wants Silero."""
+
+    def score(self, batch: Sequence[tuple[VadStream, NDArray[np.int16]]]) -> list[NDArray[np.float32]]:
+        modes = [stream.mode for stream, _ in batch if isinstance(stream, EnergyStream)]
+        if VadMode.WEBRTC in modes:
+            raise FloatingPointError
+        scores = super().score(batch)
+        return [heard[1:] if mode is VadMode.SILERO else heard for heard, mode in zip(scores, modes, strict=True)]
+
+
+def holed(records: list[Record]) -> list[Record]:
+    return [record for record in records if not (isinstance(record, Audio) and 16_000 <= record.start < 20_000)]
+
+
+@pytest.mark.parametrize(
+    ("config", "edit", "code"),
+    [
+        pytest.param(CONFIG.updated(language="fr"), list, "internal", id="a stream that raises"),
+        pytest.param(CONFIG.updated(language="tlh"), list, "invalid_option", id="a language nobody speaks"),
+        pytest.param(CONFIG.updated(vad=VadMode.WEBRTC), list, "internal", id="a detector that raises"),
+        pytest.param(CONFIG.updated(vad=VadMode.SILERO), list, "internal", id="a detector that leaves frames out"),
+        pytest.param(CONFIG, holed, "illegal_transition", id="a hole in the audio"),
+    ],
+)
+def test_a_session_that_breaks_is_told_so_and_harms_nobody(config: SessionConfig, edit: Any, code: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(decode=lambda: 0.05, listen=lambda: 0.01, engine=MoodyEngine(), vad=MoodyVad(), segmentation=SHORT)
+        async with rig.running() as worker:
+            heard = await together(
+                {
+                    "good": rig.client("good", chunked(CHAT, "good")),
+                    "bad": rig.client("bad", edit(chunked(CHAT, "bad")), config=config),
+                    "fine": rig.client("fine", chunked(CHAT, "fine", 777)),
+                }
+            )
+            last = heard["bad"][-1]
+            assert isinstance(last, SessionFailed)
+            assert last.code == code
+            assert not any(isinstance(event, SessionFailed) for event in heard["bad"][:-1])
+            assert lasting(heard["good"]) == lasting(heard["fine"]) == lasting(alone(written(CHAT)))
+            assert not worker._sessions
+            with pytest.raises(IllegalTransition, match="not open"):
+                await rig.log.append(Gap("bad", 999, 0, 10))
+
+    run(scenario())
+
+
+# --- overload --------------------------------------------------------------------------------------------------------------
+
+
+def test_under_overload_finals_come_and_partials_get_rarer() -> None:
+    async def scenario() -> None:
+        depth = 0
+
+        def cost() -> float:
+            nonlocal depth
+            depth = max(depth, len(worker._decoder._batcher))
+            return 0.4
+
+        rig = Rig(decode=cost, segmentation=SHORT)
+        talk: list[Part] = [("speech", 1.5), ("silence", 0.5)] * 4
+        async with rig.running() as worker:
+            heard = await together({name: rig.client(name, chunked(talk, name)) for name in "abcdef"})
+        expected = lasting(alone(written(talk)))
+        for events in heard.values():
+            assert lasting(events) == expected
+        finals = 6 * sum(isinstance(event, Transcript) for event in expected)
+        assert rig.measured("decodes_total", kind="final", outcome="ok") == finals
+        assert rig.measured("decodes_total", kind="partial", outcome="superseded") > 20
+        assert depth <= 2 * 6 * 2, "waiting jobs: at most a partial per session, and the finals that its lead allows"
+
+    run(scenario())
+
+
+def test_a_client_faster_than_recognition_is_slowed_by_the_lead() -> None:
+    async def scenario() -> None:
+        rig = Rig(decode=lambda: 1.0, listen=lambda: 0.05, segmentation=SHORT)
+        lags: list[int] = []
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(0.5)
+                lags.append(rig.log.lag())
+
+        watching = asyncio.create_task(watch())
+        talk: list[Part] = [("speech", 1.5), ("silence", 0.5)] * 60
+        async with rig.running():
+            events = await rig.client("s", written(talk, range(1600, samples(120), 1600)), in_real_time=False)
+        await stopped(watching)
+        assert samples(59.0) < max(lags) <= samples(60.1)
+        assert lasting(events) == lasting(alone(written(talk)))
+
+    run(scenario())
+
+
+# --- law 4: death and restart ----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(scripts, min_size=1, max_size=3), st.lists(st.floats(0.01, 3.0), min_size=1, max_size=4))
+def test_whenever_a_worker_dies_no_final_is_lost(sessions: list[list[Part]], lives: list[float]) -> None:
+    async def scenario() -> None:
+        rig = Rig(decode=lambda: 0.3, listen=lambda: 0.02, segmentation=SHORT)
+
+        async def mortal() -> None:
+            for life in lives:
+                task = asyncio.create_task(rig.worker().run())
+                await asyncio.sleep(life)
+                await stopped(task)
+
+        dying = asyncio.create_task(mortal())
+        clients = asyncio.create_task(
+            together({str(i): rig.client(str(i), chunked(script, str(i))) for i, script in enumerate(sessions)})
+        )
+        await dying
+        async with rig.running():
+            heard = await clients
+        for i, script in enumerate(sessions):
+            told = [event for event in heard[str(i)] if isinstance(event, Transcript) and event.is_final]
+            assert [final.segment_id for final in told] == sorted(final.segment_id for final in told)
+            # Whoever drops what is said twice hears what one worker would have said.
+            assert list(dict.fromkeys(lasting(heard[str(i)]))) == lasting(alone(written(script)))
+
+    run(scenario())
+
+
+def test_a_worker_that_dies_before_it_commits_repeats_itself_word_for_word() -> None:
+    async def scenario() -> None:
+        rig = Rig(decode=lambda: 0.2)
+        records = written([("speech", 1.0), ("silence", 1.0), ("speech", 1.0)], range(1600, samples(3.0), 1600))
+        client = asyncio.create_task(rig.client("s", records))
+        first = asyncio.create_task(rig.worker().run())
+        await asyncio.sleep(2.5)  # in the second segment
+        await stopped(first)
+        async with rig.running():
+            events = await client
+        starts = [event.segment_id for event in events if isinstance(event, SpeechStarted)]
+        finals = [event for event in events if isinstance(event, Transcript) and event.is_final]
+        assert starts == [0, 1, 1]
+        assert [final.segment_id for final in finals] == [0, 1]
+
+    run(scenario())
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------------
+
+
+def test_it_ends_when_the_log_is_closed_and_every_session_is_done() -> None:
+    async def scenario() -> None:
+        rig = Rig(decode=lambda: 5.0)
+        task = asyncio.create_task(rig.worker().run())
+        client = asyncio.create_task(rig.client("s", written([("speech", 1.0)])))
+        await asyncio.sleep(1.5)
+        await rig.log.close()
+        await asyncio.sleep(1.0)
+        assert not task.done(), "a final is still to come"
+        events = await client
+        assert events[-1] == SessionDone("s", 16_000, 1)
+        async with asyncio.timeout(10):
+            await task
+
+    run(scenario())
+
+
+def test_with_no_session_it_ends_at_once_and_idle_it_does_nothing() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        task = asyncio.create_task(rig.worker().run())
+        await asyncio.sleep(3600)
+        assert not task.done()
+        await rig.log.close()
+        await settle()
+        assert task.done()
+
+    run(scenario())
+
+
+def test_segments_longer_than_the_engine_takes_are_refused_at_the_start() -> None:
+    with pytest.raises(InvalidOption, match=r"longer than the 10 s that scripted takes"):
+        Rig(engine=ScriptedEngine(max_utterance=samples(10.0))).worker()
+
+
+def test_an_engine_that_fails_a_segment_costs_only_its_text() -> None:
+    async def scenario() -> None:
+        rig = Rig(engine=ScriptedEngine(failing={0}))
+        async with rig.running():
+            events = await rig.client("s", written([("speech", 1.0), ("silence", 1.0), ("speech", 1.0)], [8000, 24_000]))
+        finals = [event for event in events if isinstance(event, Transcript) and event.is_final]
+        assert [(final.segment_id, bool(final.text)) for final in finals] == [(0, False), (1, True)]
+        assert rig.measured("segments_total", outcome="failed") == 1
+        assert rig.measured("segments_total", outcome="text") == 1
+        assert [event.segment_id for event in events if isinstance(event, SpeechEnded)] == [0, 1]
+
+    run(scenario())
