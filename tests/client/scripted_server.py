@@ -128,11 +128,11 @@ async def playing(script: Script) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def refusing(status: HTTPStatus, headers: Mapping[str, str]) -> AsyncIterator[str]:
+async def refusing(status: HTTPStatus, headers: Mapping[str, str], body: str = "no") -> AsyncIterator[str]:
     """Answer every upgrade with ``status``."""
 
     def refuse(connection: ServerConnection, request: Request) -> Response:
-        response = connection.respond(status, "no\n")
+        response = connection.respond(status, body)
         response.headers.update(headers)
         return response
 

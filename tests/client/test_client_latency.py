@@ -17,9 +17,9 @@ def test_each_figure_compares_arrival_with_the_voice() -> None:
     latency.update(result("It was", start=1.0, end=1.5, version=1))
     at = 53.0
     latency.update(result("It was.", start=1.0, end=2.5, version=2, final=True))
-    assert latency.summary() == (
+    assert latency.summary(0.5) == (
         "latency (median): first words 0.40 s after speech starts, "
-        "partials 0.30 s behind the voice, finals 0.50 s after speech ends"
+        "partials 0.30 s behind the voice, finals 0.50 s after speech ends (it takes 0.5 s of silence)"
     )
 
 
@@ -27,7 +27,7 @@ def test_each_figure_compares_arrival_with_the_voice() -> None:
 def test_results_without_words_do_not_count(*, final: bool) -> None:
     latency = Latency(now=lambda: 0.0)
     latency.update(result("", final=final))
-    assert latency.summary() == "latency (median): nothing was said"
+    assert latency.summary(0.5) == "latency (median): nothing was said"
 
 
 def test_memory_is_bounded() -> None:

@@ -192,6 +192,19 @@ def test_a_full_server_is_overloaded_with_the_time_to_wait(header: dict[str, str
     run(test())
 
 
+@pytest.mark.parametrize(("status", "kind"), [(HTTPStatus.SERVICE_UNAVAILABLE, Overloaded), (HTTPStatus.FORBIDDEN, Refused)])
+def test_a_refusal_is_told_in_the_servers_words(status: HTTPStatus, kind: type[Exception]) -> None:
+    body = '{"error":{"code":"forbidden","message":"all 32 sessions are taken","retryable":true}}'
+
+    async def test() -> None:
+        async with refusing(status, {}, body) as url:
+            with pytest.raises(kind, match="all 32 sessions are taken"):
+                async with connect(url):
+                    pass
+
+    run(test())
+
+
 def test_any_other_answer_is_a_refusal_with_its_status() -> None:
     async def test() -> None:
         async with refusing(HTTPStatus.NOT_FOUND, {}) as url:

@@ -37,7 +37,7 @@ async def demonstrate(*, once: bool, file: Path | None, port: int | None) -> Exi
             _say(f"Starling listens on {server.url}")
             _say(f"Captioning {recording.name}{f' ({length:.0f} s)' if length else ''} as if it were spoken now:\n")
             heard = await caption(server.stream_url, recorded(str(recording), speed=1), presenter(as_json=False), Options())
-            _say(f"\n{heard.latency.summary()}")
+            _say(f"\n{heard.latency}")
             right = _judge(heard) if file is None and not heard.interrupted else True
             if not once and not heard.interrupted:
                 await _serve_on(server)

@@ -45,5 +45,6 @@ def doctor(
         from starling.cli.tables import print_checks, print_settings
 
         print_checks(checks)
+        typer.echo()
         print_settings(settings)
     return ExitCode.FAILURE if any(check.status is Status.FAIL for check in checks) else ExitCode.OK

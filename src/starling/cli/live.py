@@ -27,11 +27,11 @@ from starling.protocols.native.messages import Result, ServerMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What came of a session: its finals, whether Ctrl-C ended it early, and how soon its captions came."""
+    """What came of a session: its finals, whether Ctrl-C ended it early, and in a line how soon its captions came."""
 
     finals: list[str]
     interrupted: bool
-    latency: Latency
+    latency: str
 
 
 def is_live(stream: TextIO) -> bool:
@@ -72,7 +72,7 @@ async def caption(
                 await converse(session, audio, handle, stop=stop)
             finally:
                 shown.close()
-    return Heard(finals=finals, interrupted=stop.is_set(), latency=latency)
+    return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(session.ready.endpoint_silence_ms / 1000))
 
 
 @contextmanager

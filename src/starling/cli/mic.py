@@ -62,5 +62,5 @@ def mic(
 
     heard = asyncio.run(record())
     if is_live(sys.stdout):
-        typer.echo(heard.latency.summary(), err=True)
+        typer.echo(heard.latency, err=True)
     return ExitCode.OK

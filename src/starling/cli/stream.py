@@ -54,5 +54,5 @@ def stream(
     )
     heard = asyncio.run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), options))
     if is_live(sys.stdout) and speed == 1:
-        typer.echo(heard.latency.summary(), err=True)
+        typer.echo(heard.latency, err=True)
     return ExitCode.INTERRUPTED if heard.interrupted else ExitCode.OK

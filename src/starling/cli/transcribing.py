@@ -23,7 +23,7 @@ from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
 from starling.core.transcript import SegmentFailed, SessionEvent, Transcript
-from starling.recognizer import Recognizer
+from starling.recognizer import Recognizer, RecognizerStream
 
 WRITERS: dict[str, Callable[[Sequence[Segment]], str]] = {"txt": to_text, "srt": to_srt, "vtt": to_vtt}
 
@@ -60,40 +60,51 @@ def transcribe_all(jobs: Sequence[Job], form: str, options: Options) -> int:
     """
     config = SessionConfig(**options).updated(partials=False)
     failed = 0
-    with Recognizer() as recognizer, _progress() as progress:
+    with Recognizer() as recognizer:
         for job in jobs:
-            transcripts: list[Transcript] = []
-            try:
-                _listen(recognizer, config, job.source, transcripts, progress)
-            except (StarlingError, OSError) as error:
+            problem = _transcribe(recognizer, config, job, form)
+            if problem is not None:
                 failed += 1
-                said = error.message if isinstance(error, StarlingError) else error.strerror or str(error)
-                complain(f"{job.source}: {said}")
-                if not transcripts:
-                    continue
-            _write(job, _rendered(job.source, transcripts, form))
+                complain(problem)
     if failed and len(jobs) > 1:
         complain(f"{failed} of {len(jobs)} recordings failed")
     return failed
 
 
-def _listen(
-    recognizer: Recognizer, config: SessionConfig, source: str, transcripts: list[Transcript], progress: Progress
-) -> None:
-    """Append the finals of ``source`` to ``transcripts``, those before an error too."""
-    stream = recognizer.create_stream(config)
-    task = progress.add_task("-" if source == STANDARD_INPUT else Path(source).name, total=None)
+def _transcribe(recognizer: Recognizer, config: SessionConfig, job: Job, form: str) -> str | None:
+    """Do one job; what was wrong, or None."""
+    transcripts: list[Transcript] = []
+    problem = None
     try:
-        with Recording(opened(source)) as recording:
-            progress.update(task, total=recording.duration)
-            try:
-                for block in recording.blocks():
-                    transcripts += _finals(stream.accept_waveform(block))
-                    progress.advance(task, seconds(len(block)))
-            finally:
-                transcripts += _finals(stream.input_finished())
-    finally:
-        progress.remove_task(task)
+        _listen(recognizer.create_stream(config), job.source, transcripts)
+    except StarlingError as error:
+        problem = f"{job.source}: {error.message}"
+    except OSError as error:
+        problem = f"{job.source}: {error.strerror or error}"
+    if problem is not None and not transcripts:
+        return problem
+    text = _rendered(job.source, transcripts, form)
+    if job.target is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return problem
+    try:
+        job.target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return f"{job.target}: {error.strerror or error}"
+    return problem
+
+
+def _listen(stream: RecognizerStream, source: str, transcripts: list[Transcript]) -> None:
+    """Append the finals of ``source`` to ``transcripts``, those before an error too."""
+    with Recording(opened(source)) as recording, _progress() as progress:
+        task = progress.add_task("-" if source == STANDARD_INPUT else Path(source).name, total=recording.duration)
+        try:
+            for block in recording.blocks():
+                transcripts += _finals(stream.accept_waveform(block))
+                progress.advance(task, seconds(len(block)))
+        finally:
+            transcripts += _finals(stream.input_finished())
 
 
 def _finals(events: Sequence[SessionEvent]) -> list[Transcript]:
@@ -129,14 +140,6 @@ def _as_json(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _write(job: Job, text: str) -> None:
-    if job.target is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        job.target.write_text(text, encoding="utf-8")
-
-
 class _AudioTime(ProgressColumn):
     """``0:12 of 0:44``: how far into the recording."""
 
@@ -161,4 +164,5 @@ def _progress() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+        redirect_stdout=False,  # it may be a pipe
     )

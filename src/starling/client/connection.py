@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Unpack
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
@@ -90,12 +91,28 @@ async def _dial(address: str, headers: Mapping[str, str], open_timeout: float) -
 def _refusal(address: str, refused: InvalidStatus) -> StarlingError:
     response = refused.response
     status = response.status_code
+    said = _said(response.body or b"")
     if status != Overloaded.http_status:
-        return Refused(
-            f"{address} answered HTTP {status}, not a session: is this the address of a Starling server?", status=status
-        )
+        reason = said or "is this the address of a Starling server?"
+        return Refused(f"{address} answered HTTP {status}, not a session: {reason}", status=status)
     try:
         retry_after = float(response.headers["Retry-After"])
     except (KeyError, ValueError):  # absent, or a date
         retry_after = None
-    return overloaded(f"{address} takes no new session now", retry_after)
+    return overloaded(f"{address} takes no new session now{f' ({said})' if said else ''}", retry_after)
+
+
+class _Reason(msgspec.Struct):
+    message: str
+
+
+class _Refusal(msgspec.Struct):
+    error: _Reason
+
+
+def _said(body: bytes | bytearray) -> str | None:
+    """The server's own words in the body of a refusal, if it is one of ours."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).error.message
+    except ValueError:  # msgspec's errors are ValueErrors
+        return None

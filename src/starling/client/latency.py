@@ -36,15 +36,15 @@ class Latency:
             _keep(self._first, at - result.start)
         _keep(self._final if result.is_final else self._partial, at - result.end)
 
-    def summary(self) -> str:
-        """One line: medians in seconds, or what is missing."""
+    def summary(self, endpoint_silence: float) -> str:
+        """One line of medians in seconds. ``endpoint_silence``: how long of a final's wait is for the end to be sure."""
         parts = []
         if self._first:
             parts.append(f"first words {median(self._first):.2f} s after speech starts")
         if self._partial:
             parts.append(f"partials {median(self._partial):.2f} s behind the voice")
         if self._final:
-            parts.append(f"finals {median(self._final):.2f} s after speech ends")
+            parts.append(f"finals {median(self._final):.2f} s after speech ends (it takes {endpoint_silence:g} s of silence)")
         return "latency (median): " + (", ".join(parts) if parts else "nothing was said")
 
 

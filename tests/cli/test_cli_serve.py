@@ -1,0 +1,77 @@
+"""``starling serve`` and ``starling doctor`` as processes of their own, without the model where it does not matter."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from recordings import recording_path
+from starling.cli.entry import run
+from starling.cli.tables import print_checks
+from starling.config.doctor import Check, Status
+
+SERVE = [sys.executable, "-m", "starling", "serve", "--port", "0", "--log-level", "error"]
+SCRIPTED = os.environ | {"STARLING_ENGINE__NAME": "scripted"}
+"""An engine that loads at once."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, tmp_path: Path) -> None:
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, text=True, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        found = re.fullmatch(r"Starling listens on (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends\)\n", line)
+        assert found, line
+        with urllib.request.urlopen(f"{found[1]}readyz", timeout=10) as answer:  # noqa: S310 - http, our own
+            assert answer.status == 200
+        stream = [sys.executable, "-m", "starling", "stream", str(recording_path("beckett")), "--speed", "0", "--url", found[1]]
+        streamed = subprocess.run(stream, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+        assert streamed.returncode == 0, streamed.stderr
+        assert streamed.stdout
+        server.send_signal(number)
+        assert server.wait(20) == 0
+
+
+def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        command = [*SERVE[:-4], "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, env=SCRIPTED, cwd=tmp_path, timeout=60, check=False)  # noqa: S603 - our own
+    assert done.returncode == 1
+    assert done.stderr.startswith("starling: ")
+    assert str(port) in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.model
+def test_the_doctor_checks_recognition_and_shows_every_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STARLING_SERVER__PORT", "0")
+    assert run(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    checks = {check["name"]: check for check in found["checks"]}
+    assert checks["recognition"]["status"] == "ok"
+    assert "word error rate" in checks["recognition"]["detail"]
+    settings = {setting["path"]: setting for setting in found["settings"]}
+    assert settings["server.port"]["value"] == "0"
+    assert "STARLING_SERVER__PORT" in settings["server.port"]["source"]
+
+
+def test_a_finding_comes_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    print_checks([Check("cpu", Status.OK, "2 cores"), Check("port", Status.FAIL, "[taken]", "choose another")])
+    out = capsys.readouterr().out
+    assert re.search(r"ok +cpu +2 cores", out)
+    assert re.search(r"fail +port +\[taken\] *\n +choose another", out)

@@ -1,0 +1,120 @@
+"""``starling transcribe`` with a scripted engine, and once with the real one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recordings import recording, recording_path
+from starling.cli import transcribing
+from starling.cli.entry import run
+from starling.cli.transcribing import Job, plan
+from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT
+from starling.client.word_errors import word_error_rate
+from starling.core.config import SessionConfig
+from starling.core.errors import InvalidOption
+from starling.engine.scripted import ScriptedEngine
+from starling.recognizer import Recognizer
+
+BECKETT = str(recording_path("beckett"))
+CITIES = str(recording_path("two_cities"))
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognition without the model: what it says depends on the audio, but means nothing."""
+    monkeypatch.setattr(transcribing, "Recognizer", lambda: Recognizer(engine=ScriptedEngine()))
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> str:
+    file = tmp_path / "damaged.wav"
+    file.write_bytes(b"RIFF, but nothing else")
+    return str(file)
+
+
+Output = Callable[[], tuple[str, str]]
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Output:
+    def read() -> tuple[str, str]:
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    return read
+
+
+def test_every_source_has_a_target_of_its_own(tmp_path: Path) -> None:
+    assert plan(["a/x.wav", "-"], "srt", tmp_path / "out") == [
+        Job("a/x.wav", tmp_path / "out" / "x.srt"),
+        Job("-", tmp_path / "out" / "stdin.srt"),
+    ]
+    assert (tmp_path / "out").is_dir()
+    assert plan(["a/x.wav", "b/x.mp3"], "txt", None) == [Job("a/x.wav", None), Job("b/x.mp3", None)]
+    with pytest.raises(InvalidOption, match=r"a/x.wav and b/x.mp3 would both be written to .*x.vtt"):
+        plan(["a/x.wav", "b/x.mp3"], "vtt", tmp_path)
+    with pytest.raises(InvalidOption, match="expected --output-dir for 2 recordings"):
+        plan(["a/x.wav", "b/x.mp3"], "vtt", None)
+
+
+@pytest.mark.usefixtures("scripted")
+def test_the_forms_tell_the_same(tmp_path: Path, output: Output) -> None:
+    for form in ("txt", "srt", "vtt", "json"):
+        assert run(["transcribe", BECKETT, "--format", form, "-o", str(tmp_path)]) == 0
+    assert output() == ("", ""), "files were asked for, and no progress where there is no terminal"
+    segments = json.loads((tmp_path / "beckett.json").read_text())["segments"]
+    assert segments
+    assert all(0 <= segment["start"] < segment["end"] <= 10 for segment in segments)
+    words = " ".join(segment["text"] for segment in segments).split()
+    assert (tmp_path / "beckett.txt").read_text().split() == words
+    assert (tmp_path / "beckett.vtt").read_text().startswith("WEBVTT\n\n00:00:0")
+    assert (tmp_path / "beckett.srt").read_text().startswith("1\n00:00:0")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_bad_file_does_not_stop_the_others(damaged: str, tmp_path: Path, output: Output) -> None:
+    missing = str(tmp_path / "missing.wav")
+    assert run(["transcribe", damaged, BECKETT, missing, "--format", "json"]) == 1
+    out, err = output()
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [BECKETT]
+    lines = err.splitlines()
+    assert lines[0].startswith(f"starling: {damaged}: expected a recording")
+    assert lines[1] == f"starling: {missing}: No such file or directory"
+    assert lines[2] == "starling: 2 of 3 recordings failed"
+    assert len(lines) == 3
+
+
+@pytest.mark.usefixtures("scripted")
+def test_standard_input_is_read_where_it_is_named(tmp_path: Path, output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {"-": io.BytesIO(recording_path("beckett").read_bytes()), BECKETT: BECKETT}
+    monkeypatch.setattr(transcribing, "opened", sources.__getitem__)
+    assert run(["transcribe", "-", "--format", "json"]) == 0
+    piped, _ = output()
+    assert run(["transcribe", BECKETT, "--format", "json"]) == 0
+    named, _ = output()
+    assert json.loads(piped)["segments"] == json.loads(named)["segments"] != []
+    assert json.loads(piped)["file"] == "-"
+
+
+@pytest.mark.usefixtures("scripted")
+def test_an_unwritable_target_is_an_error_of_its_file(tmp_path: Path, output: Output) -> None:
+    (tmp_path / "beckett.txt").mkdir()
+    assert run(["transcribe", BECKETT, "-o", str(tmp_path)]) == 1
+    assert output() == ("", f"starling: {tmp_path / 'beckett.txt'}: Is a directory\n")
+
+
+@pytest.mark.model
+def test_the_sample_is_transcribed_as_the_library_does_it(output: Output) -> None:
+    assert run(["transcribe", CITIES]) == 0
+    text, err = output()
+    assert err == ""
+    assert word_error_rate(REFERENCE, text) <= WORD_ERROR_LIMIT
+    with Recognizer() as recognizer:
+        finals = list(recognizer.transcribe(np.asarray(recording("two_cities")), SessionConfig()))
+    assert len(text.splitlines()) == len(finals)
