@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 import uvicorn
 
@@ -17,8 +18,12 @@ from starling.gateway.http_protocol import limited
 from starling.gateway.options import GatewayOptions
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
 
-FORCE_AFTER = 2
+FORCE_AFTER: Final = 2
 """Seconds that connections may take to end after a drain, before they are cut."""
+
+KERNEL_BUFFER: Final = 128 * 1024
+"""Bytes a connection may hold in the kernel each way. Four seconds of PCM: enough for any network, and a ping that follows the
+audio of a client we slow down does not wait behind minutes of it."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -85,6 +90,8 @@ def _listen(options: GatewayOptions) -> socket.socket:
         raise InvalidOption(f"host {options.host!r} is no address of this machine ({error.strerror})") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, name):
