@@ -246,6 +246,19 @@ def test_options_that_came_with_a_false_start_count_once_it_is_over() -> None:
     assert begin.options.words
 
 
+def test_options_that_change_again_at_once_count_like_the_last_of_them_alone() -> None:
+    last = Configure("s", 11, CONFIG.updated(endpoint_silence=0.6))
+    finals = []
+    for controls in ([Configure("s", 10, CONFIG.updated(words=True)), last], [last]):
+        driver = Driver()
+        driver.audio(silence(0.5), 0)
+        for control in controls:
+            driver.tell(control)
+        driver.audio(conversation(0.0, 1.0, 1.0), 8000)
+        finals.append([(final.start, final.end, final.text) for final in driver.finals])
+    assert finals[0] == finals[1] != []
+
+
 def test_the_same_options_again_change_nothing() -> None:
     driver = Driver()
     driver.audio(silence(1.0), 0)

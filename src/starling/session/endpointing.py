@@ -83,11 +83,7 @@ class Endpointer:
         if probability < threshold:
             self._candidate = None
             waited = self.position - self._start
-            return (
-                Idle(self.position - samples(self._options.pre_roll))
-                if waited >= samples(self._options.idle_checkpoint)
-                else None
-            )
+            return Idle(self.position - self._options.look_back) if waited >= samples(self._options.idle_checkpoint) else None
         if self._candidate is None:
             self._candidate = frame_start
         self._voiced_end = self.position
@@ -104,7 +100,7 @@ class Endpointer:
         elif self.position - self._voiced_end >= self._endpoint_silence:
             # Go on a little before the present, so that speech which starts at once keeps its pre-roll.
             quiet_from = self._voiced_end + samples(self._options.tail)
-            restart = min(self.position, max(quiet_from, self.position - samples(self._options.pre_roll)))
+            restart = min(self.position, max(quiet_from, self.position - self._options.look_back))
             return Endpoint(self._voiced_end, restart)
         if self.position - self._onset >= samples(self._options.max_segment):
             return self._cut()

@@ -180,7 +180,7 @@ class Session:
         """Let new options count, unless speech has begun or may be beginning. Says whether they do from now on."""
         if self._next_config == self._config or self._open is not None or self._ear.candidate is not None:
             return False
-        self._start_afresh(max(self._audio.start, self._ear.position - samples(self._options.pre_roll)))
+        self._start_afresh(max(self._audio.start, self._ear.position - self._options.look_back))
         return True
 
     def _feed(self, end: int) -> None:

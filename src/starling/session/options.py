@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from starling.core.audio import FRAME, samples, seconds
@@ -38,5 +39,10 @@ class SegmentationOptions:
                 f"min_segment must be positive and at least {seconds(3 * FRAME)} s below max_segment, to leave a place to cut, "
                 f"got {self.min_segment} and {self.max_segment}"
             )
-        if samples(self.idle_checkpoint) <= samples(self.pre_roll) + FRAME:
+        if samples(self.idle_checkpoint) <= self.look_back + FRAME:
             raise InvalidOption(f"idle_checkpoint must exceed pre_roll, got {self.idle_checkpoint} and {self.pre_roll}")
+
+    @property
+    def look_back(self) -> int:
+        """``pre_roll`` in samples, in whole frames: listening that starts afresh so far back cuts its frames where it did."""
+        return math.ceil(samples(self.pre_roll) / FRAME) * FRAME
