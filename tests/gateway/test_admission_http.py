@@ -128,6 +128,18 @@ def test_a_foreign_name_gets_no_socket_either() -> None:
     run(scenario)
 
 
+def test_every_route_is_on_the_protocol_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+
+    async def scenario() -> None:
+        async with served() as it:
+            for route in app.create_app(it.gateway).routes:
+                path = getattr(route, "path", "") or "/"
+                assert f"`{path}`" in page or path in {"/v1/stream", "/{path:path}"}, path
+
+    run(scenario)
+
+
 def test_plain_routes() -> None:
     async def scenario() -> None:
         async with served() as it:
