@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starling.audio.resample import Resampler
-from starling.core.audio import SAMPLE_RATE, Samples
+from starling.core.audio import CHANNELS, SAMPLE_RATE, SAMPLE_RATES, Samples
 from starling.core.errors import UnsupportedAudio
-
-RATES = (8_000, 96_000)
-"""Lowest and highest sample rate of live audio, in Hz."""
-
-MAX_CHANNELS = 8
 
 Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
 """Decoded audio as its source has it: shape ``[n, channels]``, int16 or float32 within -1 to 1."""
@@ -24,11 +19,12 @@ _FULL_SCALE = 32_768
 
 def check_layout(rate: int, channels: int) -> None:
     """Raise UnsupportedAudio unless live audio of this shape is accepted."""
-    low, high = RATES
+    low, high = SAMPLE_RATES
     if not low <= rate <= high:
         raise UnsupportedAudio(f"sample_rate must be between {low} and {high} Hz, got {rate}")
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise UnsupportedAudio(f"channels must be between 1 and {MAX_CHANNELS}, got {channels}")
+    fewest, most = CHANNELS
+    if not fewest <= channels <= most:
+        raise UnsupportedAudio(f"channels must be between {fewest} and {most}, got {channels}")
 
 
 class Normaliser:

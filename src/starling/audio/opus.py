@@ -10,7 +10,7 @@ from av import AudioCodecContext, AudioFrame, CodecContext, Packet
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from starling.audio.normalise import MAX_CHANNELS
+from starling.core.audio import CHANNELS
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 
 OPUS_RATE = 48_000
@@ -43,7 +43,7 @@ class OpusHead:
             raise UnsupportedAudio(f"OpusHead version {version} is not supported; expected a version below 16")
         if family > 1:
             raise UnsupportedAudio(f"Opus channel mapping family {family} is not supported; send family 0 or 1")
-        highest = _STEREO if family == 0 else MAX_CHANNELS
+        highest = _STEREO if family == 0 else CHANNELS[1]
         if not 1 <= channels <= highest:
             raise UnsupportedAudio(f"Opus of mapping family {family} has 1 to {highest} channels, the header says {channels}")
         if family == 1:

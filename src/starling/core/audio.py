@@ -19,6 +19,12 @@ SAMPLE_RATE = 16_000
 FRAME = 512
 """Samples in one voice-activity frame (32 ms): the grid on which speech starts and ends are decided."""
 
+SAMPLE_RATES = (8_000, 96_000)
+"""The lowest and the highest rate that a client may send, in Hz."""
+
+CHANNELS = (1, 8)
+"""The fewest and the most channels that a client may send."""
+
 Samples: TypeAlias = NDArray[np.int16]
 """Shape ``[n]``, dtype int16, 16 kHz mono."""
 

@@ -10,6 +10,7 @@
     │   ├── CorruptAudio          bytes that are not what their declared encoding says
     │   ├── FrameTooLarge         one message over the limit
     │   ├── IdleTimeout           no audio and no keepalive for too long
+    │   ├── SessionTooLong        the session lasted as long as one may
     │   ├── SlowConsumer          results were not read
     │   └── Forbidden             an origin or host that may not talk to this server
     ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
@@ -92,6 +93,13 @@ class IdleTimeout(ClientError):
 
     code = "idle_timeout"
     http_status = 408
+    retryable = True
+
+
+class SessionTooLong(ClientError):
+    """The session lasted as long as one may; go on in a new one."""
+
+    code = "session_too_long"
     retryable = True
 
 

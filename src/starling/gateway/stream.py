@@ -19,6 +19,7 @@ from starling.core.errors import (
     IdleTimeout,
     IllegalTransition,
     ServerError,
+    SessionTooLong,
     ShuttingDown,
     SlowConsumer,
     StarlingError,
@@ -227,7 +228,7 @@ class StreamSession:
         if self._stopped is not None:
             return self._stopped
         if self._loop.time() >= self._last_moment:
-            return ClientError(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
+            return SessionTooLong(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
         if self._results is None:
             return IdleTimeout(f"expected a first frame within {self._options.start_timeout:g} seconds")
         return IdleTimeout(f"expected audio or keepalive within {self._options.idle_timeout:g} seconds")

@@ -13,13 +13,11 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from starling.core.audio import Encoding
+from starling.core.audio import CHANNELS, SAMPLE_RATES, Encoding
 from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, VadMode
 from starling.core.errors import InvalidOption, UnsupportedAudio
 from starling.protocols.native.refusal import QUOTE_LIMIT, refusal
 
-SAMPLE_RATE_RANGE: Final = (8_000, 96_000)
-CHANNELS_RANGE: Final = (1, 8)
 CLIENT_REF_LIMIT: Final = 256
 LANGUAGE_LIMIT: Final = 35
 """Characters; RFC 5646 section 4.4.1 asks for room for 35."""
@@ -41,11 +39,11 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.sample_rate is not UNSET:
-            low, high = SAMPLE_RATE_RANGE
+            low, high = SAMPLE_RATES
             if not low <= self.sample_rate <= high:
                 raise UnsupportedAudio(f"audio.sample_rate must be between {low} and {high} Hz, got {_short(self.sample_rate)}")
         if self.channels is not UNSET:
-            low, high = CHANNELS_RANGE
+            low, high = CHANNELS
             if not low <= self.channels <= high:
                 raise UnsupportedAudio(f"audio.channels must be between {low} and {high}, got {_short(self.channels)}")
 
