@@ -48,6 +48,12 @@ def presenter(*, as_json: bool) -> Presenter:
     return FinalLines(_write, complain)
 
 
+def wanted(options: Options, *, as_json: bool) -> Options:
+    """``options`` without partials, unless they were asked for, where nobody would see them."""
+    unseen = not as_json and not is_live(sys.stdout)
+    return {"partials": False, **options} if unseen else options
+
+
 async def caption(
     url: str, audio: AsyncIterable[Samples | bytes], shown: Presenter, options: Options, *, encoded: AudioFormat | None = None
 ) -> Heard:
@@ -56,23 +62,24 @@ async def caption(
     The first Ctrl-C or SIGTERM stops the audio, not the captions. Raises what ``connect`` and ``converse`` do.
     """
     finals: list[str] = []
-    with interrupts() as stop, quiet_keyboard():
-        async with connect(url, audio=encoded or AudioFormat(), **options) as session:
-            shown.show(session.ready)
-            latency = Latency()
+    async with connect(url, audio=encoded or AudioFormat(), **options) as session:
+        shown.show(session.ready)
+        latency = Latency()
 
-            def handle(message: ServerMessage) -> None:
-                if isinstance(message, Result):
-                    latency.update(message)
-                    if message.is_final:
-                        finals.append(message.text)
-                shown.show(message)
+        def handle(message: ServerMessage) -> None:
+            if isinstance(message, Result):
+                latency.update(message)
+                if message.is_final:
+                    finals.append(message.text)
+            shown.show(message)
 
+        with interrupts() as stop, quiet_keyboard():
             try:
                 await converse(session, audio, handle, stop=stop)
             finally:
                 shown.close()
-    return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(session.ready.endpoint_silence_ms / 1000))
+    waited = session.ready.endpoint_silence_ms / 1000
+    return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(waited))
 
 
 @contextmanager

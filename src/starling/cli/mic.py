@@ -52,13 +52,15 @@ def mic(
         words=words,
         vad=vad,
     )
-    from starling.cli.live import Heard, caption, is_live, presenter
+    from starling.cli.live import Heard, caption, is_live, presenter, wanted
 
     async def record() -> Heard:
         with microphone.open_microphone(int(device) if device is not None and device.isdecimal() else device) as capture:
             if sys.stderr.isatty():
                 typer.secho("Listening. Ctrl-C ends.", err=True, dim=True)
-            return await caption(url, capture.blocks, presenter(as_json=as_json), options, encoded=capture.audio)
+            return await caption(
+                url, capture.blocks, presenter(as_json=as_json), wanted(options, as_json=as_json), encoded=capture.audio
+            )
 
     heard = asyncio.run(record())
     if is_live(sys.stdout):
