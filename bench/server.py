@@ -1,0 +1,56 @@
+"""A server of its own for a benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bench.machine import pinned
+
+ROOM = {"STARLING_SERVER__MAX_SESSIONS": "2000", "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "2000"}
+"""All sessions come from one address, and how many hold is the question."""
+
+START = 120.0
+"""Seconds until a server must be ready; the first start may build graphs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it listens, and its process."""
+
+    url: str
+    pid: int
+
+
+@asynccontextmanager
+async def own_server(
+    *, settings: Sequence[str] = (), core: int | None = None, module: Sequence[str] = ("starling",)
+) -> AsyncIterator[Server]:
+    """``starling serve`` on a free port. ``settings``: environment variables as ``NAME=VALUE``. ``core``: the only one it uses.
+
+    ``module``: what ``python -m`` runs instead, with its first arguments. Raises TimeoutError if it does not get ready,
+    RuntimeError if it ends before.
+    """
+    environment = os.environ | ROOM | dict(setting.split("=", 1) for setting in settings)
+    with pinned(os.sched_getaffinity(0) if core is None else [core]):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *module, "serve", "--port", "0", "--log-level", "warning",
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START):
+            line = (await process.stdout.readline()).decode()
+        url = next((word for word in line.split() if word.startswith("http://")), None)
+        if url is None:
+            raise RuntimeError(f"expected the server to say where it listens, got {line!r}: its messages are above")
+        yield Server(url, process.pid)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
