@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Annotated
 
@@ -52,6 +51,7 @@ def mic(
         words=words,
         vad=vad,
     )
+    from starling.cli.eventloop import run
     from starling.cli.live import Heard, caption, is_live, presenter, wanted
 
     async def record() -> Heard:
@@ -62,7 +62,7 @@ def mic(
                 url, capture.blocks, presenter(as_json=as_json), wanted(options, as_json=as_json), encoded=capture.audio
             )
 
-    heard = asyncio.run(record())
+    heard = run(record())
     if is_live(sys.stdout):
         typer.echo(heard.latency, err=True)
     return ExitCode.OK

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Annotated
 
@@ -41,6 +40,7 @@ def stream(
     Sends it as if it were spoken now and shows the captions as they come. On a terminal captions grow in place; into a pipe
     go finished lines only. Ctrl-C stops the recording; what was heard is still captioned.
     """
+    from starling.cli.eventloop import run
     from starling.cli.live import caption, is_live, presenter, wanted
     from starling.cli.recorded import recorded
 
@@ -52,7 +52,7 @@ def stream(
         words=words,
         vad=vad,
     )
-    heard = asyncio.run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
+    heard = run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
     if is_live(sys.stdout) and speed == 1:
         typer.echo(heard.latency, err=True)
     return ExitCode.INTERRUPTED if heard.interrupted else ExitCode.OK
