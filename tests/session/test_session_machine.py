@@ -267,14 +267,19 @@ def test_the_same_options_again_change_nothing() -> None:
     assert len(driver.commands) == listened
 
 
-@pytest.mark.parametrize("known", [Finalize("s", 5), Configure("s", 5, CONFIG.updated(words=True))])
+@pytest.mark.parametrize("known", [Finalize("s", 5), Configure("s", 5, CONFIG)])
 def test_a_replayed_control_that_had_its_effect_has_none_again(known: Record) -> None:
-    driver = Driver(checkpoint=Checkpoint(config=CONFIG, position=1000, next_segment=3, sequence=5))
-    driver.tell(Audio("s", 6, 1000, speech(1.0)))
+    config = CONFIG.updated(words=True)  # asked for after sequence 5, and part of the checkpoint
+    driver = Driver(checkpoint=Checkpoint(config=config, position=1000, next_segment=3, sequence=8))
+    driver.tell(Audio("s", 4, 1000, speech(1.0)))
     driver.tell(known)
-    driver.tell(Ended("s", 7))
-    assert [(final.segment_id, final.start, final.words) for final in driver.finals] == [(3, 1000, ())]
-    assert driver.events[-1] == SessionDone("s", 17_000, 4)
+    driver.tell(Audio("s", 9, 17_000, conversation(0.0, 1.0, 0.5, 1.0, 0.5)))
+    driver.tell(Ended("s", 10))
+    first, second = driver.finals
+    assert (first.segment_id, first.start, first.end > 32_000) == (3, 1000, True)
+    assert second.segment_id == 4
+    assert first.words
+    assert second.words
 
 
 # --- decodes -------------------------------------------------------------------------------------------------------------

@@ -25,14 +25,43 @@ from virtual_time import CostedOffload, VirtualClock, stopped
 from scripted_session import CONFIG  # isort: skip
 
 
+class SlowLog(MemoryAudioLog):
+    """As if it were on another host: what the recognizer asks of it takes ``delay`` seconds."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__()
+        self._delay = delay
+
+    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
+        await asyncio.sleep(self._delay)
+        await super().commit(session_id, checkpoint)
+
+    async def forget(self, session_id: str) -> None:
+        await asyncio.sleep(self._delay)
+        await super().forget(session_id)
+
+
+class SlowBus(MemoryResultBus):
+    """The same for results."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__()
+        self._delay = delay
+
+    async def publish(self, event: SessionEvent) -> None:
+        await asyncio.sleep(self._delay)
+        await super().publish(event)
+
+
 class Rig:
-    """``decode`` and ``listen``: seconds that a call to the engine and to the detector take."""
+    """``decode``, ``listen``: seconds that a call to the engine and to the detector take. ``hop``: that one to the bus takes."""
 
     def __init__(
         self,
         *,
         decode: Callable[[], float] = lambda: 0.0,
         listen: Callable[[], float] = lambda: 0.0,
+        hop: float = 0.0,
         engine: Engine | None = None,
         vad: Vad | None = None,
         segmentation: SegmentationOptions | None = None,
@@ -40,8 +69,8 @@ class Rig:
     ) -> None:
         self.clock = VirtualClock()
         self.metrics = Metrics()
-        self.log = MemoryAudioLog()
-        self.results = MemoryResultBus()
+        self.log = SlowLog(hop)
+        self.results = SlowBus(hop)
         self.ports = Ports(
             audio_log=self.log,
             results=self.results,

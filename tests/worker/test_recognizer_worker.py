@@ -67,14 +67,20 @@ async def together(clients: dict[str, Any]) -> dict[str, list[SessionEvent]]:
 # --- law 3: company does not matter ----------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(scripts, st.integers(300, 8000), st.booleans()), min_size=1, max_size=6), st.integers(1, 4))
-def test_sessions_say_together_what_they_say_alone(sessions: list[tuple[list[Part], int, bool]], max_batch: int) -> None:
+hops = st.sampled_from([0.0, 0.003, 0.07])
+
+
+@given(st.lists(st.tuples(scripts, st.integers(300, 8000), st.booleans()), min_size=1, max_size=6), st.integers(1, 4), hops)
+def test_sessions_say_together_what_they_say_alone(
+    sessions: list[tuple[list[Part], int, bool]], max_batch: int, hop: float
+) -> None:
     async def scenario() -> None:
         rig = Rig(
             decode=lambda: 0.05,
             listen=lambda: 0.01,
             segmentation=SHORT,
             batching=BatchOptions(max_batch=max_batch, max_wait=0.02),
+            hop=hop,
         )
         async with rig.running() as worker:
             heard = await together(
@@ -83,10 +89,10 @@ def test_sessions_say_together_what_they_say_alone(sessions: list[tuple[list[Par
                     for i, (script, chunk, in_real_time) in enumerate(sessions)
                 }
             )
-            for i, (script, _, _) in enumerate(sessions):
-                assert lasting(heard[str(i)]) == lasting(alone(written(script)))
-            assert not worker._sessions
-            assert rig.log.lag() == 0
+        for i, (script, _, _) in enumerate(sessions):
+            assert lasting(heard[str(i)]) == lasting(alone(written(script)))
+        assert not worker._sessions
+        assert rig.log.lag() == 0
 
     run(scenario())
 
@@ -139,7 +145,7 @@ def holed(records: list[Record]) -> list[Record]:
 )
 def test_a_session_that_breaks_is_told_so_and_harms_nobody(config: SessionConfig, edit: Any, code: str) -> None:
     async def scenario() -> None:
-        rig = Rig(decode=lambda: 0.05, listen=lambda: 0.01, engine=MoodyEngine(), vad=MoodyVad(), segmentation=SHORT)
+        rig = Rig(decode=lambda: 0.05, listen=lambda: 0.01, hop=0.02, engine=MoodyEngine(), vad=MoodyVad(), segmentation=SHORT)
         async with rig.running() as worker:
             heard = await together(
                 {
@@ -148,6 +154,7 @@ def test_a_session_that_breaks_is_told_so_and_harms_nobody(config: SessionConfig
                     "fine": rig.client("fine", chunked(CHAT, "fine", 777)),
                 }
             )
+            await asyncio.sleep(1.0)
             last = heard["bad"][-1]
             assert isinstance(last, SessionFailed)
             assert last.code == code
@@ -156,6 +163,18 @@ def test_a_session_that_breaks_is_told_so_and_harms_nobody(config: SessionConfig
             assert not worker._sessions
             with pytest.raises(IllegalTransition, match="not open"):
                 await rig.log.append(Gap("bad", 999, 0, 10))
+
+    run(scenario())
+
+
+def test_a_session_that_broke_is_not_decoded_any_more() -> None:
+    async def scenario() -> None:
+        engine = ScriptedEngine()
+        rig = Rig(decode=lambda: 5.0, engine=engine)
+        async with rig.running():
+            events = await rig.client("s", holed(chunked([("speech", 3.0)], "s")))
+        assert isinstance(events[-1], SessionFailed)
+        assert engine.tally.decodes == 1
 
     run(scenario())
 
@@ -187,6 +206,29 @@ def test_under_overload_finals_come_and_partials_get_rarer() -> None:
     run(scenario())
 
 
+def test_a_long_session_keeps_nothing_of_its_past() -> None:
+    async def scenario() -> None:
+        rig = Rig(segmentation=SHORT)
+        kept: list[int] = []
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(1.0)
+                kept.extend(
+                    len(live._streams) + len(live._records) + len(live._latency._segments) for live in worker._sessions.values()
+                )
+
+        talk: list[Part] = [("speech", 1.5), ("silence", 0.5)] * 20
+        async with rig.running() as worker:
+            watching = asyncio.create_task(watch())
+            await rig.client("s", chunked(talk, "s"))
+            await stopped(watching)
+        assert len(kept) >= 39
+        assert max(kept) <= 2
+
+    run(scenario())
+
+
 def test_a_client_faster_than_recognition_is_slowed_by_the_lead() -> None:
     async def scenario() -> None:
         rig = Rig(decode=lambda: 1.0, listen=lambda: 0.05, segmentation=SHORT)
@@ -211,10 +253,10 @@ def test_a_client_faster_than_recognition_is_slowed_by_the_lead() -> None:
 # --- law 4: death and restart ----------------------------------------------------------------------------------------------
 
 
-@given(st.lists(scripts, min_size=1, max_size=3), st.lists(st.floats(0.01, 3.0), min_size=1, max_size=4))
-def test_whenever_a_worker_dies_no_final_is_lost(sessions: list[list[Part]], lives: list[float]) -> None:
+@given(st.lists(scripts, min_size=1, max_size=3), st.lists(st.floats(0.01, 3.0), min_size=1, max_size=4), hops)
+def test_whenever_a_worker_dies_no_final_is_lost(sessions: list[list[Part]], lives: list[float], hop: float) -> None:
     async def scenario() -> None:
-        rig = Rig(decode=lambda: 0.3, listen=lambda: 0.02, segmentation=SHORT)
+        rig = Rig(decode=lambda: 0.3, listen=lambda: 0.02, hop=hop, segmentation=SHORT)
 
         async def mortal() -> None:
             for life in lives:
