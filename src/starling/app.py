@@ -73,6 +73,17 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """A server for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
+    try:
+        async with _composed(settings) as server:
+            yield server
+    except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
+
+
+@asynccontextmanager
+async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(LogOptions(level=settings.log.level, format=settings.log.format), metrics=metrics)
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:

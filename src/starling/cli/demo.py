@@ -1,5 +1,4 @@
 """``starling demo``: a server, and a recording captioned through it as if it were spoken now."""
-# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
 
 from __future__ import annotations
 

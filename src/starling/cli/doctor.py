@@ -1,5 +1,4 @@
 """``starling doctor``: will it run well here, and with which settings?"""
-# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def session_options(
     vad: str | None = None,
 ) -> Options:
     """The options whose flags were given."""
-    from starling.client.options import Options  # noqa: PLC0415 - commands load what they need when they run
-    from starling.core.config import VadMode  # noqa: PLC0415
+    from starling.client.options import Options
+    from starling.core.config import VadMode
 
     options = Options()
     if language is not None:

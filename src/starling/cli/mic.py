@@ -1,5 +1,4 @@
 """``starling mic``: this machine's microphone through a server."""
-# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
 
 from __future__ import annotations
 

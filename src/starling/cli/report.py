@@ -18,7 +18,7 @@ def complain(message: str) -> None:
 
 def describe(error: Exception) -> tuple[str, ExitCode]:
     """What to say about ``error``, and the exit code it means."""
-    from starling.core.errors import InvalidOption, StarlingError  # noqa: PLC0415 - loads numpy; most runs have no error
+    from starling.core.errors import InvalidOption, StarlingError
 
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:  # what a task group makes of its one failure
         error = error.exceptions[0]

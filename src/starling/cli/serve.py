@@ -1,5 +1,4 @@
 """``starling serve``: the server, in the foreground."""
-# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """``starling transcribe``: recordings to text files, on this machine, without a server."""
-# ruff: noqa: PLC0415 - what does the work is imported when it runs: see the package
 
 from __future__ import annotations
 
