@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
 from browser.console_page import Console
 from browser.stub_server import StubServer
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from recordings import recording_path
 
 FLAGS = (
     "--no-sandbox",
@@ -25,29 +25,20 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="package")
-def recordings() -> Path:
-    """The recordings that come with the speech model."""
-    spec = importlib.util.find_spec("moonshine_voice")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "assets"
-
-
-@pytest.fixture(scope="package")
-def chromium(recordings: Path) -> Iterator[Browser]:
-    """Not for the whole session: Playwright keeps an event loop running, which other tests must not find."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """For one module at a time: Playwright keeps an event loop running, which the tests of others must not find."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.fail("the console's tests need Chromium: `make browser` installs it")
-    capture = f"--use-file-for-fake-audio-capture={recordings / 'two_cities.wav'}"
+    capture = f"--use-file-for-fake-audio-capture={recording_path('two_cities')}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, capture])
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stub_process() -> Iterator[StubServer]:
     with StubServer() as server:
         yield server
@@ -73,9 +64,9 @@ def console(context: BrowserContext, stub: StubServer) -> Iterator[Console]:
     console.check()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def modules(chromium: Browser, stub_process: StubServer) -> Iterator[Page]:
-    """A page whose modules are imported one by one: ``page.evaluate("async (x) => (await import('/export.js')).toSrt(x)", x)``."""
+    """A page of the server that runs nothing itself: ``evaluate`` imports what a test is about."""
     page = chromium.new_page()
     page.goto(f"{stub_process.url}starling.svg")
     yield page

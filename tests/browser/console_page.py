@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page
+from playwright.sync_api import ConsoleMessage, Error, Page
 
 
 class Console:
@@ -15,8 +15,8 @@ class Console:
         self.url = url
         self.complaints: list[str] = []
         self._allowed: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-        page.on("console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text))
+        page.on("pageerror", self._on_error)
+        page.on("console", self._on_message)
         page.set_default_timeout(10_000)
 
     def open(self) -> Page:
@@ -29,3 +29,10 @@ class Console:
     def check(self) -> None:
         unforeseen = [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self._allowed)]
         assert unforeseen == []
+
+    def _on_error(self, error: Error) -> None:
+        self.complaints.append(f"uncaught: {error}")
+
+    def _on_message(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)

@@ -9,17 +9,15 @@ import mimetypes
 import threading
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-CONSOLE = Path(__file__).parents[2] / "src" / "starling" / "gateway" / "console"
-POLICY = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+from starling.gateway.app import CONSOLE, SECURITY_HEADERS
 
 
 class Peer:
@@ -57,11 +55,25 @@ class Peer:
     async def ready(self, **options: Any) -> None:
         await self.read_until("start")
         given = {"language": "en", "partials": True, "partial_interval_ms": 300, "endpoint_silence_ms": 500, "words": False}
-        known = {"session_id": "s-0123456789abcdef", "trace_id": "t-1", "model": "scripted-en", "sample_rate": 16_000, "vad": "both"}
+        known = {
+            "session_id": "s-0123456789abcdef",
+            "trace_id": "t-1",
+            "model": "scripted-en",
+            "sample_rate": 16_000,
+            "vad": "both",
+        }
         await self.send("ready", **known, **(given | options))
 
     async def result(
-        self, segment: int, version: int, text: str, *, final: bool = False, stable: str = "", start: float = 0.0, end: float = 1.0
+        self,
+        segment: int,
+        version: int,
+        text: str,
+        *,
+        final: bool = False,
+        stable: str = "",
+        start: float = 0.0,
+        end: float = 1.0,
     ) -> None:
         await self.send(
             "result",
@@ -80,7 +92,9 @@ class Peer:
         )
 
     async def done(self) -> None:
-        await self.send("done", session_id="s-0123456789abcdef", trace_id="t-1", audio_seconds=len(self.audio) / 32_000, segments=0)
+        await self.send(
+            "done", session_id="s-0123456789abcdef", trace_id="t-1", audio_seconds=len(self.audio) / 32_000, segments=0
+        )
 
 
 Script: TypeAlias = Callable[[Peer], Awaitable[None]]
@@ -103,7 +117,7 @@ class StubServer:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stub server")
 
-    def __enter__(self) -> StubServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._started.wait()
         return self
@@ -126,7 +140,9 @@ class StubServer:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        async with serve(self._talk, "127.0.0.1", 0, process_request=self._answer, max_size=None, compression=None, close_timeout=1) as server:
+        async with serve(
+            self._talk, "127.0.0.1", 0, process_request=self._answer, max_size=None, compression=None, close_timeout=1
+        ) as server:
             self.url = f"http://127.0.0.1:{_port(server)}/"
             self._started.set()
             await self._stop.wait()
@@ -171,8 +187,8 @@ def _static(path: str) -> Response:
         return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers({"Content-Length": "0"}))
     body = file.read_bytes()
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-    return Response(HTTPStatus.OK, "OK", Headers(headers), body)
+    headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+    return Response(HTTPStatus.OK, "OK", Headers(headers | SECURITY_HEADERS), body)
 
 
 def _port(server: Server) -> int:

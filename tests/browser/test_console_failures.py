@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+
 from browser.console_page import Console
 from browser.stub_server import Peer, StubServer
-from playwright.sync_api import expect
+from recordings import recording_path
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +74,8 @@ def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "title"), [(1011, "The server made a mistake"), (1012, "The server is restarting"), (4321, "The session ended early")]
+    ("code", "title"),
+    [(1011, "The server made a mistake"), (1012, "The server is restarting"), (4321, "The session ended early")],
 )
 def test_a_close_without_a_word(console: Console, stub: StubServer, code: int, title: str) -> None:
     async def script(peer: Peer) -> None:
@@ -136,7 +138,7 @@ def test_one_segment_without_text_does_not_end_the_session(console: Console, stu
     expect(page.locator("#status")).to_have_text("Done")
 
 
-def test_a_recording_goes_on_after_its_last_settled_word(console: Console, stub: StubServer, recordings: Path) -> None:
+def test_a_recording_goes_on_after_its_last_settled_word(console: Console, stub: StubServer) -> None:
     console.allow("WebSocket")
 
     async def script(peer: Peer) -> None:
@@ -153,7 +155,7 @@ def test_a_recording_goes_on_after_its_last_settled_word(console: Console, stub:
 
     stub.script = script
     page = console.open()
-    page.locator("#file").set_input_files(recordings / "beckett.wav")
+    page.locator("#file").set_input_files(recording_path("beckett"))
     expect(page.locator("#settled .segment p")).to_have_text(["first half", "cut"])
     page.get_by_role("button", name="Reconnect").click()
     expect(page.locator("#status")).to_have_text("Done")
@@ -201,7 +203,12 @@ def test_stopping_while_the_browser_still_asks(console: Console, stub: StubServe
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")
     page.evaluate("window.allow()")
-    page.wait_for_function("window.stream?.getTracks().every((track) => track.readyState === 'ended')")
+    page.evaluate(
+        """async () => {
+          const released = () => window.stream?.getTracks().every((track) => track.readyState === "ended");
+          while (!released()) await new Promise(requestAnimationFrame);
+        }"""
+    )
     assert stub.peers == []
 
 

@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
+
 from browser.console_page import Console
 from browser.stub_server import Peer, StubServer
-from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +39,7 @@ def test_a_sentence_is_wet_then_dry(console: Console, stub: StubServer) -> None:
     expect(wet.locator(".stable")).to_have_text("It was")
     expect(wet.locator(".tail")).to_have_text(" the vest")
     expect(page.locator("#status")).to_have_text("Listening")
-    assert page.title() == "Listening – Starling"
+    assert page.title() == "Listening \u2013 Starling"
 
     step.set()
     dry = page.locator("#settled .segment")
@@ -55,7 +56,7 @@ def test_a_sentence_is_wet_then_dry(console: Console, stub: StubServer) -> None:
     assert page.locator("#final").inner_text().endswith(" ms")
     assert "of it pause" in page.locator("#final-note").inner_text()
     expect(page.locator("#model")).to_have_text("scripted-en")
-    expect(page.locator("#words-note")).to_have_text("in one sentence")
+    expect(page.locator("#words-note")).to_have_text("in one caption")
 
 
 def test_what_is_sent_is_what_was_said(console: Console, stub: StubServer) -> None:

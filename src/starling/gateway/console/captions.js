@@ -46,10 +46,10 @@ export class Take {
     return [...this.segments.values()].filter((segment) => segment.state !== "provisional").sort((a, b) => a.start - b.start);
   }
 
-  /** Words and sentences that are settled. */
+  /** Words, and segments, that are settled. */
   get count() {
     const { spoken } = this;
-    return { words: spoken.reduce((sum, { text }) => sum + text.split(/\s+/).length, 0), sentences: spoken.length };
+    return { words: spoken.reduce((sum, { text }) => sum + text.split(/\s+/).length, 0), segments: spoken.length };
   }
 
   /** Go on over a new connection whose time starts `offset` seconds into the take. */

@@ -43,7 +43,7 @@ let heardPart = 0;
 
 function begin(source) {
   const take = captions.begin({ title: source.title, began: new Date() });
-  const started = new Run({ source, take, options: settings.options, url, emit: (event) => run === started && HANDLERS[event.type](event) });
+  const started = new Run({ source, take, options: () => settings.options, url, emit: (event) => run === started && HANDLERS[event.type](event) });
   run = started;
   readings.clear({ live: source.live });
   meter.clear();
@@ -122,7 +122,7 @@ function statusText(phase, title) {
     opening: title ? `Reading ${title}` : "Waiting for the microphone",
     connecting: "Connecting",
     live: title ? `Captioning ${title}` : "Listening",
-    ending: "Finishing the last words",
+    ending: title ? `Captioning ${title}` : "Finishing the last words",
     closed: "Done",
     failed: "Stopped",
   };

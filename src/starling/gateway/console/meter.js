@@ -82,7 +82,7 @@ export class Meter {
 
   #drawRecording(pen, width, height, { strong, middle, faint }) {
     const count = Math.max(1, Math.floor(width / PITCH));
-    if (this.#overview.length !== count) this.#overview = levels(this.#recording, count);
+    if (this.#overview.length !== count) this.#overview = overview(this.#recording, count);
     this.#overview.forEach((level, i) => {
       const place = (i + 1) / count;
       drawBar(pen, i * PITCH, height, level, place <= this.#heard ? strong : place <= this.#sent ? middle : faint);
@@ -100,6 +100,13 @@ export class Meter {
     }
     if (this.#head < this.#count) this.#request();
   }
+}
+
+/** Loudness of `count` parts of a recording, the loudest drawn full: a quiet recording has a shape, too. */
+function overview(pcm, count) {
+  const bars = levels(pcm, count);
+  const loudest = Math.max(...bars, 0.05);
+  return bars.map((level) => level / loudest);
 }
 
 function drawBar(pen, x, height, level, colour) {

@@ -19,7 +19,6 @@ export class Readings {
     field("model").textContent = model;
     field("session").textContent = id;
     field("session").title = `Copy ${id}`;
-    field("session").setAttribute("aria-label", `Copy session id ${id}`);
     field("session").disabled = false;
   }
 
@@ -35,9 +34,9 @@ export class Readings {
     field("sent-note").textContent = bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   }
 
-  words({ words, sentences }) {
+  words({ words, segments }) {
     field("words").textContent = words.toLocaleString();
-    field("words-note").textContent = sentences === 1 ? "in one sentence" : `in ${sentences} sentences`;
+    field("words-note").textContent = segments === 1 ? "in one caption" : `in ${segments} captions`;
   }
 
   /** `factor`: seconds of audio captioned per second. */

@@ -22,7 +22,7 @@ export class Run {
   #sent = 0;
   #bytes = 0;
 
-  /** `options`: fields of the start frame that the user chose. */
+  /** `options`: gives the fields of the start frame that the user chose, asked at each connection. */
   constructor({ source, take, options, url, emit }) {
     this.source = source;
     this.take = take;
@@ -77,7 +77,6 @@ export class Run {
 
   /** Options from the next segment on. */
   configure(options) {
-    this.#options = { ...this.#options, ...options };
     this.#session?.configure(options);
   }
 
@@ -97,7 +96,7 @@ export class Run {
     const audio = { encoding: "pcm_s16le", sample_rate: this.source.sampleRate, channels: 1 };
     this.#session = new StreamSession({
       url: this.#url,
-      start: { audio, client_ref: "console", ...this.#options },
+      start: { audio, client_ref: "console", ...this.#options() },
       emit: (message) => this.#onMessage(message),
     });
     this.#session.connect();
