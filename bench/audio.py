@@ -13,6 +13,7 @@ import numpy as np
 
 from starling import Recognizer
 from starling.audio import read_recording
+from starling.client.pacing import CHUNK
 from starling.core.audio import SAMPLE_RATE, Samples, samples
 from starling.engine.scripted import ScriptedEngine
 
@@ -96,7 +97,7 @@ def recordings(data: Path | None) -> Iterator[Samples]:
 
 
 def pool(profile: Profile, speech: Iterable[Samples]) -> Samples:
-    """``speech`` laid out in ``profile``, at most ``LONGEST`` seconds. Sessions read it in a circle, each from its own place."""
+    """``speech`` laid out in ``profile``: whole chunks, at most ``LONGEST`` seconds. Sessions go round in it."""
     noise = np.random.default_rng(7)
 
     def silence(length: int) -> Samples:
@@ -114,7 +115,8 @@ def pool(profile: Profile, speech: Iterable[Samples]) -> Samples:
                 pieces += utterances(recording)
         if sum(map(len, pieces)) >= left:
             break
-    return np.concatenate(pieces)[:left]
+    joined = np.concatenate(pieces)[:left]
+    return joined[: len(joined) // CHUNK * CHUNK]
 
 
 def utterances(recording: Samples) -> list[Samples]:
@@ -123,7 +125,12 @@ def utterances(recording: Samples) -> list[Samples]:
         return [recording[final.start : final.end] for final in recognizer.transcribe(recording)]
 
 
-def turned(audio: Samples, session: int, *, chunk: int, seconds: float) -> Samples:
-    """The part of the pool that session number ``session`` sends: from a place drawn for it, on the grid of ``chunk``."""
-    place = int(np.random.default_rng([7, session]).integers(len(audio) // chunk)) * chunk
-    return np.resize(np.roll(audio, -place), int(seconds * SAMPLE_RATE) // chunk * chunk)
+def place(length: int, session: int) -> int:
+    """The chunk of a pool of ``length`` samples at which session number ``session`` begins, drawn once and for all."""
+    return int(np.random.default_rng([7, session]).integers(length // CHUNK))
+
+
+def turned(audio: Samples, session: int, *, seconds: float) -> Samples:
+    """What session number ``session`` sends of a pool: whole chunks, round and round."""
+    rolled = np.roll(audio, -place(len(audio), session) * CHUNK)
+    return np.resize(rolled, int(seconds * SAMPLE_RATE) // CHUNK * CHUNK)

@@ -14,7 +14,8 @@ Line = Sequence[tuple[float, float]]
 
 def line_chart(title: str, lines: Mapping[str, Line], *, x: str, y: str, ceiling: float, mark: float) -> str:
     """``lines`` by name, as points. ``x`` and ``y`` name the axes, which begin at 0; ``y`` ends at ``ceiling``, where higher
-    values are drawn too. ``mark``: the value of ``y`` with a dashed line."""
+    values are drawn too. ``mark``: the value of ``y`` with a dashed line.
+    """
     widest = max((point[0] for line in lines.values() for point in line), default=1) or 1
 
     def across(value: float) -> float:

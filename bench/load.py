@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from bench.audio import turned
-from bench.latency import Latencies, Listener, Schedule, spread
+from bench.latency import Latencies, Listener, Schedule
 from bench.machine import Meter, resident_mb
-from bench.ramp import Step
+from bench.ramp import Step, summary
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.client.options import Options
@@ -63,19 +63,11 @@ async def run_step(url: str, load: Load, streams: int, *, server: int | None) ->
         await asyncio.sleep(load.seconds)
         usage = meter.stop(time.monotonic())
         memory = resident_mb(server) if server else 0.0
-    latencies = heard.latencies
-    return Step(
+    return summary(
+        heard.latencies,
         streams=streams,
         seconds=load.seconds,
-        first=spread(latencies.first),
-        partial=spread(latencies.partial),
-        gap=spread(latencies.gap),
-        compute=spread(latencies.compute),
-        settled=spread(latencies.settled),
-        wait=spread(latencies.waits),
-        lateness=spread(heard.lateness),
-        partial_rate=len(latencies.partial) / load.seconds / streams,
-        words=latencies.words,
+        lateness=heard.lateness,
         refused=heard.refused,
         failed=heard.failed,
         memory_mb=memory,
@@ -84,7 +76,7 @@ async def run_step(url: str, load: Load, streams: int, *, server: int | None) ->
 
 
 async def _session(url: str, load: Load, number: int, began: float, heard: _Heard) -> None:
-    audio = turned(load.pool, number, chunk=CHUNK, seconds=load.seconds)
+    audio = turned(load.pool, number, seconds=load.seconds)
     schedule = Schedule(began, CHUNK, len(audio))
 
     async def spoken() -> AsyncIterator[Samples]:
@@ -97,9 +89,7 @@ async def _session(url: str, load: Load, number: int, began: float, heard: _Hear
     options = Options() if load.partial_interval is None else Options(partial_interval=load.partial_interval)
     try:
         async with connect(url, **options) as session:
-            listener = Listener(
-                schedule, endpoint_silence=session.ready.endpoint_silence_ms / 1000, max_segment=load.max_segment
-            )
+            listener = Listener(schedule, endpoint_silence=session.ready.endpoint_silence_ms / 1000, max_segment=load.max_segment)
 
             def hear(message: ServerMessage) -> None:
                 listener.hear(message, time.monotonic())
@@ -111,4 +101,3 @@ async def _session(url: str, load: Load, number: int, began: float, heard: _Hear
     except StarlingError as error:
         heard.failed += 1
         print(f"session {number} failed: {error}")
-

@@ -33,7 +33,7 @@ class Machine:
 
 
 async def describe() -> Machine:
-    """This machine, now."""
+    """The machine and the code as they are now."""
     facts = dict(_facts("/proc/cpuinfo"))
     memory = os.sysconf("SC_PHYS_PAGES") * PAGE
     changed = await _git("status", "--porcelain", "--untracked-files=no", "src")
@@ -57,7 +57,8 @@ def as_text(machine: Machine) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """CPU in cores over some time. ``others``: used by neither the server nor the load generator, the time stolen from this
-    virtual machine included. ``load``: the one-minute load averages before and after."""
+    virtual machine included. ``load``: the one-minute load averages before and after.
+    """
 
     seconds: float
     server: float
@@ -80,9 +81,7 @@ class Meter:
         seconds = now - self._began
         server, generator, machine = ((after - before) / seconds for before, after in zip(self._from, self._read(), strict=True))
         others = max(0.0, machine - server - generator)
-        return Usage(
-            seconds=seconds, server=server, generator=generator, others=others, load=(self._load, os.getloadavg()[0])
-        )
+        return Usage(seconds=seconds, server=server, generator=generator, others=others, load=(self._load, os.getloadavg()[0]))
 
     def _read(self) -> tuple[float, float, float]:
         return (cpu_seconds(self._server) if self._server else 0.0, sum(os.times()[:2]), machine_cpu_seconds())

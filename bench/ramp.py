@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from bench.latency import Spread
+from bench.latency import Latencies, Spread, spread
 from bench.machine import Usage
 
 LATE = 500
@@ -43,6 +43,37 @@ class Step:
     def cpu_per_stream(self) -> float:
         """Cores of the server."""
         return self.usage.server / self.streams
+
+
+def summary(
+    latencies: Latencies,
+    *,
+    streams: int,
+    seconds: float,
+    lateness: Sequence[float],
+    refused: int,
+    failed: int,
+    memory_mb: float,
+    usage: Usage,
+) -> Step:
+    """The step in which all sessions together met ``latencies``."""
+    return Step(
+        streams=streams,
+        seconds=seconds,
+        first=spread(latencies.first),
+        partial=spread(latencies.partial),
+        gap=spread(latencies.gap),
+        compute=spread(latencies.compute),
+        settled=spread(latencies.settled),
+        wait=spread(latencies.waits),
+        lateness=spread(lateness),
+        partial_rate=len(latencies.partial) / seconds / streams,
+        words=latencies.words,
+        refused=refused,
+        failed=failed,
+        memory_mb=memory_mb,
+        usage=usage,
+    )
 
 
 def shortfall(step: Step, alone: Step) -> str | None:

@@ -1,6 +1,6 @@
 """How many people at once: sessions that speak in real time, more and more of them, until captions are late.
 
-    python -m bench.streams --profile read --seconds 30 --pin --json out.json --svg out.svg
+python -m bench.streams --profile read --seconds 30 --pin --json out.json --svg out.svg
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     """Ramp, print as it goes, write what was asked for."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
-    server_core, own_cores = cores(pin=arguments.pin)
+    own_cores = cores()[1:] if arguments.pin else os.sched_getaffinity(0)
     load = Load(
         pool=pool(arguments.profile, recordings(arguments.data)),
         seconds=arguments.seconds,
@@ -46,7 +46,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     where: AbstractAsyncContextManager[Server] = (
         nullcontext(Server(arguments.url, arguments.pid or 0))
         if arguments.url
-        else own_server(settings=arguments.set, core=server_core)
+        else own_server(settings=arguments.set, core=cores()[0] if arguments.pin else None)
     )
     async with where as server:
         with pinned(own_cores):
@@ -60,8 +60,7 @@ async def ramp(server: Server, load: Load, arguments: argparse.Namespace) -> tup
     """All steps in the order they were made, and the most streams that held."""
     steps: list[Step] = []
     if arguments.streams:
-        for streams in arguments.streams:
-            steps.append(await measured_step(server, load, streams))
+        steps = [await measured_step(server, load, streams) for streams in arguments.streams]
         return steps, max((step.streams for step in steps if shortfall(step, steps[0]) is None), default=0)
     numbers = search(1, arguments.ceiling)
     streams = next(numbers)
@@ -93,14 +92,12 @@ def row(step: Step) -> str:
     )
 
 
-def cores(*, pin: bool) -> tuple[int | None, Sequence[int]]:
-    """The server's core, or None for all, and those of everything else. Raises SystemExit where there is only one to pin to."""
+def cores() -> list[int]:
+    """The cores there are: the first is the server's, the others the sessions'. Raises SystemExit where there is but one."""
     available = sorted(os.sched_getaffinity(0))
-    if not pin:
-        return None, available
     if len(available) < 2:
-        raise SystemExit("--pin needs two cores: one for the server, one for the sessions")
-    return available[0], available[1:]
+        raise SystemExit("this needs two cores: one for the server, one for the sessions")
+    return available
 
 
 def report(arguments: argparse.Namespace, machine: Machine, steps: Sequence[Step], limit: int, rated: Step) -> None:
@@ -128,9 +125,7 @@ def report(arguments: argparse.Namespace, machine: Machine, steps: Sequence[Step
             "first partial": [(step.streams, step.first.p95) for step in steps if step.first.p95 is not None],
         }
         title = f"Latency against load, profile {arguments.profile}"
-        arguments.svg.write_text(
-            line_chart(title, lines, x="streams", y="P95 in milliseconds", ceiling=2 * LATE, mark=LATE)
-        )
+        arguments.svg.write_text(line_chart(title, lines, x="streams", y="P95 in milliseconds", ceiling=2 * LATE, mark=LATE))
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -140,7 +135,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with manifest.jsonl; default: the wheel's recordings")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each session speaks in a step (default: 30)")
     parser.add_argument("--max-segment", type=float, default=15.0, help="the server's segmentation.max_segment (default: 15)")
-    parser.add_argument("--pin", action="store_true", help="the server on one core, the sessions on the others")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment variable of the server")
     parser.add_argument("--json", type=Path, help="write the results here")
     return parser
@@ -151,6 +145,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--url", help="a running server; default: start one")
     arguments.add_argument("--pid", type=int, help="with --url: its process, for CPU and memory")
+    arguments.add_argument("--pin", action="store_true", help="the server on one core, the sessions on the others")
     arguments.add_argument("--interval", type=float, help="seconds between partials; default: the server's")
     arguments.add_argument("--streams", type=int, nargs="+", help="try these numbers of streams instead of searching")
     arguments.add_argument("--ceiling", type=int, default=256, help="search no further (default: 256)")
