@@ -69,7 +69,7 @@ const ERRORS = {
 const CLOSES = {
   1001: ERRORS.shutting_down,
   1006: { title: "The connection broke", detail: "The server or the network went away. What was already captioned is kept." },
-  1011: { title: "The server made a mistake", detail: "It is in its log. What was already captioned is kept." },
+  1011: { title: "The server made a mistake", detail: "Its log says which. What was already captioned is kept." },
   1012: ERRORS.shutting_down,
   1013: ERRORS.overloaded,
   4000: { title: "This is not a Starling server", detail: "It answered with something that is not the protocol. Something between this page and the server may be in the way." },
