@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,19 +26,30 @@ from virtual_time import CostedOffload, VirtualClock, stopped
 from scripted_session import CONFIG  # isort: skip
 
 
+class Hop:
+    """The way to another host: up to ``longest`` seconds, never the same twice."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._random = random.Random(0)
+
+    async def __call__(self) -> None:
+        await asyncio.sleep(self._random.uniform(0, self._longest))
+
+
 class SlowLog(MemoryAudioLog):
-    """As if it were on another host: what the recognizer asks of it takes ``delay`` seconds."""
+    """As if it were on another host: what the recognizer asks of it takes up to ``delay`` seconds."""
 
     def __init__(self, delay: float) -> None:
         super().__init__()
-        self._delay = delay
+        self._hop = Hop(delay)
 
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
-        await asyncio.sleep(self._delay)
+        await self._hop()
         await super().commit(session_id, checkpoint)
 
     async def forget(self, session_id: str) -> None:
-        await asyncio.sleep(self._delay)
+        await self._hop()
         await super().forget(session_id)
 
 
@@ -46,15 +58,15 @@ class SlowBus(MemoryResultBus):
 
     def __init__(self, delay: float) -> None:
         super().__init__()
-        self._delay = delay
+        self._hop = Hop(delay)
 
     async def publish(self, event: SessionEvent) -> None:
-        await asyncio.sleep(self._delay)
+        await self._hop()
         await super().publish(event)
 
 
 class Rig:
-    """``decode``, ``listen``: seconds that a call to the engine and to the detector take. ``hop``: that one to the bus takes."""
+    """``decode``, ``listen``: seconds that a call to the engine and to the detector take. ``hop``: at most, one to the bus."""
 
     def __init__(
         self,

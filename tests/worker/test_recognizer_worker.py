@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scripted_session import CONFIG, Driver, Part, written
-from starling.core.audio import Samples, samples
+from starling.core.audio import FRAME, SAMPLE_RATE, Samples, samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import IllegalTransition, InvalidOption
 from starling.core.ports import StreamOptions, VadStream
-from starling.core.records import Audio, Checkpoint, Gap, Record
+from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
 from starling.scheduler.batcher import BatchOptions
@@ -58,6 +58,23 @@ def lasting(events: Iterable[SessionEvent]) -> list[SessionEvent]:
     return sorted(kept, key=lambda event: getattr(event, "segment_id", len(kept)))
 
 
+def assert_in_order(events: Sequence[SessionEvent]) -> None:
+    """A segment starts, grows, ends, is final; the session's last event is its last."""
+    told: dict[int, list[str]] = {}
+    for event in events[:-1]:
+        assert isinstance(event, SpeechStarted | SpeechEnded | Transcript)
+        if isinstance(event, Transcript):
+            told.setdefault(event.segment_id, []).append("final" if event.is_final else f"partial {event.revision:3}")
+        else:
+            told.setdefault(event.segment_id, []).append("ended" if isinstance(event, SpeechEnded) else "begun")
+    for steps in told.values():
+        begun, *partials, ended, final = steps
+        assert (begun, ended, final) == ("begun", "ended", "final")
+        assert partials == sorted(set(partials))
+        assert all(step.startswith("partial") for step in partials)
+    assert isinstance(events[-1], SessionDone)
+
+
 async def together(clients: dict[str, Any]) -> dict[str, list[SessionEvent]]:
     async with asyncio.TaskGroup() as tasks:
         running = {session_id: tasks.create_task(client) for session_id, client in clients.items()}
@@ -67,7 +84,7 @@ async def together(clients: dict[str, Any]) -> dict[str, list[SessionEvent]]:
 # --- law 3: company does not matter ----------------------------------------------------------------------------------------
 
 
-hops = st.sampled_from([0.0, 0.003, 0.07])
+hops = st.sampled_from([0.0, 0.01, 0.2])
 
 
 @given(st.lists(st.tuples(scripts, st.integers(300, 8000), st.booleans()), min_size=1, max_size=6), st.integers(1, 4), hops)
@@ -91,8 +108,27 @@ def test_sessions_say_together_what_they_say_alone(
             )
         for i, (script, _, _) in enumerate(sessions):
             assert lasting(heard[str(i)]) == lasting(alone(written(script)))
+            assert_in_order(heard[str(i)])
         assert not worker._sessions
         assert rig.log.lag() == 0
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001, 0.02, 0.5])
+def test_a_control_does_not_overtake_what_its_session_is_busy_with(pause: float) -> None:
+    async def scenario() -> None:
+        rig = Rig(hop=0.3)
+        sound, finalize, ended = written([("speech", 3 * FRAME / SAMPLE_RATE), ("finalize", 0.0)])
+        async with rig.running():
+            results = rig.results.subscribe("s")
+            await rig.log.append(Opened("s", "trace", Checkpoint(config=CONFIG)))
+            for record in (sound, finalize, ended):
+                await rig.log.append(record)
+                await asyncio.sleep(pause)
+            events = [event async for event in results]
+        assert_in_order(events)
+        assert lasting(events) == lasting(alone([sound, finalize, ended]))
 
     run(scenario())
 
@@ -170,9 +206,10 @@ def test_a_session_that_breaks_is_told_so_and_harms_nobody(config: SessionConfig
 def test_a_session_that_broke_is_not_decoded_any_more() -> None:
     async def scenario() -> None:
         engine = ScriptedEngine()
-        rig = Rig(decode=lambda: 5.0, engine=engine)
+        rig = Rig(decode=lambda: 1.5, engine=engine)
         async with rig.running():
             events = await rig.client("s", holed(chunked([("speech", 3.0)], "s")))
+            await asyncio.sleep(10.0)
         assert isinstance(events[-1], SessionFailed)
         assert engine.tally.decodes == 1
 
