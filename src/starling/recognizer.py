@@ -21,7 +21,7 @@ from typing import Self
 
 import numpy as np
 
-from starling.core.audio import Samples
+from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.config import SessionConfig
 from starling.core.errors import UnsupportedAudio
 from starling.core.ports import Engine, EngineStream, Vad, VadStream
@@ -63,7 +63,7 @@ class Recognizer:
     def transcribe(self, blocks: Samples | Iterable[Samples], config: SessionConfig | None = None) -> Iterator[Transcript]:
         """The finals of a recording, as they become known. ``blocks``: int16 ``[n]``, 16 kHz mono, whole or in blocks."""
         stream = self.create_stream((config or SessionConfig()).updated(partials=False))
-        for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:
+        for block in _seconds(blocks) if isinstance(blocks, np.ndarray) else blocks:
             yield from _finals(stream.accept_waveform(block))
         yield from _finals(stream.input_finished())
 
@@ -142,6 +142,11 @@ class RecognizerStream:
                 case Deliver(event=event):
                     events.append(event)
         return events
+
+
+def _seconds(recording: Samples) -> Iterator[Samples]:
+    """In blocks of a second, so that finals come while the rest is still to be heard."""
+    return (recording[start : start + SAMPLE_RATE] for start in range(0, len(recording), SAMPLE_RATE))
 
 
 def _finals(events: Iterable[SessionEvent]) -> Iterator[Transcript]:
