@@ -41,8 +41,8 @@ class Load:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What all sessions of a step met."""
+class Heard:
+    """What all sessions together met."""
 
     latencies: Latencies = field(default_factory=Latencies)
     lateness: list[float] = field(default_factory=list)
@@ -52,12 +52,12 @@ class _Heard:
 
 async def run_step(url: str, load: Load, streams: int, *, server: int | None) -> Step:
     """Let ``streams`` sessions speak at ``url``. ``server``: the process to watch, or None."""
-    heard = _Heard()
+    heard = Heard()
     begins = time.monotonic() + LEAD
     async with asyncio.TaskGroup() as sessions:
         for number in range(streams):
             began = begins + STAGGER * number / streams
-            sessions.create_task(_session(url, load, number, began, heard))
+            sessions.create_task(speak(url, load, number, began, heard))
         await asyncio.sleep(LEAD)
         meter = Meter(server, time.monotonic())
         await asyncio.sleep(load.seconds)
@@ -75,7 +75,8 @@ async def run_step(url: str, load: Load, streams: int, *, server: int | None) ->
     )
 
 
-async def _session(url: str, load: Load, number: int, began: float, heard: _Heard) -> None:
+async def speak(url: str, load: Load, number: int, began: float, heard: Heard) -> None:
+    """Session number ``number``, whose first sample is recorded at ``began`` on the monotonic clock; it adds to ``heard``."""
     audio = turned(load.pool, number, seconds=load.seconds)
     schedule = Schedule(began, CHUNK, len(audio))
 

@@ -2,11 +2,11 @@
 
 ::
 
-    python -m bench.moonshine_peer POOL.npy STREAMS SECONDS INTERVAL
+    python -m bench.moonshine_peer POOL.npy STREAMS SECONDS INTERVAL tuned|shipped
 
-Prints one JSON object. It gets every advantage its options allow: no speaker identification, no copy of the audio in its results,
-one onnxruntime thread where it has one core, and no server, socket or codec in between. It answers within the call that brings
-the audio, so the streams are served in the order in which their audio is due.
+Prints one JSON object. ``shipped`` leaves its options alone; ``tuned`` gives it every advantage they allow: no copy of the audio
+in its results, no speaker identification, and one onnxruntime thread where it has one core. There is no server, socket or codec
+in between. It answers within the call that brings the audio, so streams are served in the order in which their audio is due.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.latency import Latencies, Schedule
 from starling.client.pacing import CHUNK
 from starling.core.audio import SAMPLE_RATE, samples
 
-OPTIONS = {"identify_speakers": "false", "return_audio_data": "false"}
+TUNED = {"identify_speakers": "false", "return_audio_data": "false"}
 
 STAGGER = 0.5
 """Seconds over which the beginnings of the streams are spread, as in ``load``."""
@@ -70,10 +70,13 @@ def main() -> None:
     """Feed, and print what was met."""
     pool = np.load(sys.argv[1])
     count, seconds, interval = int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
-    os.environ["MOONSHINE_ORT_SINGLE_THREAD"] = "1"
+    tuned = sys.argv[5] == "tuned"
+    if tuned:
+        os.environ["MOONSHINE_ORT_SINGLE_THREAD"] = "1"
     from moonshine_voice import ModelArch, Transcriber, get_assets_path  # type: ignore[import-untyped]  # noqa: PLC0415 - after the variable that it reads
 
-    transcriber = Transcriber(str(Path(get_assets_path()) / "tiny-en"), ModelArch.TINY, update_interval=interval, options=OPTIONS)
+    model = str(Path(get_assets_path()) / "tiny-en")
+    transcriber = Transcriber(model, ModelArch.TINY, update_interval=interval, options=TUNED if tuned else None)
     whole = len(pool) // CHUNK
     chunks = [(pool[at * CHUNK : (at + 1) * CHUNK] / np.float32(32768)).tolist() for at in range(whole)]
     warm = transcriber.create_stream()

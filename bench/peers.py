@@ -57,13 +57,14 @@ async def measure(arguments: argparse.Namespace) -> None:
         max_segment=arguments.max_segment,
     )
     print(f"profile {arguments.profile}, {load.seconds:g} s a step, a partial every {arguments.interval:g} s of speech")
+    print(f"moonshine_voice as {arguments.peer}")
     with tempfile.TemporaryDirectory() as folder:
         audio = Path(folder) / "pool.npy"
         np.save(audio, load.pool)
         async with own_server(settings=arguments.set, core=core) as server:
             with pinned(others):
                 starling = Contestant("starling", lambda streams: run_step(server.url, load, streams, server=server.pid))
-                peer = Contestant("moonshine_voice", lambda streams: peer_step(audio, load, streams, arguments.interval, core))
+                peer = Contestant("moonshine_voice", lambda streams: peer_step(audio, load, streams, core, arguments))
                 await contest([peer, starling], arguments.ceiling)
     print()
     for contestant in (peer, starling):
@@ -78,6 +79,7 @@ async def measure(arguments: argparse.Namespace) -> None:
                     "machine": asdict(machine),
                     "profile": arguments.profile,
                     "partial_interval": arguments.interval,
+                    "peer": arguments.peer,
                     "settings": arguments.set,
                     **{
                         contestant.name: {"limit": contestant.limit, "steps": [asdict(step) for step in contestant.steps]}
@@ -109,14 +111,17 @@ async def contest(contestants: list[Contestant], ceiling: int) -> None:
                 del wanted[contestant.name]
 
 
-async def peer_step(audio: Path, load: Load, streams: int, interval: float, core: int) -> Step:
+async def peer_step(audio: Path, load: Load, streams: int, core: int, arguments: argparse.Namespace) -> Step:
     """A step of moonshine_voice in a process of its own on ``core``. Raises RuntimeError if the process breaks."""
     with pinned([core]):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bench.moonshine_peer", str(audio), str(streams), str(load.seconds), str(interval),
+            sys.executable,
+            "-m",
+            "bench.moonshine_peer",
+            *map(str, (audio, streams, load.seconds, arguments.interval, arguments.peer)),
             stdout=asyncio.subprocess.PIPE,
             limit=2**26,
-        )  # fmt: skip
+        )
     try:
         assert process.stdout is not None
         if not await process.stdout.readline():
@@ -154,6 +159,9 @@ def main() -> None:
     """The command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--interval", type=float, default=0.5, help="seconds of speech between partials, of both (0.5)")
+    arguments.add_argument(
+        "--peer", choices=("tuned", "shipped"), default="tuned", help="see bench/moonshine_peer.py (default: tuned)"
+    )
     arguments.add_argument("--ceiling", type=int, default=128, help="search no further (default: 128)")
     run(measure(arguments.parse_args()))
 

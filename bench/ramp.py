@@ -91,12 +91,13 @@ def shortfall(step: Step, alone: Step) -> str | None:
 def search(first: int, ceiling: int) -> Generator[int, bool, int]:
     """Doubles from ``first`` until a number does not hold or ``ceiling`` does, then bisects to within an eighth.
 
-    Yields a number of streams, is sent whether it held, and returns the greatest that did (0: none).
+    Yields a number of streams, is sent whether it held, and returns the greatest that did (0: none). A number that did not hold
+    is tried once more: one bad moment of the machine is not a limit.
     """
     held, broke = 0, 0
     streams = first
     while True:
-        if (yield streams):
+        if (yield streams) or (yield streams):
             held = streams
         else:
             broke = streams
