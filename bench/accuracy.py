@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from bench.audio import Item, manifest
+from bench.calibration import calibration_error, judged, reliability
 from bench.machine import as_text, describe
 from bench.scoring import Churn, Errors, Rate, churn, errors, folded, rate
 from starling import Recognizer
@@ -35,11 +36,20 @@ NOISY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What became of one recording. ``cpu``: seconds."""
+    """What became of one recording. ``revisions``: those of each segment, its final last. ``cpu``: seconds."""
 
-    text: str
+    revisions: tuple[tuple[Transcript, ...], ...]
     cpu: float
-    revisions: tuple[tuple[Transcript, ...], ...] = ()
+
+    @property
+    def finals(self) -> tuple[Transcript, ...]:
+        """The last revision of each segment."""
+        return tuple(revisions[-1] for revisions in self.revisions)
+
+    @property
+    def text(self) -> str:
+        """What the finals say."""
+        return " ".join(final.text for final in self.finals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,12 @@ class Scored:
 def offline(recognizer: Recognizer, audio: Samples, config: SessionConfig) -> Heard:
     """The whole recording at once."""
     began = time.process_time()
-    text = " ".join(final.text for final in recognizer.transcribe(audio, config))
-    return Heard(text, time.process_time() - began)
+    revisions = tuple((final,) for final in recognizer.transcribe(audio, config))
+    return Heard(revisions, time.process_time() - began)
 
 
 def live(recognizer: Recognizer, audio: Samples, config: SessionConfig) -> Heard:
-    """In the chunks of a microphone, with partials. The revisions are those of each segment, its final last."""
+    """In the chunks of a microphone, with partials."""
     began = time.process_time()
     stream = recognizer.create_stream(config)
     events: list[SessionEvent] = []
@@ -74,8 +84,7 @@ def live(recognizer: Recognizer, audio: Samples, config: SessionConfig) -> Heard
     for event in events:
         if isinstance(event, Transcript):
             segments[event.segment_id].append(event)
-    text = " ".join(revisions[-1].text for revisions in segments.values())
-    return Heard(text, cpu, tuple(map(tuple, segments.values())))
+    return Heard(tuple(map(tuple, segments.values())), cpu)
 
 
 def score(items: Iterable[Item], config: SessionConfig) -> Iterator[Scored]:
@@ -138,6 +147,11 @@ def measure(arguments: argparse.Namespace) -> None:
     steadiness = flicker(scored)
     for name, found in steadiness.items():
         print(f"{name} words that changed: {found.percent:.2f} % ({found.changed} of {found.shown})")
+    judgements = [word for one in scored for word in judged(one.offline.finals, one.item.text, one.item.lang)]
+    bins = reliability(judgements) if judgements else []
+    if bins:
+        print(f"\nconfidence against truth of {len(judgements)} words; off by {calibration_error(bins):.3f} on average")
+        print("".join(f"  said {one.confidence:.2f}  right {one.right:.2f}  of {one.words}\n" for one in bins))
     costs = {name: real_time_factor(scored, heard) for name, heard in (("offline", _offline), ("live", _live))}
     print("CPU seconds per second of audio: " + ", ".join(f"{name} {cost:.4f}" for name, cost in costs.items()))
     if arguments.json:
@@ -148,6 +162,7 @@ def measure(arguments: argparse.Namespace) -> None:
             "same_text": [same, len(scored)],
             "flicker": {name: asdict(found) for name, found in steadiness.items()},
             "real_time_factor": costs,
+            "reliability": [asdict(one) for one in bins],
         }
         arguments.json.write_text(json.dumps(result, indent=1))
 

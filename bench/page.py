@@ -1,0 +1,149 @@
+"""The tables of ``docs/benchmarks.md``, written from the JSON files of a full run; the words around them are a person's.
+
+::
+
+    python -m bench.page bench/results docs/benchmarks.md
+
+What stands between two markers ``<!-- NAME -->`` and ``<!-- /NAME -->`` is replaced where ``NAME`` has results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Result: TypeAlias = dict[str, Any]
+
+
+def write(results: Path, page: Path) -> None:
+    """Put the tables of all files ``results/NAME.json`` into ``page``. Raises ValueError for one that has no markers there."""
+    text = page.read_text(encoding="utf-8")
+    for file in sorted(results.glob("*.json")):
+        text = replaced(text, file.stem, section(file.stem, json.loads(file.read_text(encoding="utf-8"))))
+    page.write_text(text, encoding="utf-8")
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """``text`` with ``table`` between the markers of ``name``. Raises ValueError if they are not there."""
+    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"expected a line <!-- {name} --> and later <!-- /{name} --> in the page, found none")
+    return pattern.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
+
+
+def section(name: str, result: Result) -> str:
+    """The tables of one result, chosen by the first word of its name, and what it was measured on."""
+    kind = name.partition("-")[0]
+    lines = {"streams": _streams, "peers": _peers, "accuracy": _accuracy, "overhead": _overhead, "soak": _soak, "words": _words}
+    return "\n".join([*lines[kind](result), "", _measured_on(result), ""])
+
+
+def _streams(result: Result) -> Iterator[str]:
+    yield f"**{result['limit']} streams** hold. In order of load:\n"
+    steps = sorted([*result["steps"], result["rated"]], key=lambda step: int(step["streams"]))
+    yield from _table(_LOAD, map(_load_row, steps))
+
+
+def _peers(result: Result) -> Iterator[str]:
+    starling, peer = result["starling"], result["moonshine_voice"]
+    ratio = f"{starling['limit'] / peer['limit']:.1f}" if peer["limit"] else "none of the peer's hold, so there is no ratio"
+    yield f"Starling **{starling['limit']}**, moonshine_voice **{peer['limit']}** streams; ratio **{ratio}**.\n"
+    steps = [(name, step) for name in ("moonshine_voice", "starling") for step in result[name]["steps"]]
+    rows = ((name, *_load_row(step)) for name, step in sorted(steps, key=lambda pair: (pair[0], int(pair[1]["streams"]))))
+    yield from _table(("", *_LOAD), rows)
+
+
+def _accuracy(result: Result) -> Iterator[str]:
+    rows = (
+        (row["set"], row["offline"]["utterances"], row["offline"]["length"], _rate(row["offline"]), _rate(row["live"]))
+        for row in result["rows"]
+    )
+    yield from _table(("set (condition)", "recordings", "words", "WER offline", "WER live"), rows)
+    same, of = result["same_text"]
+    yield f"\nThe same text offline and live: {same} of {of} recordings.\n"
+    flicker = ((name, f"{_percent(one)} %", one["shown"]) for name, one in result["flicker"].items())
+    yield from _table(("words", "changed later", "shown"), flicker)
+    costs = ", ".join(f"{name} {cost:.4f}" for name, cost in result["real_time_factor"].items())
+    yield f"\nCPU seconds per second of audio: {costs}.\n"
+    reliability = ((f"{one['confidence']:.2f}", f"{one['right']:.2f}", one["words"]) for one in result["reliability"])
+    yield from _table(("confidence", "share of words right", "words"), reliability)
+
+
+def _overhead(result: Result) -> Iterator[str]:
+    step = result["step"]
+    yield (
+        f"{step['streams']} streams: {result['server']:.3f} cores, of which {result['inside']:.3f} inside onnxruntime: "
+        f"**{100 * result['share']:.1f} %** overhead."
+    )
+
+
+def _soak(result: Result) -> Iterator[str]:
+    memory = [size for _, size in result["memory"]]
+    yield (
+        f"{result['sessions']} sessions, {result['streams']} at once, over {result['memory'][-1][0] / 60:.0f} minutes: "
+        f"{memory[0]:.0f} MB at the start, at most {max(memory):.0f} MB; grew by **{result['growth_percent']:.2f} %**."
+    )
+
+
+def _words(result: Result) -> Iterator[str]:
+    rows = (
+        (edge, *(result[edge][key] for key in ("median_ms", "p90_ms", "within_200_ms", "bias_ms"))) for edge in ("start", "end")
+    )
+    yield f"{result['recognised']} of {result['words']} words were recognised right.\n"
+    yield from _table(("", "median error ms", "P90 ms", "share within 200 ms", "bias ms"), rows)
+
+
+_LOAD = (
+    "streams", "first partial P50/P95", "partial P50/P95/P99", "partials per s", "final compute P50/P95/P99",
+    "endpoint wait P50", "CPU per stream", "memory MB", "others' CPU",
+)  # fmt: skip
+
+
+def _load_row(step: Result) -> tuple[object, ...]:
+    usage = step["usage"]
+    return (
+        step["streams"],
+        _ms(step["first"], "p50", "p95"),
+        _ms(step["partial"], "p50", "p95", "p99"),
+        f"{step['partial_rate']:.2f}",
+        _ms(step["compute"], "p50", "p95", "p99"),
+        _ms(step["wait"], "p50"),
+        f"{usage['server'] / step['streams']:.4f}",
+        f"{step['memory_mb']:.0f}",
+        f"{usage['others']:.2f}",
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def _ms(spread: Result, *percentiles: str) -> str:
+    return " / ".join("-" if spread[one] is None else str(spread[one]) for one in percentiles)
+
+
+def _rate(found: Result) -> str:
+    return f"{found['percent']:.1f} [{found['low']:.1f}-{found['high']:.1f}]"
+
+
+def _percent(churn: Result) -> str:
+    return f"{100 * churn['changed'] / churn['shown']:.2f}" if churn["shown"] else "-"
+
+
+def _measured_on(result: Result) -> str:
+    machine = result["machine"]
+    settings = f"; settings {', '.join(result['settings'])}" if result.get("settings") else ""
+    return (
+        f"*{machine['date']}, commit {machine['commit']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"{machine['system']}, Python {machine['python']}, onnxruntime {machine['onnxruntime']}{settings}*"
+    )
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from bench.latency import Latencies
+from bench.machine import Machine, Usage
+from bench.page import replaced, section, write
+from bench.ramp import summary
+
+MACHINE = asdict(
+    Machine(date="2030-01-01", cpu="CPU", cores=2, memory_gb=8.0, system="Linux", python="3.11", onnxruntime="1", commit="abc")
+)
+USAGE = Usage(seconds=10.0, server=0.5, generator=0.0, others=0.01, load=(0.0, 0.0))
+STEP = asdict(
+    summary(
+        Latencies(first=[0.2], partial=[0.1], compute=[], settled=[]),
+        streams=4,
+        seconds=10.0,
+        lateness=[],
+        refused=0,
+        failed=0,
+        memory_mb=300.0,
+        usage=USAGE,
+    )
+)
+
+
+def test_tables_say_what_was_measured_and_on_what() -> None:
+    written = section("streams-read", {"machine": MACHINE, "limit": 4, "steps": [STEP], "rated": STEP, "settings": ["A=1"]})
+    assert "**4 streams** hold" in written
+    assert "| 4 | 200 / 200 | 100 / 100 / 100 | 0.03 | - / - / - | - | 0.1250 | 300 | 0.01 |" in written
+    assert "commit abc, CPU, 2 cores" in written
+    assert "settings A=1" in written
+
+
+def test_a_ratio_needs_a_peer_that_holds() -> None:
+    contest = {"starling": {"limit": 8, "steps": []}, "moonshine_voice": {"limit": 2, "steps": []}}
+    assert "ratio **4.0**" in section("peers-read", {"machine": MACHINE, **contest})
+    contest["moonshine_voice"]["limit"] = 0
+    assert "no ratio" in section("peers-read", {"machine": MACHINE, **contest})
+
+
+def test_only_what_is_between_the_markers_changes(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- soak -->\nold\n<!-- /soak -->\nafter\n", encoding="utf-8")
+    soak = {"machine": MACHINE, "sessions": 9, "streams": 2, "growth_percent": 0.5, "memory": [[0, 300], [60, 301]]}
+    (tmp_path / "soak.json").write_text(json.dumps(soak), encoding="utf-8")
+    write(tmp_path, page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- soak -->\n")
+    assert text.endswith("<!-- /soak -->\nafter\n")
+    assert "grew by **0.50 %**" in text
+    assert "old" not in text
+
+
+def test_a_result_without_a_place_is_an_error() -> None:
+    with pytest.raises(ValueError, match="<!-- soak -->"):
+        replaced("no markers here", "soak", "table")
