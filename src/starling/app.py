@@ -1,16 +1,15 @@
 """The composition root: the only place that chooses implementations.
 
-``serve`` is the whole server in one process: a gateway on the event loop, a recognizer worker beside it, the bus in memory
+``running`` is the whole server in one process: a gateway on the event loop, a recognizer worker beside it, the bus in memory
 between them, and one thread for each of the two models.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -56,18 +55,6 @@ class Running:
     stream_url: str
     metrics: Metrics
     health: Health
-
-
-async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; then finish the open segments and return. A second signal ends it at once.
-
-    ``ready`` is called with the console's address once sessions are welcome. Raises StarlingError when it cannot start.
-    """
-    with _stop_signals() as stop:
-        async with running(settings) as server:
-            if ready is not None:
-                ready(server.url)
-            await stop.wait()
 
 
 @asynccontextmanager
@@ -181,23 +168,3 @@ async def _watch(metrics: Metrics, clock: Clock) -> None:
         due = clock.now() + LAG_PROBE
         await asyncio.sleep(LAG_PROBE)
         metrics.event_loop_lag.observe(max(0.0, clock.now() - due))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second one cancels the task that runs the block."""
-    loop, stop, task = asyncio.get_running_loop(), asyncio.Event(), asyncio.current_task()
-
-    def told() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-        stop.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, told)
-    try:
-        yield stop
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

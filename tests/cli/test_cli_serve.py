@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -10,14 +11,21 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from recordings import recording_path
+from starling.app import Running
 from starling.cli.entry import run
+from starling.cli.exits import ExitCode
 from starling.cli.tables import print_checks
 from starling.config.doctor import Check, Status
+from starling.config.settings import Settings
+from starling.telemetry.health import Health
+from starling.telemetry.metrics import Metrics
 
 SERVE = [sys.executable, "-m", "starling", "serve", "--port", "0", "--log-level", "error"]
 SCRIPTED = os.environ | {"STARLING_ENGINE__NAME": "scripted"}
@@ -39,6 +47,23 @@ def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, 
         assert streamed.stdout
         server.send_signal(number)
         assert server.wait(20) == 0
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_sessions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    @asynccontextmanager
+    async def never_drained(_: Settings) -> AsyncIterator[Running]:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(os.kill, os.getpid(), signal.SIGINT)
+        yield Running("http://here/", "ws://here/", Metrics(), Health())
+        loop.call_soon(os.kill, os.getpid(), signal.SIGINT)
+        await loop.create_future()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("starling.app.running", never_drained)
+    assert run(["serve"]) == ExitCode.INTERRUPTED
+    assert capsys.readouterr() == ("Starling listens on http://here/ (Ctrl-C ends)\n", "")
 
 
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from starling.app import Running, running
 from starling.audio import duration
 from starling.cli.exits import ExitCode
-from starling.cli.live import Heard, caption, interrupts, presenter
+from starling.cli.interrupts import interrupts
+from starling.cli.live import Heard, caption, presenter
 from starling.cli.recorded import recorded
 from starling.cli.report import complain
 from starling.client.options import Options

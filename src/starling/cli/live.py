@@ -5,9 +5,7 @@ Ctrl-C ends the session properly: what was heard is still recognised and shown. 
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
 import termios
 from collections.abc import AsyncIterable, Iterator
@@ -15,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
+from starling.cli.interrupts import interrupts
 from starling.cli.report import complain
 from starling.client import connect, converse
 from starling.client.latency import Latency
@@ -80,29 +79,6 @@ async def caption(
                 shown.close()
     waited = session.ready.endpoint_silence_ms / 1000
     return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(waited))
-
-
-@contextmanager
-def interrupts() -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets. A second SIGINT raises KeyboardInterrupt."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def release() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    def interrupt() -> None:
-        stop.set()
-        release()
-
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield stop
-    finally:
-        release()
 
 
 @contextmanager

@@ -39,8 +39,9 @@ def serve(
     Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. Flags win over
     the environment (`STARLING_...`), `.env` and the settings file; `starling doctor` shows which value came from where.
     """
-    from starling.app import serve as run_server
+    from starling.app import running
     from starling.cli.eventloop import run
+    from starling.cli.interrupts import interrupts
     from starling.config.loading import load_settings
 
     loaded = load_settings(
@@ -53,4 +54,11 @@ def serve(
             "log.level": log_level,
         },
     )
-    run(run_server(loaded.settings, ready=lambda url: typer.echo(f"Starling listens on {url} (Ctrl-C ends)")))
+
+    async def serve_until_interrupted() -> None:
+        with interrupts() as stop:
+            async with running(loaded.settings) as server:
+                typer.echo(f"Starling listens on {server.url} (Ctrl-C ends)")
+                await stop.wait()
+
+    run(serve_until_interrupted())
