@@ -17,6 +17,7 @@ from starling.bus.memory import MemoryAudioLog, MemoryResultBus
 from starling.config.settings import EngineName, Settings
 from starling.core.audio import samples
 from starling.core.config import SessionConfig
+from starling.core.errors import InvalidOption
 from starling.core.ports import Clock, Engine
 from starling.engine.moonshine import MoonshineEngine, load_model
 from starling.engine.scripted import ScriptedEngine
@@ -73,17 +74,19 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(LogOptions(level=settings.log.level, format=settings.log.format), metrics=metrics)
+    segmentation = SegmentationOptions(**settings.segmentation.model_dump())
+    max_lead = _max_lead(settings, segmentation)
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
         decode, listen = _on(decode_thread), _on(listen_thread)
         engine, vad = await decode(lambda: _engine(settings.engine.name)), await listen(Detector)
         metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
-        audio_log = MemoryAudioLog(max_lead=samples(settings.audio_log.max_lead_seconds))
+        audio_log = MemoryAudioLog(max_lead=max_lead)
         results = MemoryResultBus()
         worker = RecognizerWorker(
             WorkerPorts(audio_log=audio_log, results=results, engine=engine, vad=vad, clock=clock, metrics=metrics),
             listen=listen,
             decode=decode,
-            segmentation=SegmentationOptions(**settings.segmentation.model_dump()),
+            segmentation=segmentation,
             batching=BatchOptions(**settings.scheduler.model_dump()),
         )
         gateway = Gateway(
@@ -145,6 +148,17 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         allowed_hosts=server.allowed_hosts,
         allowed_origins=server.allowed_origins,
     )
+
+
+def _max_lead(settings: Settings, segmentation: SegmentationOptions) -> int:
+    """In samples. Raises InvalidOption for one in which a segment might never end, and its client wait for ever."""
+    lead, needed = settings.audio_log.max_lead_seconds, segmentation.longest_uncommitted
+    if lead < needed:
+        raise InvalidOption(
+            f"audio_log.max_lead_seconds must be at least {needed:g}, which segmentation.idle_checkpoint and "
+            f"segmentation.max_segment may take before anything is committed; got {lead:g}"
+        )
+    return samples(lead)
 
 
 def _engine(name: EngineName) -> Engine:

@@ -66,6 +66,16 @@ def test_a_second_ctrl_c_does_not_wait_for_the_sessions(
     assert capsys.readouterr() == ("Starling listens on http://here/ (Ctrl-C ends)\n", "")
 
 
+def test_a_lead_in_which_a_segment_might_not_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STARLING_AUDIO_LOG__MAX_LEAD_SECONDS", "30")
+    monkeypatch.setenv("STARLING_SEGMENTATION__IDLE_CHECKPOINT", "20")
+    assert run(["serve"]) == ExitCode.USAGE
+    assert "max_lead_seconds must be at least 35.064" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

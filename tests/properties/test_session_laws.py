@@ -148,6 +148,16 @@ def test_checkpoints_move_forward_and_follow_the_finals_they_cover(parts: list[P
         assert before.sequence <= after.sequence
 
 
+@given(scripts, st.integers(160, 16_000))
+def test_law_6_what_is_not_committed_is_bounded(parts: list[Part], chunk: int) -> None:
+    driver, position = Driver(options=SHORT), 0
+    for record in written(parts, range(0, samples(25.0), chunk)):
+        driver.tell(record)
+        position = record.end if isinstance(record, Audio | Gap) else position
+        committed = driver.commits[-1].position if driver.commits else 0
+        assert position - committed < samples(SHORT.longest_uncommitted)
+
+
 @given(st.floats(3.0, 60.0), st.integers(160, 16_000))
 def test_law_7_silence_is_forgotten(duration: float, chunk: int) -> None:
     driver = Driver(options=SHORT)

@@ -82,8 +82,8 @@ class _Staged:
 class MemoryAudioLog:
     """AudioLog in memory. ``max_lead``: samples a session may be ahead of its last checkpoint before ``append`` waits.
 
-    It must be more than the longest segment, which is not committed before it ends. A new follower takes over from the one
-    before, which ends.
+    It must be at least what a session may hear between two checkpoints, or both sides wait for ever. A new follower takes over
+    from the one before, which ends.
     """
 
     def __init__(self, *, max_lead: int = 60 * SAMPLE_RATE) -> None:

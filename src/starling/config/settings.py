@@ -161,9 +161,10 @@ class AudioLog(Group):
 
     max_lead_seconds: float = setting(
         60.0,
-        "audio that a session may be ahead of its recognition; then its client is slowed down",
+        "audio that a session may be ahead of its recognition; then its client is slowed down. "
+        "Must exceed `segmentation.idle_checkpoint` and `segmentation.max_segment` together",
         unit="seconds",
-        low=30,
+        low=3,
         high=600,
     )
 

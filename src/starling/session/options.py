@@ -46,3 +46,11 @@ class SegmentationOptions:
     def look_back(self) -> int:
         """``pre_roll`` in samples, in whole frames: listening that starts afresh so far back cuts its frames where it did."""
         return math.ceil(samples(self.pre_roll) / FRAME) * FRAME
+
+    @property
+    def longest_uncommitted(self) -> float:
+        """Seconds of audio that may be heard after a checkpoint until the next: silence, the segment in it, and two frames.
+
+        An audio log whose sessions may be less far ahead would wait for a commit that waits for audio.
+        """
+        return self.idle_checkpoint + self.max_segment + seconds(2 * FRAME)
