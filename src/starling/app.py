@@ -132,21 +132,10 @@ def session_config(settings: Settings) -> SessionConfig:
 
 def gateway_options(settings: Settings) -> GatewayOptions:
     """The gateway's share of the settings."""
-    server = settings.server
     return GatewayOptions(
-        host=server.host,
-        port=server.port,
         defaults=session_config(settings),
         gate=GateOptions(**settings.gate.model_dump()),
-        max_sessions=server.max_sessions,
-        max_sessions_per_address=server.max_sessions_per_address,
-        max_frame_bytes=server.max_frame_bytes,
-        start_timeout=server.start_timeout,
-        idle_timeout=server.idle_timeout,
-        send_timeout=server.send_timeout,
-        max_session_seconds=server.max_session_seconds,
-        allowed_hosts=server.allowed_hosts,
-        allowed_origins=server.allowed_origins,
+        **settings.server.model_dump(exclude={"drain_grace"}),
     )
 
 
