@@ -91,7 +91,8 @@ def test_playing_along_takes_as_long_as_listening(console: Console, stub: StubSe
 
 POUR = """async (content) => {
   const { Recording } = await import("/recording.js");
-  const recording = new Recording(new File([Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0))], "a.wav"), { playAlong: false });
+  const bytes = Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0));
+  const recording = new Recording(new File([bytes], "a.wav"), { playAlong: false });
   await recording.open();
   let [waiting, most, total, asked] = [0, 0, 0, 0];
   await new Promise((finished) => recording.start({
