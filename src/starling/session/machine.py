@@ -38,7 +38,6 @@ class Event(Enum):
     """What a session is told."""
 
     RECORD = auto()
-    ENDED = auto()
     SCORES = auto()
     DECODED = auto()
 
@@ -46,7 +45,6 @@ class Event(Enum):
 LEGAL: frozenset[tuple[State, Event]] = frozenset(
     {
         (State.LISTENING, Event.RECORD),
-        (State.LISTENING, Event.ENDED),
         (State.LISTENING, Event.DECODED),
         (State.SCORING, Event.SCORES),
         (State.SCORING, Event.DECODED),
@@ -79,15 +77,17 @@ class Session:
 
     def receive(self, record: Record) -> list[Command]:
         """Take the next record of the log. Raises IllegalTransition while scores are awaited, after Ended, or past a hole."""
-        self._require(Event.ENDED if isinstance(record, Ended) else Event.RECORD)
+        self._require(Event.RECORD)
         if isinstance(record, Opened):
             raise IllegalTransition("a session is opened by making it")
+        if isinstance(record, Audio | Gap) and record.start > self._audio.end:
+            raise IllegalTransition(f"expected sound from position {self._audio.end}, got it from {record.start}")
         self._sequence = max(self._sequence, record.sequence)
         match record:
             case Audio():
-                self._append(record)
+                self._audio.append(record.samples[self._audio.end - record.start :])  # a replay may begin in the middle of one
             case Gap():
-                self._skip(record)
+                self._skip(record.end)
             case Finalize() | Configure() if record.sequence <= self._replayed:
                 pass
             case Finalize():
@@ -135,22 +135,10 @@ class Session:
                 self._commands.append(Deliver(transcript))
         return self._flush()
 
-    # --- audio -----------------------------------------------------------------------------------------------------------
-
-    def _append(self, record: Audio) -> None:
-        """Add what is new of ``record``: a replay may begin in the middle of one."""
-        known = self._audio.end - record.start
-        if known < 0:
-            raise IllegalTransition(f"expected audio from position {self._audio.end}, got {record.start}")
-        self._audio.append(record.samples[known:])
-
-    def _skip(self, record: Gap) -> None:
-        if record.end <= self._audio.end:
-            return
-        if record.start > self._audio.end:
-            raise IllegalTransition(f"expected a gap from position {self._audio.end}, got {record.start}")
-        if not self._end_speech(restart=record.end):
-            self._start_afresh(record.end)
+    def _skip(self, end: int) -> None:
+        """Nothing is heard up to ``end``; what is known already stays known."""
+        if end > self._audio.end and not self._end_speech(restart=end):
+            self._start_afresh(end)
 
     # --- speech ----------------------------------------------------------------------------------------------------------
 
