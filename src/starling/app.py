@@ -112,9 +112,9 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(recognizing, FORCE_AFTER)
                 probe.cancel()
-        finally:
-            engine.close()
-            vad.close()
+        finally:  # on their threads, after whatever they still compute
+            await decode(engine.close)
+            await listen(vad.close)
 
 
 def session_config(settings: Settings) -> SessionConfig:

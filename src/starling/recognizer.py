@@ -40,7 +40,7 @@ class Recognizer:
     """A model and a detector, shared by any number of streams. Not thread-safe; loading takes about half a second.
 
     ``engine`` and ``vad``: the embedded ones unless given; they are closed with the recognizer. Raises ModelUnavailable when the
-    weights are missing or not those expected.
+    weights are missing or not those expected, InvalidOption for segments longer than the engine takes.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Recognizer:
         self._vad = vad or Detector()
         self._segmentation = segmentation or SegmentationOptions()
         self._gate = gate or GateOptions()
+        self._segmentation.check_fits(self._engine.capabilities)
 
     def create_stream(self, config: SessionConfig | None = None) -> RecognizerStream:
         """A new session."""

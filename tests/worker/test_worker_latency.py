@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from scripted_session import CONFIG, Part, written
@@ -121,3 +123,18 @@ def test_speech_whose_arrival_is_not_known_any_more_is_not_late() -> None:
         assert metrics.registry.get_sample_value("starling_segments_total", {"outcome": "empty"}) == 1
 
     run(scenario())
+
+
+def test_a_final_that_the_client_asked_for_counts_from_the_asking() -> None:
+    async def scenario() -> float | None:
+        latency = Latency(VirtualClock(), Metrics())
+        latency.arrived(16_000, VirtualClock().now())
+        latency.delivered(SpeechStarted("s", 0, 0))
+        await asyncio.sleep(30.0)  # the client pauses in mid-sentence, and then ends
+        latency.told()
+        latency.delivered(SpeechEnded("s", 0, 16_000, 16_000))
+        await asyncio.sleep(DECODE)
+        text = {"text": "a", "stable_text": "a"}
+        return latency.delivered(Transcript(session_id="s", segment_id=0, revision=1, is_final=True, start=0, end=16_000, **text))
+
+    assert run(scenario()) == pytest.approx(DECODE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from starling.core.audio import FRAME, samples, seconds
+from starling.core.audio import FRAME, samples, seconds, whole_frames
 from starling.core.errors import InvalidOption
+from starling.core.ports import Capabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,19 @@ class SegmentationOptions:
         if samples(self.idle_checkpoint) <= self.look_back + FRAME:
             raise InvalidOption(f"idle_checkpoint must exceed pre_roll, got {self.idle_checkpoint} and {self.pre_roll}")
 
+    def check_fits(self, engine: Capabilities) -> None:
+        """Raise InvalidOption unless ``engine`` takes the longest segment."""
+        longest, limit = self.max_segment + self.pre_roll, seconds(engine.max_utterance)
+        if longest > limit:
+            raise InvalidOption(
+                f"segments of {longest:g} s are longer than the {limit:g} s that {engine.model} takes; "
+                "lower segmentation.max_segment"
+            )
+
     @property
     def look_back(self) -> int:
         """``pre_roll`` in samples, in whole frames: listening that starts afresh so far back cuts its frames where it did."""
-        return math.ceil(samples(self.pre_roll) / FRAME) * FRAME
+        return whole_frames(self.pre_roll)
 
     @property
     def longest_uncommitted(self) -> float:

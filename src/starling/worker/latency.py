@@ -33,12 +33,17 @@ class Latency:
 
     clock: Clock
     metrics: Metrics
+    _told: float = 0.0
     _arrivals: deque[tuple[int, float]] = field(default_factory=deque)
     _segments: dict[int, _Timeline] = field(default_factory=dict)
 
     def arrived(self, end: int, at: float) -> None:
         """Audio up to position ``end`` reached the gateway at time ``at``."""
         self._arrivals.append((end, at))
+
+    def told(self) -> None:
+        """The client asked for an end just now, and not silence."""
+        self._told = self.clock.now()
 
     def committed(self, position: int) -> None:
         """No event will ask for what lies before ``position``."""
@@ -59,7 +64,7 @@ class Latency:
             case SpeechEnded():
                 timeline = self._segments[event.segment_id]
                 timeline.end = event.at
-                timeline.decided = self._arrival(event.noticed)
+                timeline.decided = max(self._arrival(event.noticed), self._told)
                 self.metrics.endpoint_wait.observe(seconds(event.noticed - event.at))
             case SegmentFailed():
                 self._segments[event.segment_id].failed = True

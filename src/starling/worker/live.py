@@ -8,13 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
-from starling.core.audio import seconds
+from starling.core.audio import Frames, seconds
 from starling.core.errors import ServerError, StarlingError
 from starling.core.ports import AudioLog, Clock, Engine, EngineStream, ResultBus, Vad, VadStream
-from starling.core.records import Audio, Gap, Opened, Record
+from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SessionEvent, SessionFailed, Transcript
 from starling.scheduler.batcher import Job, Kind
 from starling.scheduler.loop import Answer
@@ -43,14 +40,14 @@ class Ports:
 class LiveSession:
     """A session and all that belongs to it here: detector state, engine streams, records it could not take yet.
 
-    ``submit`` queues a decode. ``waiting``: the detector state and the frames (int16 ``[t, 512]``) it wants scored. A lock keeps
+    ``submit`` queues a decode. ``waiting``: the detector state and the frames it wants scored. A lock keeps
     its commands in the order given.
     """
 
     def __init__(self, opened: Opened, options: SegmentationOptions, ports: Ports, submit: Callable[[Job], None]) -> None:
         self.session_id = opened.session_id
         self.over = False
-        self.waiting: tuple[VadStream, NDArray[np.int16]] | None = None
+        self.waiting: tuple[VadStream, Frames] | None = None
         self._ear: VadStream | None = None
         self._session = Session(opened, options)
         self._trace_id = opened.trace_id
@@ -65,6 +62,8 @@ class LiveSession:
         """Take a record of the log, now or once the scores are there that it must wait for."""
         if isinstance(record, Audio | Gap):
             self._latency.arrived(record.end, record.arrived)
+        elif isinstance(record, Finalize | Ended):
+            self._latency.told()
         self._records.append(record)
         async with self._lock:
             await self._advance()

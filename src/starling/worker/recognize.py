@@ -12,7 +12,7 @@ import asyncio
 from functools import partial
 
 from starling.core.audio import seconds
-from starling.core.errors import InvalidOption, ServerError
+from starling.core.errors import ServerError
 from starling.core.records import Opened
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
@@ -31,12 +31,7 @@ class RecognizerWorker:
     def __init__(
         self, ports: Ports, *, listen: Offload, decode: Offload, segmentation: SegmentationOptions, batching: BatchOptions
     ) -> None:
-        longest = segmentation.max_segment + segmentation.pre_roll
-        if longest > seconds(ports.engine.capabilities.max_utterance):
-            raise InvalidOption(
-                f"segments of {longest:g} s are longer than the {seconds(ports.engine.capabilities.max_utterance):g} s that "
-                f"{ports.engine.capabilities.model} takes; lower segmentation.max_segment"
-            )
+        segmentation.check_fits(ports.engine.capabilities)
         self._ports = ports
         self._segmentation = segmentation
         self._offload_vad = listen

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from starling.core.audio import Frames
 from starling.core.errors import ServerError
-from starling.core.ports import Vad, VadStream
+from starling.core.ports import Probabilities, Vad, VadStream
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-Batch: TypeAlias = Sequence[tuple[VadStream, NDArray[np.int16]]]
-Scores: TypeAlias = NDArray[np.float32]
+Batch: TypeAlias = Sequence[tuple[VadStream, Frames]]
 
 
-def score(vad: Vad, batch: Batch) -> list[Scores | ServerError]:
+def score(vad: Vad, batch: Batch) -> list[Probabilities | ServerError]:
     """For each listener the scores of its frames, or why there are none. Blocks.
 
     Where the detector raises, each listener is scored again by itself. Its state may then have heard the frames twice, which
@@ -33,7 +30,7 @@ def score(vad: Vad, batch: Batch) -> list[Scores | ServerError]:
         return [ServerError(f"the speech detector failed ({type(error).__name__}); start a new session")]
 
 
-def _complete(vad: Vad, batch: Batch) -> list[Scores]:
+def _complete(vad: Vad, batch: Batch) -> list[Probabilities]:
     scores = vad.score(batch)
     expected, got = [len(frames) for _, frames in batch], [len(heard) for heard in scores]
     if got != expected:
