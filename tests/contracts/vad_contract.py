@@ -9,16 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from recordings import recording
-from starling.core.audio import FRAME, Samples
+from starling.core.audio import FRAME, Frames, Samples
 from starling.core.config import VadMode
 from starling.core.errors import IllegalTransition, ShuttingDown, UnsupportedAudio
-from starling.core.ports import Vad, VadStream
-
-Frames = NDArray[np.int16]
-Scores = NDArray[np.float32]
+from starling.core.ports import Probabilities, Vad, VadStream
 
 MODES = tuple(VadMode)
 LISTENING = (VadMode.BOTH, VadMode.SILERO, VadMode.WEBRTC)
@@ -35,7 +31,7 @@ def speech() -> list[Frames]:
     return [frames[start : start + LENGTH] for start in (0, 700, 1_500, 2_000)]
 
 
-def alone(vad: Vad, mode: VadMode, frames: Frames) -> Scores:
+def alone(vad: Vad, mode: VadMode, frames: Frames) -> Probabilities:
     (scores,) = vad.score([(vad.create_stream(mode), frames)])
     return scores
 
@@ -85,7 +81,7 @@ class VadContract:
         modes = [data.draw(st.sampled_from(MODES)) for _ in voices]
         streams = [vad.create_stream(mode) for mode in modes]
         waiting = [cut(frames, data.draw(st.sets(st.integers(0, len(frames)), max_size=6))) for frames in voices]
-        heard: list[list[Scores]] = [[] for _ in voices]
+        heard: list[list[Probabilities]] = [[] for _ in voices]
         while any(waiting):
             ready = [i for i, chunks in enumerate(waiting) if chunks]
             members = data.draw(st.permutations(ready))[: data.draw(st.integers(1, len(ready)))]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starling.core import errors
-from starling.core.audio import SAMPLE_RATE, samples, seconds
+from starling.core.audio import FRAME, SAMPLE_RATE, samples, seconds, whole_frames
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import ClientError, InvalidOption, Overloaded, ServerError, StarlingError
 
@@ -20,6 +20,12 @@ def test_positions_survive_seconds(position: int) -> None:
 def test_a_second_is_the_sample_rate() -> None:
     assert samples(1.0) == SAMPLE_RATE
     assert samples(0.03) == 480
+
+
+@given(st.integers(1, 10**6))
+def test_whole_frames_last_at_least_as_long_and_less_than_one_more(count: int) -> None:
+    assert whole_frames(seconds(count * FRAME)) == count * FRAME
+    assert whole_frames(seconds(count * FRAME + 1)) == whole_frames(seconds((count + 1) * FRAME)) == (count + 1) * FRAME
 
 
 @pytest.mark.parametrize("name", ["partial_interval", "endpoint_silence"])

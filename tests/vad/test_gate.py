@@ -204,7 +204,7 @@ def test_it_skips_no_speech_and_most_of_long_silence(name: str, decibels: float)
 
 def test_it_stays_open_until_a_segment_can_end() -> None:
     patient = SessionConfig(endpoint_silence=3.0)
-    (first, *_) = SilenceGate.for_session(patient, GateOptions()).feed(silence(10 * SECOND))
+    (first, *_) = SilenceGate(GateOptions().suited_to(patient)).feed(silence(10 * SECOND))
     assert isinstance(first, Passed)
     assert 4.0 <= len(first.samples) / SECOND < 4.1
     assert GateOptions(hangover=9).suited_to(patient).hangover == 9

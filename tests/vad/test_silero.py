@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined]  # it exports them without saying so
 
-from contracts.vad_contract import Frames, framed
+from contracts.vad_contract import framed
 from recordings import recording
+from starling.core.audio import Frames
 from starling.core.errors import ModelUnavailable
 from starling.vad.silero import CONTEXT, RUN_FRAMES, Silero, SileroState
 from starling.vad.silero_weights import read_silero, silero_path

@@ -5,17 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from scripted_session import CONFIG, Driver, Part, written
-from starling.core.audio import FRAME, SAMPLE_RATE, Samples, samples
+from starling.core.audio import FRAME, SAMPLE_RATE, Frames, Samples, samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import IllegalTransition, InvalidOption
-from starling.core.ports import StreamOptions, VadStream
+from starling.core.ports import Probabilities, StreamOptions, VadStream
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
@@ -157,7 +155,7 @@ class MoodyEngine(ScriptedEngine):
 class MoodyVad(EnergyVad):
     """Raises for whoever wants WebRTC, and leaves out a frame for whoever wants Silero."""
 
-    def score(self, batch: Sequence[tuple[VadStream, NDArray[np.int16]]]) -> list[NDArray[np.float32]]:
+    def score(self, batch: Sequence[tuple[VadStream, Frames]]) -> list[Probabilities]:
         modes = [stream.mode for stream, _ in batch if isinstance(stream, EnergyStream)]
         if VadMode.WEBRTC in modes:
             raise FloatingPointError

@@ -6,6 +6,7 @@ so nothing ever drifts by rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -27,6 +28,9 @@ CHANNELS = (1, 8)
 
 Samples: TypeAlias = NDArray[np.int16]
 """Shape ``[n]``, dtype int16, 16 kHz mono."""
+
+Frames: TypeAlias = NDArray[np.int16]
+"""Shape ``[t, 512]``, t >= 1, dtype int16: consecutive voice-activity frames of one listener."""
 
 
 class Encoding(StrEnum):
@@ -62,3 +66,8 @@ def seconds(samples: int) -> float:
 def samples(duration: float) -> int:
     """The nearest whole number of samples in ``duration`` seconds."""
     return round(duration * SAMPLE_RATE)
+
+
+def whole_frames(duration: float) -> int:
+    """The samples of the fewest whole frames that last ``duration`` seconds."""
+    return math.ceil(round(duration * SAMPLE_RATE / FRAME, 6)) * FRAME  # 0.096 s are three frames, whatever the float says

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from starling.core.audio import Samples
+from starling.core.audio import Frames, Samples
 from starling.core.config import VadMode
 from starling.core.errors import EngineFailed
 from starling.core.records import Checkpoint, Record
@@ -96,13 +96,17 @@ class VadStream(Protocol):
     """The state of one listener. Opaque; make a new one to forget."""
 
 
+Probabilities: TypeAlias = NDArray[np.float32]
+"""Shape ``[t]``, dtype float32, 0 to 1: how likely each frame is speech."""
+
+
 class Vad(Protocol):
     """How likely each frame is speech, for many listeners at once."""
 
     def create_stream(self, mode: VadMode) -> VadStream: ...
 
-    def score(self, batch: Sequence[tuple[VadStream, NDArray[np.int16]]]) -> list[NDArray[np.float32]]:
-        """For each listener and its frames (int16 ``[t, 512]``, t >= 1, in order), their speech probabilities (float32 ``[t]``).
+    def score(self, batch: Sequence[tuple[VadStream, Frames]]) -> list[Probabilities]:
+        """For each listener and its frames, in order, their speech probabilities.
 
         Blocks; runs off the event loop. A listener's scores never depend on who shared the batch, nor on how its frames were
         cut into calls.

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from starling.core.audio import Samples
+from starling.core.audio import Frames, Samples
 from starling.core.config import VadMode
 from starling.core.ports import StreamOptions
 from starling.core.records import Checkpoint
@@ -17,9 +14,9 @@ from starling.core.transcript import SessionEvent
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Score ``frames`` (int16 ``[t, 512]``) and call ``Session.hear``. ``fresh``: forget what the detector heard before."""
+    """Score ``frames`` and call ``Session.hear``. ``fresh``: forget what the detector heard before."""
 
-    frames: NDArray[np.int16]
+    frames: Frames
     mode: VadMode
     fresh: bool
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from starling.core.audio import Frames
 from starling.core.config import VadMode
 from starling.core.errors import ShuttingDown
-from starling.core.ports import VadStream
-from starling.vad.frames import Frames, Probabilities, checked
+from starling.core.ports import Probabilities, VadStream
+from starling.vad.frames import checked
 from starling.vad.silero import Silero, SileroState
 from starling.vad.webrtc import WebRtc
 

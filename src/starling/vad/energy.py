@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from starling.core.audio import Frames
 from starling.core.config import VadMode
 from starling.core.errors import ShuttingDown
-from starling.core.ports import VadStream
-from starling.vad.frames import Frames, Probabilities, checked
+from starling.core.ports import Probabilities, VadStream
+from starling.vad.frames import checked
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,23 +1,15 @@
-"""The shape of what detectors listen to."""
+"""What a detector must be sure of before it scores a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from starling.core.audio import FRAME
+from starling.core.audio import FRAME, Frames
 from starling.core.errors import IllegalTransition, UnsupportedAudio
 from starling.core.ports import VadStream
-
-Frames: TypeAlias = NDArray[np.int16]
-"""Shape ``[t, 512]``, t >= 1, dtype int16: consecutive frames of one listener."""
-
-Probabilities: TypeAlias = NDArray[np.float32]
-"""Shape ``[t]``, dtype float32, 0 to 1: one per frame."""
-
 
 Stream = TypeVar("Stream")
 

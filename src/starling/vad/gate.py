@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
-from starling.core.audio import FRAME, SAMPLE_RATE, Samples
+from starling.core.audio import FRAME, Samples, whole_frames
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import InvalidOption
 from starling.vad.webrtc import VoicedPieces
@@ -85,9 +85,9 @@ class SilenceGate:
 
     def __init__(self, options: GateOptions) -> None:
         self._enabled = options.enabled
-        self._hangover = _whole_frames(options.hangover)
-        self._pre_roll = _whole_frames(options.pre_roll)
-        self._report_every = _whole_frames(options.report_every)
+        self._hangover = whole_frames(options.hangover)
+        self._pre_roll = whole_frames(options.pre_roll)
+        self._report_every = whole_frames(options.report_every)
         self._pieces = VoicedPieces(AGGRESSIVENESS, GAIN)
         self._open = True
         self._quiet = 0  # samples since the end of the last voiced frame
@@ -95,11 +95,6 @@ class SilenceGate:
         self._decided = 0  # end of the last whole frame
         self._held = np.empty(0, np.int16)  # the audio up to the end of what was fed
         self._end = 0
-
-    @classmethod
-    def for_session(cls, config: SessionConfig, options: GateOptions) -> Self:
-        """The gate of a session with ``config``, where ``options`` are the policy of the place."""
-        return cls(options.suited_to(config))
 
     def feed(self, samples: Samples) -> list[GatePart]:
         """Take the next ``samples`` (int16 ``[n]``, copied); what can now be told, in order and without holes."""
@@ -171,8 +166,3 @@ class SilenceGate:
         """Keep the frame that is not whole yet and, while shut, the pre-roll."""
         needed = self._decided if self._open else min(self._decided, self._ring())
         self._held = self._held[needed - self._start :].copy()
-
-
-def _whole_frames(duration: float) -> int:
-    """The samples of the fewest whole frames that last ``duration`` seconds."""
-    return math.ceil(duration * SAMPLE_RATE / FRAME) * FRAME

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined]  # it exports them without saying so
 
-from starling.core.audio import FRAME
-from starling.vad.frames import Frames, Probabilities
+from starling.core.audio import FRAME, Frames
+from starling.core.ports import Probabilities
 from starling.vad.silero_weights import STATE, read_silero, silero_path, widen
 
 Floats: TypeAlias = NDArray[np.float32]

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 import webrtcvad
 
-from starling.core.audio import FRAME, SAMPLE_RATE, samples
-from starling.vad.frames import Frames, Probabilities
+from starling.core.audio import FRAME, SAMPLE_RATE, Frames, samples
+from starling.core.ports import Probabilities
 
 AGGRESSIVENESS: Final = 2
 GAIN: Final = 4
