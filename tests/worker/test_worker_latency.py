@@ -134,7 +134,9 @@ def test_a_final_that_the_client_asked_for_counts_from_the_asking() -> None:
         latency.told()
         latency.delivered(SpeechEnded("s", 0, 16_000, 16_000))
         await asyncio.sleep(DECODE)
-        text = {"text": "a", "stable_text": "a"}
-        return latency.delivered(Transcript(session_id="s", segment_id=0, revision=1, is_final=True, start=0, end=16_000, **text))
+        final = Transcript(
+            session_id="s", segment_id=0, revision=1, is_final=True, text="a", stable_text="a", start=0, end=16_000
+        )
+        return latency.delivered(final)
 
     assert run(scenario()) == pytest.approx(DECODE)
