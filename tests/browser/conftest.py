@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from browser.console_page import Console
 from browser.stub_server import StubServer
@@ -23,6 +23,8 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
+
+expect.set_options(timeout=30_000)  # nothing is ever this slow but a machine with other work to do
 
 
 @pytest.fixture(scope="module")

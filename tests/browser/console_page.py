@@ -17,7 +17,7 @@ class Console:
         self._allowed: list[str] = []
         page.on("pageerror", self._on_error)
         page.on("console", self._on_message)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
 
     def open(self) -> Page:
         self.page.goto(self.url)
