@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.core.errors import Forbidden, Overloaded, ShuttingDown, StarlingError
+from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.guard import Guard
@@ -43,7 +44,7 @@ class Gateway:
         self.guard = Guard(options)
         self._admission = Admission(options, health, ports.metrics)
         self._offer = Offer(model=capabilities.model, languages=capabilities.languages, defaults=options.defaults)
-        self._offer.spoken(options.defaults.language)
+        match_language(options.defaults.language, capabilities.languages)
         self._sessions: set[StreamSession] = set()
         self._left = asyncio.Event()
         ports.metrics.result_backlog.set_function(lambda: sum(session.backlog for session in self._sessions))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from starling.core.config import OpenRequest, SessionConfig
-from starling.core.errors import InvalidOption, StarlingError
+from starling.core.errors import StarlingError
 from starling.core.transcript import SessionEvent
 
 Frame: TypeAlias = str | bytes
@@ -64,19 +64,6 @@ class Offer:
     model: str
     languages: tuple[str, ...]
     defaults: SessionConfig = field(default_factory=SessionConfig)
-
-    def spoken(self, language: str) -> str:
-        """The language of this server that serves ``language``, found by dropping subtags from the right (RFC 4647 section 3.4).
-
-        Raises InvalidOption when there is none.
-        """
-        known = {tag.lower(): tag for tag in self.languages}
-        wanted = language.lower()
-        while wanted not in known:
-            wanted, _, dropped = wanted.rpartition("-")
-            if not dropped:
-                raise InvalidOption(f"language must be one of {', '.join(self.languages)}, got {language!r}")
-        return known[wanted]
 
 
 class Adapter(Protocol):
