@@ -9,70 +9,95 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from starling.engine.moonshine.decoding import LOOP, Decoded, decode, without_loop
+from starling.engine.moonshine.decoding import LOOP, Choices, Decoded, decode, without_loop
 from starling.engine.moonshine.tokens import BEGIN, END
 
 VOCABULARY = 9
 
 
 class HashedReader:
-    """A decoder whose next token depends on all that it has read, in exact arithmetic. ``passes``: how many tokens each read."""
+    """A decoder whose next token depends on all that its row has read. ``passes``: how many tokens each pass read.
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.history: list[int] = []
+    ``seeds``: one for each row; rows of one seed and history say the same.
+    """
+
+    def __init__(self, *seeds: int) -> None:
+        self.seeds = seeds
+        self.history: list[list[int]] = [[] for _ in seeds]
         self.passes: list[int] = []
 
-    def read(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        self.passes.append(len(tokens))
-        rows = []
-        for token in tokens:
-            self.history.append(token)
-            rows.append(np.random.default_rng([self.seed, *self.history]).normal(size=VOCABULARY))
-        return np.array(rows, np.float32)
+    def logits(self, seed: int, history: Sequence[int]) -> NDArray[np.float32]:
+        return np.random.default_rng([seed, *history]).normal(size=VOCABULARY).astype(np.float32)
 
-    def rewind(self, length: int) -> None:
-        del self.history[length:]
+    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
+        width = max(map(len, rows))
+        self.passes.append(width)
+        logits = np.zeros((len(rows), width, VOCABULARY), np.float32)
+        for seed, history, row, answers in zip(self.seeds, self.history, rows, logits, strict=True):
+            for place, token in enumerate(row):
+                history.append(token)
+                answers[place] = self.logits(seed, history)
+        log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return Choices(logits.argmax(axis=-1, keepdims=True), log_probabilities.max(axis=-1, keepdims=True), logits)
+
+    def rewind(self, row: int, length: int) -> None:
+        assert length <= len(self.history[row])
+        del self.history[row][length:]
+
+
+def scratch(seed: int, limit: int) -> Decoded:
+    """What one token after the other gives."""
+    (decoded,) = decode(HashedReader(seed), limits=[limit], drafts=[()])
+    return decoded
 
 
 TOKEN = st.integers(0, VOCABULARY - 1).filter(lambda token: token not in {BEGIN, END})
 
 
-@given(seed=st.integers(0, 500), limit=st.integers(1, 12), draft=st.lists(TOKEN, max_size=15))
-def test_any_draft_gives_what_no_draft_gives(seed: int, limit: int, draft: list[int]) -> None:
-    assert decode(HashedReader(seed), limit=limit, draft=draft) == decode(HashedReader(seed), limit=limit)
+ROW = st.tuples(st.integers(0, 500), st.integers(1, 12), st.lists(TOKEN, max_size=15))
+
+
+@given(st.lists(ROW, min_size=1, max_size=4))
+def test_drafts_and_other_rows_change_nothing(rows: list[tuple[int, int, list[int]]]) -> None:
+    seeds, limits, drafts = zip(*rows, strict=True)
+    together = decode(HashedReader(*seeds), limits=limits, drafts=drafts)
+    for decoded, seed, limit in zip(together, seeds, limits, strict=True):
+        alone = scratch(seed, limit)
+        assert decoded == alone
+        assert decoded.attention is not None
+        assert alone.attention is not None
+        assert np.array_equal(decoded.attention, alone.attention)
 
 
 @given(seed=st.integers(0, 500), limit=st.integers(2, 12), wrong=st.lists(TOKEN, max_size=3), data=st.data())
 def test_right_tokens_of_a_draft_cost_no_pass_of_their_own(seed: int, limit: int, wrong: list[int], data: st.DataObject) -> None:
-    scratch = HashedReader(seed)
-    answer = decode(scratch, limit=limit)
+    plain, verified = HashedReader(seed), HashedReader(seed)
+    (answer,) = decode(plain, limits=[limit], drafts=[()])
     right = data.draw(st.integers(0, min(len(answer.tokens), limit - 1)))
-    verified = HashedReader(seed)
-    decode(verified, limit=limit, draft=[*answer.tokens[:right], *wrong])
-    assert sum(scratch.passes[: right + 1]) == right + 1
-    assert len(verified.passes) <= len(scratch.passes) - right
+    decode(verified, limits=[limit], drafts=[[*answer.tokens[:right], *wrong]])
+    assert len(verified.passes) <= len(plain.passes) - right
     assert verified.passes[0] <= limit
 
 
-@given(seed=st.integers(0, 500), limit=st.integers(1, 12))
-def test_a_decode_ends_at_its_limit_or_at_the_end(seed: int, limit: int) -> None:
-    reader = HashedReader(seed)
-    decoded = decode(reader, limit=limit)
-    assert END not in decoded.tokens
-    assert len(decoded.tokens) == len(decoded.log_probabilities) <= limit
-    assert reader.history == [BEGIN, *decoded.tokens][: len(reader.history)]
+@given(st.lists(ROW, min_size=1, max_size=4))
+def test_a_decode_ends_at_its_limit_or_at_the_end(rows: list[tuple[int, int, list[int]]]) -> None:
+    seeds, limits, drafts = zip(*rows, strict=True)
+    reader = HashedReader(*seeds)
+    for decoded, limit, history in zip(decode(reader, limits=limits, drafts=drafts), limits, reader.history, strict=True):
+        assert END not in decoded.tokens
+        assert len(decoded.tokens) == len(decoded.log_probabilities) <= limit
+        assert history == [BEGIN, *decoded.tokens][: len(history)]
+        assert len(history) <= limit
 
 
 @given(seed=st.integers(0, 500))
-def test_log_probabilities_are_those_of_the_softmax(seed: int) -> None:
-    decoded = decode(HashedReader(seed), limit=5)
+def test_attention_has_a_row_for_each_choice(seed: int) -> None:
+    decoded = scratch(seed, 5)
+    assert decoded.attention is not None
     reader = HashedReader(seed)
-    reader.read([BEGIN])
-    reader.rewind(0)
-    for row, token, found in zip(reader.read([BEGIN, *decoded.tokens]), decoded.tokens, decoded.log_probabilities, strict=False):
-        exact = np.exp(row.astype(np.float64))
-        assert found == pytest.approx(math.log(exact[token] / exact.sum()), abs=1e-5)
+    for place, row in enumerate(decoded.attention):
+        assert np.array_equal(row, reader.logits(seed, [BEGIN, *decoded.tokens[:place]]))
+    assert len(decoded.attention) - len(decoded.tokens) in {0, 1}
 
 
 def test_confidence_is_the_geometric_mean_of_the_probabilities() -> None:

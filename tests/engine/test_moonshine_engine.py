@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -14,8 +13,10 @@ from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import EngineFailed
 from starling.core.ports import EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
-from starling.engine.moonshine.engine import TOKENS_PER_SECOND, Model, MoonshineEngine, MoonshineStream
-from starling.engine.moonshine.graphs import Encoder
+from starling.engine.moonshine import Model, MoonshineEngine
+from starling.engine.moonshine.engine import MoonshineStream
+from starling.engine.moonshine.graphs import Encoding, token_limit
+from starling.engine.moonshine.shipped import ShippedGraphs
 
 pytestmark = pytest.mark.model
 
@@ -33,29 +34,51 @@ def final(engine: MoonshineEngine, samples: Samples) -> Hypothesis:
     return decode(engine, stream)
 
 
-class BrokenEncoder(Encoder):
+class BrokenGraphs(ShippedGraphs):
     """Quotes what it was given when it fails, as a library may."""
 
     def __init__(self) -> None:
         pass
 
-    def encode(self, audio: NDArray[np.float32]) -> NoReturn:
+    def hear(self, audio: NDArray[np.float32]) -> Encoding:
         raise ValueError(f"cannot encode {audio.tolist()}")
 
 
-class TestContract(EngineContract):
+class MoonshineContract(EngineContract):
     @pytest.fixture
-    def subject(self, moonshine: Model) -> Subject:
+    def model(self) -> Model:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def subject(self, model: Model) -> Subject:
         def break_stream(stream: EngineStream) -> None:
             assert isinstance(stream, MoonshineStream)
             stream.draft = (10**6,)
 
         speech = recording("two_cities")
         return Subject(
-            engine=MoonshineEngine(moonshine),
+            engine=MoonshineEngine(model),
             speech=[speech[16_000:60_000], speech[80_000:112_000], speech[130_000:154_000]],
             break_stream=break_stream,
         )
+
+
+class TestRebuilt(MoonshineContract):
+    @pytest.fixture
+    def model(self, moonshine: Model) -> Model:
+        return moonshine
+
+
+class TestExact(MoonshineContract):
+    @pytest.fixture
+    def model(self, exact_moonshine: Model) -> Model:
+        return exact_moonshine
+
+
+class TestShipped(MoonshineContract):
+    @pytest.fixture
+    def model(self, shipped_moonshine: Model) -> Model:
+        return shipped_moonshine
 
 
 @pytest.fixture(scope="module")
@@ -115,16 +138,16 @@ def test_a_final_has_no_more_tokens_than_its_duration_allows(engine: MoonshineEn
     for start in range(0, len(samples), 6_000):
         stream.accept_waveform(samples[start : start + 6_000])
         decode(engine, stream)
-        assert len(stream.draft) <= np.ceil(TOKENS_PER_SECOND * (start + 6_000) / SAMPLE_RATE)
+        assert len(stream.draft) <= token_limit(samples[: start + 6_000])
 
 
 def test_an_error_of_a_decode_quotes_neither_audio_nor_text(moonshine: Model) -> None:
-    engine = MoonshineEngine(replace(moonshine, encoder=BrokenEncoder()))
+    engine = MoonshineEngine(replace(moonshine, graphs=BrokenGraphs()))
     stream = engine.create_stream(StreamOptions())
     stream.accept_waveform(recording("beckett"))
     (failure,) = engine.decode_streams([stream])
     assert isinstance(failure, EngineFailed)
-    assert failure.message == "decoding raised ValueError in encode: the utterance has no text"
+    assert failure.message == "decoding raised ValueError in hear: the utterance has no text"
     assert (failure.__cause__, failure.__context__, failure.__traceback__) == (None, None, None)
 
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from starling.core.errors import ModelUnavailable
-from starling.engine.moonshine.engine import load_model
+from starling.engine.moonshine import load_model
 from starling.engine.moonshine.weights import DECODER, ENCODER, TOKENIZER, read_weights, wheel_folder
 
 

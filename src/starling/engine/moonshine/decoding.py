@@ -8,7 +8,7 @@ This is speculative decoding (Leviathan, Kalman, Matias 2023, arXiv:2211.17192) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -20,22 +20,40 @@ LOOP = 3
 """The shortest phrase, in tokens, that counts as a loop when it is repeated; people do say "no no" and "very very"."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What may come after each token read, best first.
+
+    ``tokens`` int64 ``[rows, n, k]`` and the natural logarithms of their probabilities, float32 of the same shape.
+    ``attention``: where in the audio the decoder looked, float32 ``[rows, n, frames]``, or None when nobody asked.
+    The arrays may be overwritten by the next read.
+    """
+
+    tokens: NDArray[np.int64]
+    log_probabilities: NDArray[np.float32]
+    attention: NDArray[np.float32] | None = None
+
+
 class Reader(Protocol):
-    """The decoder over one encoding. ``graphs.Transcription`` is one."""
+    """The decoder at work on one row of text or several."""
 
-    def read(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Read ``tokens`` in one pass; float32 ``[n, vocabulary]``, row i about the token after the i-th."""
+    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
+        """Read the next tokens of each row in one pass; past the end of a shorter row the answer means nothing."""
 
-    def rewind(self, length: int) -> None:
-        """Forget all but the first ``length`` tokens."""
+    def rewind(self, row: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of ``row``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What was chosen: ``tokens`` without BEGIN and END, and the natural logarithm of each one's probability."""
+    """What was chosen: ``tokens`` without BEGIN and END, and the natural logarithm of each one's probability.
+
+    ``attention``: float32 ``[n, frames]``, where the decoder looked when it chose each token, END included when it did; or None.
+    """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
+    attention: NDArray[np.float32] | None = field(default=None, compare=False)
 
     @property
     def confidence(self) -> float | None:
@@ -45,30 +63,29 @@ class Decoded:
         return float(np.exp(np.mean(self.log_probabilities)))
 
 
-def decode(reader: Reader, *, limit: int, draft: Sequence[int] = ()) -> Decoded:
-    """The most likely token again and again, until END or ``limit`` tokens (at least 1).
+def decode(reader: Reader, *, limits: Sequence[int], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
+    """For each row, the most likely token again and again, until END or its limit of tokens (at least 1).
 
-    ``draft`` (tokens without BEGIN and END) changes the cost, not the result, as far as the reader's numbers do not depend on how
-    many tokens are read in one pass.
+    Drafts (tokens without BEGIN and END, one for each row) change the cost, not the result, as far as the reader's numbers do not
+    depend on how many tokens are read in one pass.
     """
-    draft = draft[: limit - 1]
-    logits = reader.read([BEGIN, *draft])
-    choices = logits.argmax(axis=-1)
-    accepted = 0
-    while accepted < len(draft) and choices[accepted] == draft[accepted]:
-        accepted += 1
-    if accepted < len(draft):
-        reader.rewind(1 + accepted)
-    logits = logits[: accepted + 1]
-    tokens = choices[: accepted + 1].tolist()
-    log_probabilities = _log_probabilities_of_the_most_likely(logits)
-    while tokens[-1] != END and len(tokens) < limit:
-        logits = reader.read(tokens[-1:])
-        tokens.append(int(logits[0].argmax()))
-        log_probabilities += _log_probabilities_of_the_most_likely(logits)
-    if tokens[-1] == END:
-        del tokens[-1], log_probabilities[-1]
-    return Decoded(tuple(tokens), tuple(log_probabilities))
+    drafts = [draft[: limit - 1] for draft, limit in zip(drafts, limits, strict=True)]
+    choices = reader.read([(BEGIN, *draft) for draft in drafts])
+    rows = []
+    for number, (draft, limit) in enumerate(zip(drafts, limits, strict=True)):
+        row = _Row(limit)
+        row.take(choices, number, upto=_accepted(draft, choices.tokens[number, :, 0]) + 1)
+        if len(row.tokens) <= len(draft):
+            reader.rewind(number, len(row.tokens))
+        rows.append(row)
+    while not all(row.finished for row in rows):
+        choices = reader.read([(row.tokens[-1],) for row in rows])
+        for number, row in enumerate(rows):
+            if row.finished:
+                reader.rewind(number, len(row.tokens))
+            else:
+                row.take(choices, number, upto=1)
+    return [row.decoded() for row in rows]
 
 
 def without_loop(decoded: Decoded) -> Decoded:
@@ -85,11 +102,41 @@ def without_loop(decoded: Decoded) -> Decoded:
             continue
         while start > 0 and tokens[start - 1] == tokens[start - 1 + period]:
             start -= 1
-        return Decoded(tokens[: start + period], decoded.log_probabilities[: start + period])
+        end = start + period
+        attention = None if decoded.attention is None else decoded.attention[:end]
+        return Decoded(tokens[:end], decoded.log_probabilities[:end], attention)
     return decoded
 
 
-def _log_probabilities_of_the_most_likely(logits: NDArray[np.float32]) -> list[float]:
-    """For each row of ``[n, vocabulary]``, the logarithm of its largest softmax."""
-    peaks = logits.max(axis=-1, keepdims=True)
-    return (-np.log(np.exp(logits - peaks).sum(axis=-1))).tolist()  # type: ignore[no-any-return]  # numpy: tolist is Any
+@dataclass(slots=True)
+class _Row:
+    """A row in the making: ``tokens`` chosen so far, END included."""
+
+    limit: int
+    tokens: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    attention: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return self.tokens[-1] == END or len(self.tokens) >= self.limit
+
+    def take(self, choices: Choices, number: int, *, upto: int) -> None:
+        """Add the best choices after the first ``upto`` tokens of the last read."""
+        self.tokens += choices.tokens[number, :upto, 0].tolist()
+        self.log_probabilities += choices.log_probabilities[number, :upto, 0].tolist()
+        if choices.attention is not None:
+            self.attention.append(choices.attention[number, :upto].copy())
+
+    def decoded(self) -> Decoded:
+        length = len(self.tokens) - (self.tokens[-1] == END)
+        attention = np.concatenate(self.attention) if self.attention else None
+        return Decoded(tuple(self.tokens[:length]), tuple(self.log_probabilities[:length]), attention)
+
+
+def _accepted(draft: Sequence[int], choices: NDArray[np.int64]) -> int:
+    """How many tokens of ``draft`` are the choices after what came before them."""
+    for number, (token, choice) in enumerate(zip(draft, choices.tolist(), strict=False)):
+        if token != choice:
+            return number
+    return len(draft)

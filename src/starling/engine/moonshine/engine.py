@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,81 +13,77 @@ from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, Strea
 from starling.core.transcript import Hypothesis
 from starling.engine.languages import match_language
 from starling.engine.moonshine.decoding import Decoded, decode, without_loop
-from starling.engine.moonshine.graphs import Decoder, Encoder, check_onnxruntime
-from starling.engine.moonshine.tokens import Vocabulary, parse_pieces
-from starling.engine.moonshine.weights import DECODER, SHA256, read_weights, wheel_folder
-from starling.engine.stream import UtteranceStream
-
-TOKENS_PER_SECOND = 6.5
-"""Faster speech than this does not occur; a decode that gets there has begun to repeat itself."""
+from starling.engine.moonshine.graphs import as_floats, token_limit
+from starling.engine.moonshine.model import Model, Provenance, Source
+from starling.engine.moonshine.weights import DECODER, SHA256
+from starling.engine.stream import Snapshot, UtteranceStream
 
 SHORTEST_SPEECH = samples(0.2)
 """Shorter utterances have no text: of speech, noise and silence alike the model makes a filler such as "You" there."""
 
-CAPABILITIES = Capabilities(
-    model="moonshine-tiny-en",
-    model_version=SHA256[DECODER][:12],
-    languages=("en",),
-    word_times=False,
-    confidence=True,
-    max_utterance=30 * SAMPLE_RATE,
-)
+LANGUAGES = ("en",)
+MAX_UTTERANCE = 30 * SAMPLE_RATE
 
-_FULL_SCALE = np.float32(1 / 32768)
+_SILENT = Decoded((), ())
 _WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What is heavy and shared by all streams."""
-
-    encoder: Encoder
-    decoder: Decoder
-    vocabulary: Vocabulary
-
-
-def load_model(folder: Path | None = None) -> Model:
-    """Load the model from ``folder``, by default the installed wheel's.
-
-    Raises ModelUnavailable when a file is missing or not the expected one, or onnxruntime is of another version.
-    """
-    check_onnxruntime()
-    weights = read_weights(wheel_folder() if folder is None else folder)
-    return Model(Encoder(weights.encoder), Decoder(weights.decoder), Vocabulary(parse_pieces(weights.tokenizer)))
 
 
 class MoonshineStream(UtteranceStream):
     """One utterance. ``draft``: the tokens of its last partial."""
 
     def __init__(self) -> None:
-        super().__init__(limit=CAPABILITIES.max_utterance)
+        super().__init__(limit=MAX_UTTERANCE)
         self.draft: tuple[int, ...] = ()
 
 
 class MoonshineEngine:
     """An Engine that encodes all of an utterance for each answer, and decodes what its last partial does not already say.
 
-    Finals are decoded from scratch, so that they depend on the samples alone. Streams of a batch are served one after the other:
-    the shipped decoder cannot batch streams of unequal length, and padding in the encoder gains nothing and changes texts.
+    Finals are decoded from scratch and alone, so that they depend on the samples only. Partials share passes of the decoder where
+    that cannot change their text. ``provenance``: which graphs serve, and why.
     """
 
     def __init__(self, model: Model) -> None:
         self._model: Model | None = model
+        self.provenance: Provenance = model.provenance
+        self._capabilities = Capabilities(
+            model="moonshine-tiny-en",
+            model_version=_version(model.provenance),
+            languages=LANGUAGES,
+            word_times=False,
+            confidence=True,
+            max_utterance=MAX_UTTERANCE,
+            batch_size=model.graphs.batch_size,
+        )
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     def create_stream(self, options: StreamOptions) -> MoonshineStream:
         """A new utterance. Raises InvalidOption for a language other than English, ShuttingDown after ``close``."""
         self._open_model()
-        match_language(options.language, CAPABILITIES.languages)
+        match_language(options.language, LANGUAGES)
         return MoonshineStream()
 
     def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
         """One answer per stream, in order. Raises ShuttingDown after ``close``."""
         model = self._open_model()
-        return [_outcome(model, stream) for stream in streams]
+        outcomes: dict[int, DecodeOutcome] = {}
+        partials: list[tuple[int, MoonshineStream, Snapshot]] = []
+        for place, stream in enumerate(streams):
+            if not isinstance(stream, MoonshineStream):
+                outcomes[place] = EngineFailed(f"expected a stream of this engine, got a {type(stream).__name__}")
+                continue
+            snapshot = stream.snapshot()
+            if snapshot.is_final:
+                outcomes[place] = _final(model, snapshot)
+            else:
+                partials.append((place, stream, snapshot))
+        for start in range(0, len(partials), model.graphs.batch_size):
+            places, batch, snapshots = zip(*partials[start : start + model.graphs.batch_size], strict=True)
+            outcomes |= dict(zip(places, _partials(model, batch, snapshots), strict=True))
+        return [outcomes[place] for place in range(len(streams))]
 
     def warm_up(self) -> None:
         """Decode a short, a usual and a long utterance of noise, as partial and as final."""
@@ -98,8 +91,8 @@ class MoonshineEngine:
         noise = np.random.default_rng(0)
         for length in _WARM_UP_LENGTHS:
             audio = noise.normal(0, 300, length).astype(np.int16)
-            draft = _recognise(model, audio).tokens
-            _recognise(model, audio, draft=draft)
+            (decoded,) = _recognise(model, [audio], [()])
+            _recognise(model, [audio], [decoded.tokens])
 
     def close(self) -> None:
         self._model = None
@@ -110,36 +103,61 @@ class MoonshineEngine:
         return self._model
 
 
-def _outcome(model: Model, stream: EngineStream) -> DecodeOutcome:
-    if not isinstance(stream, MoonshineStream):
-        return EngineFailed(f"expected a stream of this engine, got a {type(stream).__name__}")
+def _version(provenance: Provenance) -> str:
+    """Which weights, in which numbers, and whether the shipped graphs had to serve."""
+    fallback = "-shipped" if provenance.source is Source.SHIPPED else ""
+    return f"{SHA256[DECODER][:12]}-{provenance.precision}{fallback}"
+
+
+def _final(model: Model, snapshot: Snapshot) -> DecodeOutcome:
     try:
-        return _hypothesis(model, stream)
+        (decoded,) = _recognise(model, [snapshot.samples], [()])
     except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
-        # Neither the error's own message nor its frames go on: they may hold audio or text, and failures get logged.
-        origin = traceback.extract_tb(error.__traceback__)[-1]
-        return EngineFailed(f"decoding raised {type(error).__name__} in {origin.name}: the utterance has no text")
+        return _failure(error)
+    return _hypothesis(model, snapshot, decoded)
 
 
-def _hypothesis(model: Model, stream: MoonshineStream) -> Hypothesis:
-    snapshot = stream.snapshot()
-    if snapshot.is_final:
-        decoded = _recognise(model, snapshot.samples)
-    else:
-        decoded = without_loop(_recognise(model, snapshot.samples, draft=stream.draft))
+def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:
+    try:
+        answers = _recognise(model, [snapshot.samples for snapshot in snapshots], [stream.draft for stream in streams])
+    except Exception as error:  # noqa: BLE001 - as above
+        if len(streams) == 1:
+            return [_failure(error)]
+        return [
+            outcome
+            for stream, snapshot in zip(streams, snapshots, strict=True)
+            for outcome in _partials(model, [stream], [snapshot])
+        ]
+    outcomes: list[DecodeOutcome] = []
+    for stream, snapshot, answer in zip(streams, snapshots, answers, strict=True):
+        decoded = without_loop(answer)
         stream.draft = decoded.tokens
+        outcomes.append(_hypothesis(model, snapshot, decoded))
+    return outcomes
+
+
+def _failure(error: Exception) -> EngineFailed:
+    """Neither the error's own message nor its frames go on: they may hold audio or text, and failures get logged."""
+    origin = traceback.extract_tb(error.__traceback__)[-1]
+    return EngineFailed(f"decoding raised {type(error).__name__} in {origin.name}: the utterance has no text")
+
+
+def _hypothesis(model: Model, snapshot: Snapshot, decoded: Decoded) -> Hypothesis:
     return Hypothesis(
         text=model.vocabulary.text(decoded.tokens),
         end=len(snapshot.samples),
         confidence=decoded.confidence,
-        language=CAPABILITIES.languages[0],
+        language=LANGUAGES[0],
     )
 
 
-def _recognise(model: Model, audio: Samples, *, draft: tuple[int, ...] = ()) -> Decoded:
-    """The tokens of int16 ``[n]``."""
-    if len(audio) < SHORTEST_SPEECH:
-        return Decoded((), ())
-    states = model.encoder.encode(audio.astype(np.float32) * _FULL_SCALE)
-    limit = math.ceil(TOKENS_PER_SECOND * len(audio) / SAMPLE_RATE)
-    return decode(model.decoder.begin(states), limit=limit, draft=draft)
+def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
+    """The tokens of each int16 ``[n]``, together."""
+    heard = [place for place, audio in enumerate(audios) if len(audio) >= SHORTEST_SPEECH]
+    if not heard:
+        return [_SILENT] * len(audios)
+    limits = [token_limit(audios[place]) for place in heard]
+    encodings = [model.graphs.hear(as_floats(audios[place])) for place in heard]
+    reader = model.graphs.begin(encodings, capacity=max(limits) + 1)
+    answers = dict(zip(heard, decode(reader, limits=limits, drafts=[drafts[place] for place in heard]), strict=True))
+    return [answers.get(place, _SILENT) for place in range(len(audios))]

@@ -1,0 +1,1 @@
+"""Graphs rebuilt from the shipped weights. The only place that imports ``onnx``, which is slow to import."""

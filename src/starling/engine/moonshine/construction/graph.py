@@ -1,0 +1,84 @@
+"""Writing a graph down, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from starling.engine.moonshine.construction.extraction import Quantised
+from starling.engine.moonshine.options import Precision
+
+MICROSOFT = "com.microsoft"
+"""Where onnxruntime keeps its own operators: https://github.com/microsoft/onnxruntime/blob/v1.23.2/docs/ContribOperators.md"""
+
+_TYPES: dict[object, int] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32, np.int64: TensorProto.INT64}
+
+
+class Graph:
+    """A graph under construction. Values go by name; ``node`` names what it makes."""
+
+    def __init__(self, precision: Precision) -> None:
+        self._precision = precision
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+
+    def input(self, name: str, dtype: type, shape: Sequence[str | int]) -> str:
+        self._inputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], shape))
+        return name
+
+    def output(self, name: str, dtype: type, shape: Sequence[str | int]) -> str:
+        self._outputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], shape))
+        return name
+
+    def constant(self, value: NDArray[Any]) -> str:
+        name = f"constant.{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def numbers(self, *values: int) -> str:
+        """A constant int64 ``[n]``, as shapes and axes are given."""
+        return self.constant(np.array(values, np.int64))
+
+    def node(self, operator: str, *inputs: str, to: str | None = None, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output, called ``to`` if it matters."""
+        (name,) = self.nodes(operator, *inputs, to=[to or f"value.{len(self._nodes)}"], domain=domain, **attributes)
+        return name
+
+    def nodes(self, operator: str, *inputs: str, to: list[str], domain: str = "", **attributes: Any) -> list[str]:
+        """Add a node whose outputs are called ``to``."""
+        name = f"{operator}.{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, to, name=name, domain=domain, **attributes))
+        return to
+
+    def linear(self, value: str, *matrices: Quantised) -> str:
+        """``value`` (float32 ``[..., k]``) times the matrices side by side (``[k, n]`` in all), plus the bias of a single one."""
+        bias = matrices[0].bias if len(matrices) == 1 else None
+        if self._precision is Precision.EXACT:
+            weights = self.constant(np.concatenate([matrix.floats() for matrix in matrices], axis=1))
+            result = self.node("MatMul", value, weights)
+            return result if bias is None else self.node("Add", result, self.constant(bias))
+        widths = [matrix.values.shape[1] for matrix in matrices]
+        scales = np.repeat(np.array([matrix.scale for matrix in matrices], np.float32), widths)
+        zero_points = np.repeat(np.array([matrix.zero_point for matrix in matrices], np.uint8), widths)
+        return self.node(
+            "DynamicQuantizeMatMul",
+            value,
+            self.constant(np.concatenate([matrix.values for matrix in matrices], axis=1)),
+            self.constant(scales if len(matrices) > 1 else scales[0]),
+            self.constant(zero_points if len(matrices) > 1 else zero_points[0]),
+            "" if bias is None else self.constant(bias),
+            domain=MICROSOFT,
+        )
+
+    def serialised(self) -> bytes:
+        """The bytes of an ``.onnx`` file."""
+        graph = helper.make_graph(self._nodes, "moonshine", self._inputs, self._outputs, self._constants)
+        operators = [helper.make_opsetid("", 18), helper.make_opsetid(MICROSOFT, 1)]
+        content: bytes = helper.make_model(graph, opset_imports=operators, ir_version=9).SerializeToString()
+        return content

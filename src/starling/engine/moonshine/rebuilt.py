@@ -1,0 +1,175 @@
+"""The rebuilt decoder, run by onnxruntime on buffers that the caller owns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession, OrtValue  # type: ignore[attr-defined]  # it exports them without saying so
+
+from starling.engine.moonshine.decoding import Choices
+from starling.engine.moonshine.graphs import Encoding
+from starling.engine.moonshine.runtime import open_session
+from starling.engine.moonshine.shipped import Encoder
+from starling.engine.moonshine.tokens import END
+
+HEADS = 8
+
+HEAD_ROOM = 48
+"""Numbers that a head's key or value takes in the buffers: 36, filled up with zeros."""
+
+LONGEST = 256
+"""Tokens that fit into one utterance, BEGIN included; 30 s hold 195."""
+
+_LAYERS = 6
+_CROSS = [f"cross_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
+_PAST = [f"past_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
+_PRESENT = [f"present_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
+_ONE = np.ones(1, np.int64)
+_MASKED = np.float32(-1e9)
+_FRAMES = 64
+_BATCH = 4
+
+
+class RebuiltGraphs:
+    """Encoder and rebuilt decoder; ``encoder``, ``cross`` and ``decoder`` are the bytes of their files.
+
+    ``steady``: the graphs compute in floats, and rows must not depend on each other to the bit. onnxruntime adds up in another
+    order when a matrix has one row only, and when the length of a sum is no multiple of a few vectors; so steady transcriptions
+    have at least two rows, read at least two tokens at first, and hear a multiple of 64 frames. Otherwise the scale of the int8
+    products comes from all rows of a pass, and utterances are decoded one at a time.
+    """
+
+    def __init__(self, *, encoder: bytes, cross: bytes, decoder: bytes, steady: bool) -> None:
+        self._encoder = Encoder(encoder)
+        self._cross = open_session(cross)
+        self._decoder = open_session(decoder)
+        self._steady = steady
+
+    @property
+    def batch_size(self) -> int:
+        return _BATCH if self._steady else 1
+
+    def hear(self, audio: NDArray[np.float32]) -> Encoding:
+        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
+
+        The arrays are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
+        """
+        states = self._encoder.encode(audio)
+        frames = states.shape[1]
+        if self._steady:
+            states = np.pad(states, ((0, 0), (0, -frames % _FRAMES), (0, 0)))
+        arrays = cast("list[NDArray[np.float32]]", self._cross.run(_CROSS, {"states": states}))
+        return Encoding(arrays, frames)
+
+    def begin(self, encodings: Sequence[Encoding], *, capacity: int, attention: bool = False) -> Transcription:
+        """Start to write down what was heard, a row for each encoding, of up to ``capacity`` tokens (at most LONGEST).
+
+        ``attention``: whether answers say where the decoder looked.
+        """
+        return Transcription(self._decoder, encodings, capacity=capacity, attention=attention, steady=self._steady)
+
+
+class Transcription:
+    """Rows of text in the making, as the keys and values that the decoder made of them.
+
+    Everything the graph reads and writes is an array of this object, bound once for each shape; a step changes them in place.
+    """
+
+    def __init__(
+        self, session: InferenceSession, encodings: Sequence[Encoding], *, capacity: int, attention: bool, steady: bool
+    ) -> None:
+        self._session = session
+        self._asked = len(encodings)
+        if steady and len(encodings) == 1:
+            encodings = [*encodings, *encodings]
+        self._attention = attention
+        self._least = 2 if steady else 1
+        self._rows = len(encodings)
+        self._lengths = np.zeros(self._rows, np.int32)
+        self._past = np.empty((2 * _LAYERS, self._rows, HEADS, max(capacity, self._least), HEAD_ROOM), np.float32)
+        self._cross, self._mask = _packed(encodings)
+        self._shape = (0, 0)
+
+    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
+        """Read the next tokens of each row in one pass. Several tokens to a row, or unequally many, only in the first."""
+        first = not self._lengths.any()
+        width = max(map(len, rows))
+        if first:
+            width = max(width, self._least)
+        if self._rows > len(rows):
+            rows = [*rows, *rows]
+        self._bind(width)
+        self._tokens[:] = END
+        for number, row in enumerate(rows):
+            self._tokens[number, : len(row)] = row
+            self._lengths[number] += len(row)
+        np.subtract(self._lengths, 1, out=self._last)
+        # In the first pass the operator wants the width of the batch here, and skips what is past each row's own end.
+        self._longest[0] = width if first else self._lengths.max()
+        self._session.run_with_iobinding(self._binding)  # type: ignore[no-untyped-call]
+        best, log_probabilities, *attention = self._answers
+        asked = slice(self._asked)
+        return Choices(best[asked], log_probabilities[asked], attention[0][asked] if attention else None)
+
+    def rewind(self, row: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of ``row``."""
+        self._lengths[row] = length
+        if self._rows > self._asked:
+            self._lengths[self._asked :] = length
+
+    def _bind(self, width: int) -> None:
+        """Make and bind the arrays of passes of ``width`` tokens."""
+        if self._shape == (self._rows, width):
+            return
+        self._shape = (self._rows, width)
+        binding: Any = self._session.io_binding()
+        self._tokens = np.empty((self._rows, width), np.int64)
+        self._last = np.empty(self._rows, np.int32)
+        self._longest = np.empty(1, np.int32)
+        inputs: dict[str, NDArray[Any]] = {
+            "tokens": self._tokens,
+            "last": self._last,
+            "longest": self._longest,
+            "choices": _ONE,
+            "cross_mask": self._mask,
+        }
+        inputs |= dict(zip(_CROSS, self._cross, strict=True))
+        for name, array in inputs.items():
+            binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
+        for past, present, array in zip(_PAST, _PRESENT, self._past, strict=True):
+            buffer = OrtValue.ortvalue_from_numpy(array)
+            binding.bind_ortvalue_input(past, buffer)
+            binding.bind_ortvalue_output(present, buffer)
+        answer = (self._rows, width, 1)
+        outputs: dict[str, NDArray[Any]] = {"best": np.empty(answer, np.int64), "log_probability": np.empty(answer, np.float32)}
+        if self._attention:
+            outputs["attention"] = np.empty((self._rows, width, self._mask.shape[-1]), np.float32)
+        for name, array in outputs.items():
+            binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        self._binding, self._answers, self._inputs = binding, list(outputs.values()), inputs
+
+
+def _packed(encodings: Sequence[Encoding]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    """Keys and values of all encodings as one batch, and the mask float32 ``[rows, 1, 1, t]`` of the frames that do not exist."""
+    longest = max(encoding.arrays[0].shape[-1] for encoding in encodings)
+    mask = np.zeros((len(encodings), 1, 1, longest), np.float32)
+    for row, encoding in enumerate(encodings):
+        mask[row, :, :, encoding.frames :] = _MASKED
+    if len(encodings) == 1:
+        return list(encodings[0].arrays), mask
+    parts = zip(*(encoding.arrays for encoding in encodings), strict=True)
+    return [_joined(arrays, axis, longest) for arrays, axis in zip(parts, itertools.cycle((3, 2)))], mask
+
+
+def _joined(arrays: Sequence[NDArray[np.float32]], axis: int, length: int) -> NDArray[np.float32]:
+    """``arrays`` one below the other, filled up with zeros to ``length`` along ``axis``."""
+    shape = list(arrays[0].shape)
+    shape[0], shape[axis] = len(arrays), length
+    batch = np.zeros(shape, np.float32)
+    for row, array in zip(batch, arrays, strict=True):
+        row[(slice(None),) * (axis - 1) + (slice(array.shape[axis]),)] = array[0]
+    return batch
