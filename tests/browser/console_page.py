@@ -28,7 +28,7 @@ class Console:
 
     def check(self) -> None:
         unforeseen = [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self._allowed)]
-        assert unforeseen == []
+        assert unforeseen == [], unforeseen
 
     def _on_error(self, error: Error) -> None:
         self.complaints.append(f"uncaught: {error}")

@@ -139,8 +139,6 @@ def test_one_segment_without_text_does_not_end_the_session(console: Console, stu
 
 
 def test_a_recording_goes_on_after_its_last_settled_word(console: Console, stub: StubServer) -> None:
-    console.allow("WebSocket")
-
     async def script(peer: Peer) -> None:
         await peer.ready()
         if len(stub.peers) == 1:

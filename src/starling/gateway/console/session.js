@@ -67,10 +67,7 @@ export class StreamSession {
   /** Queue `pcm` (an ArrayBuffer). False once the session takes no more audio. */
   send(pcm) {
     if (this.#state !== "connecting" && this.#state !== "live") return false;
-    if (this.#opened) {
-      this.#socket.send(pcm);
-      return true;
-    }
+    if (this.#opened) return this.#transmit(pcm);
     if (this.#waitingBytes + pcm.byteLength > WAITING_LIMIT) {
       this.#socket.close();
       this.#lose(1006, "the connection did not open in time");
@@ -94,7 +91,7 @@ export class StreamSession {
   /** No more audio comes. The session closes by itself once all has been answered. */
   end() {
     this.#go("end");
-    if (this.#opened) this.#socket.send(JSON.stringify({ type: "end" }));
+    if (this.#opened) this.#transmit(JSON.stringify({ type: "end" }));
   }
 
   /** Hang up, whatever is still to come. */
@@ -105,7 +102,14 @@ export class StreamSession {
   }
 
   #command(message) {
-    if (this.#state === "live") this.#socket.send(JSON.stringify(message));
+    if (this.#state === "live") this.#transmit(JSON.stringify(message));
+  }
+
+  /** False once the other side has closed, which `onclose` is about to tell. */
+  #transmit(data) {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(data);
+    return true;
   }
 
   #onOpen() {
