@@ -120,7 +120,7 @@ class Forbidden(ClientError):
 class Overloaded(StarlingError):
     """A gate of flow control is shut. Nothing was accepted; try again after ``retry_after`` seconds.
 
-    ``gate`` names it: ``tenant``, ``gateway``, ``log`` or ``engine``.
+    ``gate`` names it: ``gateway`` (sessions) or ``engine`` (decodes).
     """
 
     code = "overloaded"

@@ -60,7 +60,7 @@ class DecodeLoop:
         try:
             superseded = self._batcher.submit(job)
         except Overloaded:
-            self._metrics.decodes.labels(kind=job.kind, outcome="expired").inc()
+            self._metrics.decodes.labels(kind=job.kind, outcome="refused").inc()
             return
         if superseded is not None:
             self._metrics.decodes.labels(kind=superseded.kind, outcome="superseded").inc()

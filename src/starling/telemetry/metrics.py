@@ -124,20 +124,20 @@ class Metrics:
         "starling_decode_batch_size",
         "streams",
         "Streams that were decoded together.",
-        action="Always 1 under load: the batcher cannot form batches; see scheduler.max_batch and the batch wait.",
+        action="Always 1 under load: nobody waits beside another; see scheduler.max_batch and scheduler.max_wait.",
         buckets=(1, 2, 4, 8, 16, 32, 64),
     )
     decodes = Counted(
         "starling_decodes_total",
         "decodes",
         "Decodes that were asked for, by what became of them.",
-        action="Any `failed`: read the log. `superseded` partials are normal under load. `expired`: the engine is far behind.",
-        labels={"kind": DECODE_KINDS, "outcome": ("ok", "failed", "superseded", "expired")},
+        action="Any `failed`: read the log. `superseded` ones are normal under load. `expired` or `refused`: add capacity.",
+        labels={"kind": DECODE_KINDS, "outcome": ("ok", "failed", "superseded", "expired", "refused")},
     )
     engine_in_flight = Level(
         "starling_engine_in_flight",
         "decodes",
-        "Decodes that wait or run.",
+        "Decodes that run now.",
         action="Never 0 over minutes: the engine has no pause; add capacity before queue_wait of finals grows.",
     )
     real_time_factor = Spread(
