@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_PORT = 8000
-
 EXAMPLES = (
     "starling demo",
     "starling demo --once",
