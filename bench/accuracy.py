@@ -104,11 +104,11 @@ def flicker(scored: Iterable[Scored]) -> dict[str, Churn]:
     for one in scored:
         for revisions in one.live.revisions:
             texts = [revision.text.split() for revision in revisions]
-            stable = [revision.stable_text.split() for revision in revisions[:-1]]
+            stable = [len(revision.stable_text.split()) for revision in revisions]
             for suffix, fold in (("", list), (", folded", folded)):
                 every = [fold(words) for words in texts]
-                total["stable" + suffix] += churn([fold(words) for words in stable], every)
-                total["partial" + suffix] += churn(every[:-1], every)
+                total["stable" + suffix] += churn(every, [*stable[:-1], 0])
+                total["partial" + suffix] += churn(every, [*map(len, every[:-1]), 0])
     return total
 
 

@@ -6,6 +6,8 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import count
 
 import jiwer
 import numpy as np
@@ -83,22 +85,26 @@ class Churn:
         return 100 * self.changed / self.shown if self.shown else 0.0
 
 
-def churn(shown: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> Churn:
-    """How much of ``shown`` did not last, by places counted from the start of the segment.
+def churn(texts: Sequence[Sequence[str]], judged: Sequence[int]) -> Churn:
+    """How many words of a growing text did not last.
 
-    ``texts``: the words of each revision, the final last; ``shown``: the part of each that is judged, its stable prefix or all of
-    it. A word is shown anew where the revision before had another one or none at that place, and has changed if any later
-    revision has another one or none there.
+    ``texts``: the words of each revision, the final last. ``judged``: how many words of each revision count, from its start: its
+    stable prefix, or all. A word lives on in the next revision where the two agree, at whatever place (longest common blocks,
+    Ratcliff and Metzener 1988), so that one word put in does not change all those after it; but one that gave way to another and
+    came back has changed, and its return is a new word.
     """
-    new = changed = 0
-    for revision, words in enumerate(shown):
-        before = shown[revision - 1] if revision else ()
-        for at, word in enumerate(words):
-            if at < len(before) and before[at] == word:
-                continue
-            new += 1
-            changed += any(at >= len(later) or later[at] != word for later in texts[revision + 1 :])
-    return Churn(new, changed)
+    born = count()
+    alive: list[int] = []
+    words: Sequence[str] = ()
+    seen: set[int] = set()
+    for text, counted in zip(texts, judged, strict=True):
+        following = [-1] * len(text)
+        for before, after, length in SequenceMatcher(None, words, text, autojunk=False).get_matching_blocks():
+            following[after : after + length] = alive[before : before + length]
+        alive = [next(born) if identity < 0 else identity for identity in following]
+        words = text
+        seen.update(alive[:counted])
+    return Churn(len(seen), len(seen.difference(alive)))
 
 
 def folded(words: Sequence[str]) -> list[str]:

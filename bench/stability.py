@@ -13,16 +13,13 @@ from pathlib import Path
 
 from bench.accuracy import live
 from bench.audio import manifest
-from bench.scoring import Churn, churn
+from bench.scoring import Churn, churn, folded
 from starling import Recognizer
 from starling.core.config import SessionConfig
 from starling.core.ports import Capabilities, DecodeOutcome, Engine, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
 from starling.engine.moonshine import MoonshineEngine, load_model
 from starling.session.stability import StablePrefix
-
-AGREEMENTS = (2, 3, 4)
-HOLD_BACKS = (0, 1, 2, 3)
 
 
 class Overheard:
@@ -61,10 +58,10 @@ class Overheard:
 
 
 def judge(texts: Sequence[str], rule: StablePrefix) -> tuple[Churn, int, int]:
-    """One utterance under a rule: churn of the stable words; how many words were stable, and how many shown, summed."""
-    words = [text.split() for text in texts]
-    stable = [rule.update(text).split() for text in texts[:-1]]
-    return churn(stable, words), sum(map(len, stable)), sum(map(len, words[:-1]))
+    """One utterance under a rule: churn of the stable words, folded; how many words were stable, and how many shown, summed."""
+    words = [folded(text.split()) for text in texts]
+    stable = [len(rule.update(text).split()) for text in texts[:-1]]
+    return churn(words, [*stable, 0]), sum(stable), sum(map(len, words[:-1]))
 
 
 def main() -> None:
@@ -72,14 +69,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with manifest.jsonl")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth recording only")
+    parser.add_argument("--agreement", type=int, nargs="+", default=[2, 3, 4, 6, 8], help="hypotheses that must agree")
+    parser.add_argument("--hold-back", type=int, nargs="+", default=[0, 1, 2, 4, 6], help="last words that are never stable")
     arguments = parser.parse_args()
     engine = Overheard(MoonshineEngine(load_model()))
     with Recognizer(engine=engine) as recognizer:
         for item in [item for item in manifest(arguments.data) if item.lang == "en"][:: arguments.every]:
             live(recognizer, item.samples(), SessionConfig())
     print("agreement  held back  stable words that changed  share of the shown words that is stable")
-    for agreement in AGREEMENTS:
-        for hold_back in HOLD_BACKS:
+    for agreement in arguments.agreement:
+        for hold_back in arguments.hold_back:
             judged = [judge(texts, StablePrefix(agreement, hold_back)) for texts in engine.answers.values() if texts]
             total = sum((one[0] for one in judged), Churn(0, 0))
             share = sum(one[1] for one in judged) / max(1, sum(one[2] for one in judged))
