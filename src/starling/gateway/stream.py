@@ -1,7 +1,7 @@
 """The life of one session at the gateway: a listener turns the client's frames into records, a speaker events into frames.
 
 Flow control is in what is *not* done: while the log has no room, or the client does not read its results, its socket is not read
-either, and TCP slows it down. Timers for the client run only while it is the client that is waited for.
+either, and TCP slows it down.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from starling.core.audio import seconds
 from starling.core.config import OpenRequest
 from starling.core.errors import (
     ClientError,
-    IdleTimeout,
     IllegalTransition,
     ServerError,
-    SessionTooLong,
     ShuttingDown,
     SlowConsumer,
     StarlingError,
@@ -35,6 +33,7 @@ from starling.core.transcript import (
     SpeechStarted,
     Transcript,
 )
+from starling.gateway.arrivals import Arrivals
 from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Gone, Socket
@@ -68,10 +67,7 @@ class StreamSession:
         self._adapter = adapter
         self._options = options
         self._ports = ports
-        self._loop = asyncio.get_running_loop()
-        self._last_moment = self._loop.time() + options.max_session_seconds
-        self._waiting: asyncio.Timeout | None = None  # for a frame of the client
-        self._stopped: ShuttingDown | None = None
+        self._arrivals = Arrivals(socket, options, ports.metrics)
         self._ended: EndReason | None = None
         self._over = False
         self._verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
@@ -87,9 +83,7 @@ class StreamSession:
 
     def stop(self, error: ShuttingDown) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
-        self._stopped = error
-        if self._waiting is not None and not self._waiting.expired():
-            self._waiting.reschedule(self._loop.time())
+        self._arrivals.stop(error)
 
     async def run(self) -> None:
         """Serve the client until it is gone or told that the session is over. Raises only CancelledError."""
@@ -123,9 +117,8 @@ class StreamSession:
 
     async def _greeting(self) -> tuple[Open, *tuple[Verb, ...]]:
         """Wait for the frame that opens the session. Any error here is the end: nothing after it can be understood."""
-        limit = self._loop.time() + self._options.start_timeout
         while True:
-            match self._adapter.receive(await self._receive(limit)):
+            match self._adapter.receive(await self._arrivals.opening()):
                 case [Open() as opening, *verbs]:
                     return opening, *verbs
 
@@ -173,7 +166,7 @@ class StreamSession:
         while results.backlog > self._options.max_backlog:
             self._delivered.clear()
             await self._delivered.wait()
-        frame = await self._receive(self._loop.time() + self._options.idle_timeout)
+        frame = await self._arrivals.next()
         try:
             return self._adapter.receive(frame)
         except ClientError as error:  # the frame is refused and has changed nothing; the session goes on
@@ -209,37 +202,13 @@ class StreamSession:
         except TimeoutError:
             await self._refuse(ServerError(f"recognition did not finish within {self._options.finish_timeout:g} seconds"))
 
-    async def _receive(self, limit: float) -> Frame:
-        """The next frame, by the loop's time ``limit``."""
-        if self._stopped is not None:
-            raise self._stopped
-        try:
-            async with asyncio.timeout_at(min(limit, self._last_moment)) as self._waiting:
-                frame = await self._socket.receive()
-        except TimeoutError:
-            raise self._overdue() from None
-        finally:
-            self._waiting = None
-        self._ports.metrics.frames_received.inc()
-        self._ports.metrics.bytes_received.inc(len(frame))
-        return frame
-
-    def _overdue(self) -> StarlingError:
-        if self._stopped is not None:
-            return self._stopped
-        if self._loop.time() >= self._last_moment:
-            return SessionTooLong(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
-        if self._results is None:
-            return IdleTimeout(f"expected a first frame within {self._options.start_timeout:g} seconds")
-        return IdleTimeout(f"expected audio or keepalive within {self._options.idle_timeout:g} seconds")
-
     # --- the speaker ---
 
     async def _speak(self, results: Subscription) -> None:
         """Deliver events until the session is over."""
         async for event in results:
-            if isinstance(event, SessionDone) and self._ended is EndReason.SHUTDOWN and self._stopped is not None:
-                await self._say(partial(self._adapter.error, self._stopped), "error")
+            if isinstance(event, SessionDone) and self._ended is EndReason.SHUTDOWN and (stopped := self._arrivals.stopped):
+                await self._say(partial(self._adapter.error, stopped), "error")
             if isinstance(event, SessionFailed):
                 self._verdict = kind_of(event.code)
             await self._say(partial(self._adapter.event, event), _label(event))

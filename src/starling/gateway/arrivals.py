@@ -1,0 +1,77 @@
+"""A client's frames, for as long as they come in time and the server goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starling.core.errors import IdleTimeout, SessionTooLong, ShuttingDown, StarlingError
+from starling.gateway.options import GatewayOptions
+from starling.gateway.socket import Socket
+from starling.protocols.verbs import Frame
+from starling.telemetry.metrics import Metrics
+
+
+class Arrivals:
+    """The frames of one session, which begins now.
+
+    A timer runs only while a frame is asked for: a client that we keep waiting is not late.
+    """
+
+    def __init__(self, socket: Socket, options: GatewayOptions, metrics: Metrics) -> None:
+        self._socket = socket
+        self._options = options
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._begun = self._loop.time()
+        self._waiting: asyncio.Timeout | None = None
+        self._stopped: ShuttingDown | None = None
+
+    @property
+    def stopped(self) -> ShuttingDown | None:
+        """Why no more frames are taken, if that is so."""
+        return self._stopped
+
+    def stop(self, error: ShuttingDown) -> None:
+        """Take no more frames: ``error`` is raised where one is waited for, now and from now on."""
+        self._stopped = error
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(self._loop.time())
+
+    async def opening(self) -> Frame:
+        """The next frame before the session is open; all of these together have ``start_timeout`` seconds. Raises as ``next``."""
+        limit = self._options.start_timeout
+        return await self._receive(
+            self._begun + limit, IdleTimeout(f"expected a first frame that opens the session within {limit:g} seconds")
+        )
+
+    async def next(self) -> Frame:
+        """The next frame of an open session, which has ``idle_timeout`` seconds.
+
+        Raises ShuttingDown once stopped, IdleTimeout, SessionTooLong, and what the socket raises.
+        """
+        limit = self._options.idle_timeout
+        return await self._receive(
+            self._loop.time() + limit, IdleTimeout(f"expected audio or keepalive within {limit:g} seconds")
+        )
+
+    async def _receive(self, limit: float, late: IdleTimeout) -> Frame:
+        if self._stopped is not None:
+            raise self._stopped
+        last_moment = self._begun + self._options.max_session_seconds
+        try:
+            async with asyncio.timeout_at(min(limit, last_moment)) as self._waiting:
+                frame = await self._socket.receive()
+        except TimeoutError:
+            raise self._overdue(last_moment, late) from None
+        finally:
+            self._waiting = None
+        self._metrics.frames_received.inc()
+        self._metrics.bytes_received.inc(len(frame))
+        return frame
+
+    def _overdue(self, last_moment: float, late: IdleTimeout) -> StarlingError:
+        if self._stopped is not None:
+            return self._stopped
+        if self._loop.time() >= last_moment:
+            return SessionTooLong(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
+        return late
