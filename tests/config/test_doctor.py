@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from starling.config.doctor import (
+    ONNXRUNTIME,
+    PYTHON,
     Check,
     Status,
     attempt,
@@ -61,6 +65,13 @@ def test_a_good_machine_passes_everything() -> None:
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
 def test_python_too_old_or_too_new(version: tuple[int, int, int]) -> None:
     assert check_python(replace(GOOD, python=version)).status is Status.FAIL
+
+
+def test_it_asks_for_what_the_project_asks_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lowest, first_unknown = (".".join(map(str, version)) for version in PYTHON)
+    assert project["requires-python"] == f">={lowest},<{first_unknown}"
+    assert f"onnxruntime=={ONNXRUNTIME}" in project["dependencies"]
 
 
 def test_onnxruntime() -> None:

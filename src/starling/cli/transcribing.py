@@ -22,7 +22,8 @@ from starling.client.subtitles import Segment, to_srt, to_text, to_vtt
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
-from starling.core.transcript import SegmentFailed, SessionEvent, Transcript
+from starling.core.transcript import SegmentFailed, SessionEvent, Transcript, Word
+from starling.protocols.native.messages import wire_seconds
 from starling.recognizer import Recognizer, RecognizerStream
 
 WRITERS: dict[str, Callable[[Sequence[Segment]], str]] = {"txt": to_text, "srt": to_srt, "vtt": to_vtt}
@@ -121,23 +122,18 @@ def _rendered(source: str, transcripts: Sequence[Transcript], form: str) -> str:
 
 
 def _as_json(transcript: Transcript) -> dict[str, Any]:
-    """Times in seconds, to the millisecond."""
+    """As in a ``result`` of the native protocol: times in seconds, to the millisecond."""
     return {
-        "start": round(seconds(transcript.start), 3),
-        "end": round(seconds(transcript.end), 3),
+        **_span(transcript),
         "text": transcript.text,
         "confidence": transcript.confidence,
         "language": transcript.language,
-        "words": [
-            {
-                "text": word.text,
-                "start": round(seconds(word.start), 3),
-                "end": round(seconds(word.end), 3),
-                "confidence": word.confidence,
-            }
-            for word in transcript.words
-        ],
+        "words": [{**_span(word), "text": word.text, "confidence": word.confidence} for word in transcript.words],
     }
+
+
+def _span(said: Transcript | Word) -> dict[str, float]:
+    return {"start": wire_seconds(seconds(said.start)), "end": wire_seconds(seconds(said.end))}
 
 
 class _AudioTime(ProgressColumn):
