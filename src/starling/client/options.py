@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, Final, TypedDict
 
 from starling.core.config import SessionConfig, VadMode
+
+IN_SECONDS: Final = ("partial_interval", "endpoint_silence")
+"""Options that travel in whole milliseconds, under a name that says so."""
 
 
 class Options(TypedDict, total=False):
@@ -19,31 +22,14 @@ class Options(TypedDict, total=False):
     vad: VadMode
 
 
-class WireOptions(TypedDict, total=False):
-    """The same as fields of ``start`` and ``configure``."""
+def on_the_wire(options: Options) -> dict[str, Any]:
+    """``options`` as fields of ``start`` and ``configure``: all but ``target_language``, which has a message of its own.
 
-    language: str
-    partials: bool
-    partial_interval_ms: int
-    endpoint_silence_ms: int
-    words: bool
-    vad: VadMode
-
-
-def on_the_wire(options: Options) -> WireOptions:
-    """``options`` as message fields, without ``target_language``, which has a message of its own. Raises InvalidOption."""
+    Raises InvalidOption for a value out of range.
+    """
     SessionConfig(**options)  # checks the ranges
-    wire = WireOptions()
-    if "language" in options:
-        wire["language"] = options["language"]
-    if "partials" in options:
-        wire["partials"] = options["partials"]
-    if "partial_interval" in options:
-        wire["partial_interval_ms"] = round(options["partial_interval"] * 1000)
-    if "endpoint_silence" in options:
-        wire["endpoint_silence_ms"] = round(options["endpoint_silence"] * 1000)
-    if "words" in options:
-        wire["words"] = options["words"]
-    if "vad" in options:
-        wire["vad"] = options["vad"]
-    return wire
+    fields: dict[str, Any] = {name: value for name, value in options.items() if name != "target_language"}
+    for name in IN_SECONDS:
+        if name in fields:
+            fields[f"{name}_ms"] = round(fields.pop(name) * 1000)
+    return fields
