@@ -7,6 +7,8 @@ between them, and one thread for each of the two models.
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -84,6 +86,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         results = MemoryResultBus()
         worker = RecognizerWorker(
             WorkerPorts(audio_log=audio_log, results=results, engine=engine, vad=vad, clock=clock, metrics=metrics),
+            worker_id=f"{platform.node()}-{os.getpid()}",
             listen=listen,
             decode=decode,
             segmentation=segmentation,

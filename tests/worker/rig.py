@@ -99,7 +99,7 @@ class Rig:
         """A new worker on the same log, which is how one starts after another has died."""
         decode, listen = (CostedOffload(cost) for cost in self._costs)
         return RecognizerWorker(
-            self.ports, listen=listen, decode=decode, segmentation=self._segmentation, batching=self._batching
+            self.ports, worker_id="w1", listen=listen, decode=decode, segmentation=self._segmentation, batching=self._batching
         )
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -212,6 +213,29 @@ def test_a_session_that_broke_is_not_decoded_any_more() -> None:
         assert engine.tally.decodes == 1
 
     run(scenario())
+
+
+# --- what is said of it in the log ---------------------------------------------------------------------------------------
+
+
+def test_log_lines_name_session_segment_worker_and_model_and_hold_no_speech(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "starling")
+    engine = ScriptedEngine(failing={0})
+
+    async def scenario() -> list[SessionEvent]:
+        rig = Rig(engine=engine)
+        async with rig.running():
+            return await rig.client("a", chunked(CHAT, "a"), config=CONFIG.updated(partials=False))
+
+    said = [event.text for event in run(scenario()) if isinstance(event, Transcript) and event.text]
+    lines = [record.msg for record in caplog.records if record.name == "starling.worker.live" and isinstance(record.msg, dict)]
+    assert {line["event"] for line in lines} == {"final", "segment failed"}
+    for line in lines:
+        assert (line["session_id"], line["trace_id"]) == ("a", "trace")
+        assert (line["worker_id"], line["model_version"]) == ("w1", engine.capabilities.model_version)
+    assert sorted({line["segment"] for line in lines}) == list(range(len(said) + 1))
+    assert said
+    assert not any(text in caplog.text for text in said)
 
 
 # --- overload --------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from typing import Protocol, TypeVar
 from starling.core.errors import EngineFailed, Overloaded
 from starling.core.ports import Clock, DecodeOutcome, Engine
 from starling.scheduler.batcher import Batcher, BatchOptions, Job
+from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -108,7 +111,8 @@ class DecodeLoop:
         """An engine that breaks its promise, and raises or leaves answers out, fails its batch, not the process."""
         try:
             outcomes = self._engine.decode_streams([job.stream for job in jobs])
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises, its sessions get an answer
+        except Exception as error:
+            log.exception("engine raised", batch=len(jobs))
             failure = EngineFailed(f"the engine raised {type(error).__name__}; the audio of this segment has no text")
             return [failure] * len(jobs)
         if len(outcomes) != len(jobs):

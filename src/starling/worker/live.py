@@ -12,7 +12,7 @@ from starling.core.audio import Frames, seconds
 from starling.core.errors import ServerError, StarlingError
 from starling.core.ports import AudioLog, Clock, Engine, EngineStream, ResultBus, Vad, VadStream
 from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
-from starling.core.transcript import SessionEvent, SessionFailed, Transcript
+from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
 from starling.scheduler.batcher import Job, Kind
 from starling.scheduler.loop import Answer
 from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
@@ -104,7 +104,7 @@ class LiveSession:
         except StarlingError as error:
             await self._abandon(error)
         except Exception as error:
-            log.exception("session_crashed", session_id=self.session_id, trace_id=self._trace_id)
+            log.exception("session crashed", session_id=self.session_id, trace_id=self._trace_id)
             await self._abandon(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
 
     async def _perform(self, command: Command) -> None:
@@ -146,13 +146,22 @@ class LiveSession:
                 end=seconds(event.end),
                 latency=latency,
             )
+        if isinstance(event, SegmentFailed):
+            log.warning(
+                "segment failed",
+                session_id=event.session_id,
+                trace_id=self._trace_id,
+                segment=event.segment_id,
+                code=event.code,
+                message=event.message,
+            )
         await self._ports.results.publish(event)
 
     async def _abandon(self, error: StarlingError) -> None:
         """Tell the client that the session cannot go on, and forget it."""
         if self.over:
             return
-        log.warning("session_abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
+        log.warning("session abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
         await self._ports.results.publish(SessionFailed(self.session_id, error.code, error.message))
         await self._finish()
 

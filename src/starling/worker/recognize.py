@@ -17,6 +17,7 @@ from starling.core.records import Opened
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
+from starling.telemetry.logs import log_context
 from starling.worker.live import LiveSession, Ports
 from starling.worker.scoring import score
 
@@ -24,15 +25,23 @@ from starling.worker.scoring import score
 class RecognizerWorker:
     """Follows an audio log until it is closed and every session on it has ended.
 
-    ``listen`` and ``decode`` run blocking calls off the event loop, each one call at a time. Raises InvalidOption for segments
-    longer than the engine takes.
+    ``worker_id`` names it in the log. ``listen`` and ``decode`` run blocking calls off the event loop, each one call at a time.
+    Raises InvalidOption for segments longer than the engine takes.
     """
 
     def __init__(
-        self, ports: Ports, *, listen: Offload, decode: Offload, segmentation: SegmentationOptions, batching: BatchOptions
+        self,
+        ports: Ports,
+        *,
+        worker_id: str,
+        listen: Offload,
+        decode: Offload,
+        segmentation: SegmentationOptions,
+        batching: BatchOptions,
     ) -> None:
         segmentation.check_fits(ports.engine.capabilities)
         self._ports = ports
+        self._worker_id = worker_id
         self._segmentation = segmentation
         self._offload_vad = listen
         self._sessions: dict[str, LiveSession] = {}
@@ -43,6 +52,10 @@ class RecognizerWorker:
 
     async def run(self) -> None:
         """Recognize until the log is closed and all sessions have said what they had to say."""
+        with log_context(worker_id=self._worker_id, model_version=self._ports.engine.capabilities.model_version):
+            await self._run()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             loops = (tasks.create_task(self._listen()), tasks.create_task(self._decoder.run()))
             await self._follow()

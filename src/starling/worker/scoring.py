@@ -26,7 +26,7 @@ def score(vad: Vad, batch: Batch) -> list[Probabilities | ServerError]:
     except Exception as error:
         if len(batch) > 1:
             return [scores for listener in batch for scores in score(vad, [listener])]
-        log.exception("detector_failed")
+        log.exception("detector failed")
         return [ServerError(f"the speech detector failed ({type(error).__name__}); start a new session")]
 
 
