@@ -10,9 +10,9 @@ import numpy as np
 
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import EngineFailed, ShuttingDown
+from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
-from starling.engine.languages import match_language
 from starling.engine.stream import UtteranceStream
 
 BLOCK = SAMPLE_RATE // 4

@@ -9,9 +9,9 @@ import numpy as np
 
 from starling.core.audio import SAMPLE_RATE, Samples, samples
 from starling.core.errors import EngineFailed, ShuttingDown
+from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
-from starling.engine.languages import match_language
 from starling.engine.moonshine.decoding import Decoded, decode, without_loop
 from starling.engine.moonshine.graphs import as_floats, token_limit
 from starling.engine.moonshine.model import Model, Provenance, Source
