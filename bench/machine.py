@@ -92,6 +92,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(sum(map(int, _stat(process)[11:15])) for process in family(pid)) / TICKS
 
 
+def main_thread_seconds(pid: int) -> float:
+    """User and system CPU of the first thread of ``pid``: the event loop, in a server."""
+    return sum(map(int, _fields(Path(f"/proc/{pid}/task/{pid}/stat"))[11:13])) / TICKS
+
+
 def resident_mb(pid: int) -> float:
     """Resident memory of ``pid`` and its descendants in MiB; pages they share count in each."""
     return sum(int(_stat(process)[21]) for process in family(pid)) * PAGE / 2**20
@@ -123,8 +128,12 @@ def pinned(cores: Iterable[int]) -> Iterator[None]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat after the name, which may hold blanks: the first one is field 3 of proc(5)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return _fields(Path(f"/proc/{pid}/stat"))
+
+
+def _fields(stat: Path) -> list[str]:
+    """Those after the name, which may hold blanks: the first one is field 3 of proc(5)."""
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def _facts(path: str) -> Iterator[tuple[str, str]]:

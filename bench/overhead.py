@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from bench.audio import pool, recordings
 from bench.load import LEAD, Load, run_step
-from bench.machine import as_text, cpu_seconds, describe, pinned
+from bench.machine import as_text, cpu_seconds, describe, main_thread_seconds, pinned
 from bench.ramp import Step
 from bench.server import own_server
 from bench.streams import HEADER, cores, parser, row
@@ -40,10 +40,11 @@ CALLS: Final = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_or
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """Cores used under a step's load: by the server, and inside onnxruntime."""
+    """Cores used under a step's load: by the server, in all; by its event loop; and inside onnxruntime, on other threads."""
 
     step: Step
     server: float
+    loop: float
     inside: float
 
     @property
@@ -69,6 +70,7 @@ async def measure(arguments: Namespace) -> None:
                 found = await under_load(server.url, server.pid, Path(file.name), load, arguments.streams)
     print(f"{HEADER}\n{row(found.step)}")
     print(f"cores: {found.server:.3f}, inside onnxruntime {found.inside:.3f}; overhead {found.share:.1%}")
+    print(f"of the overhead: event loop {found.loop:.3f}, around the models {found.server - found.inside - found.loop:.3f}")
     if arguments.json:
         result = {"machine": asdict(machine), "profile": arguments.profile, "share": found.share, **asdict(found)}
         arguments.json.write_text(json.dumps(result, indent=1))
@@ -76,10 +78,15 @@ async def measure(arguments: Namespace) -> None:
 
 async def under_load(url: str, pid: int, counter: Path, load: Load, streams: int) -> Overhead:
     """One step, its opening and closing included in both counts."""
-    began, cpu, inside = time.monotonic(), cpu_seconds(pid), read_counter(counter)
+    began, cpu, loop, inside = time.monotonic(), cpu_seconds(pid), main_thread_seconds(pid), read_counter(counter)
     step = await run_step(url, load, streams, server=pid)
     took = time.monotonic() - began - LEAD
-    return Overhead(step=step, server=(cpu_seconds(pid) - cpu) / took, inside=(read_counter(counter) - inside) / took)
+    return Overhead(
+        step=step,
+        server=(cpu_seconds(pid) - cpu) / took,
+        loop=(main_thread_seconds(pid) - loop) / took,
+        inside=(read_counter(counter) - inside) / took,
+    )
 
 
 def read_counter(file: Path) -> float:

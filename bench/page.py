@@ -77,7 +77,7 @@ def _overhead(result: Result) -> Iterator[str]:
     step = result["step"]
     yield (
         f"{step['streams']} streams: {result['server']:.3f} cores, of which {result['inside']:.3f} inside onnxruntime: "
-        f"**{100 * result['share']:.1f} %** overhead."
+        f"**{100 * result['share']:.1f} %** overhead, {result['loop']:.3f} cores of it on the event loop."
     )
 
 
