@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from starling.core.audio import AudioFormat, Encoding
-from starling.core.config import OpenRequest, SessionConfig, VadMode
+from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Record
 from starling.gateway.intake import Intake
+from starling.protocols.verbs import OpenRequest
 from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions
 from starling.vad.gated import PIECE

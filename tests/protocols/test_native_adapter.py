@@ -8,7 +8,7 @@ from hypothesis import given
 
 from protocols.native_strategies import client_messages
 from starling.core.audio import AudioFormat, Encoding
-from starling.core.config import OpenRequest, SessionConfig, VadMode
+from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import ClientError, EngineFailed, InvalidMessage, InvalidOption, Overloaded, ShuttingDown
 from starling.core.transcript import (
     SegmentFailed,
@@ -21,7 +21,7 @@ from starling.core.transcript import (
 )
 from starling.protocols.native.adapter import TRANSITIONS, Input, NativeAdapter, State
 from starling.protocols.native.messages import decode_server, encode
-from starling.protocols.verbs import Configure, End, Feed, Finalize, Frame, KeepAlive, Offer, Open
+from starling.protocols.verbs import Configure, End, Feed, Finalize, Frame, KeepAlive, Offer, Open, OpenRequest
 
 OFFER = Offer(model="scripted", languages=("en", "pt-BR"), defaults=SessionConfig(partial_interval=0.4))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from starling.core.audio import AudioFormat
 from starling.core.errors import InvalidOption
 
 PARTIAL_INTERVAL_RANGE = (0.1, 10.0)
@@ -50,15 +49,6 @@ class SessionConfig:
     def updated(self, **changes: Any) -> SessionConfig:
         """A copy with ``changes`` applied and checked."""
         return replace(self, **changes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRequest:
-    """What a protocol adapter asks for a client: how its audio is encoded, its options, its own name for the session."""
-
-    audio: AudioFormat = field(default_factory=AudioFormat)
-    config: SessionConfig = field(default_factory=SessionConfig)
-    client_ref: str | None = None
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -7,9 +7,10 @@ from typing import Final
 
 from starling.audio import open_decoder
 from starling.core.audio import Encoding, seconds
-from starling.core.config import OpenRequest, SessionConfig
+from starling.core.config import SessionConfig
 from starling.core.errors import ClientError
 from starling.core.records import Audio, EndReason, Gap, Record
+from starling.protocols.verbs import OpenRequest
 from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions
 from starling.vad.gated import GatedAudio

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from starling.core.audio import seconds
-from starling.core.config import OpenRequest
 from starling.core.errors import (
     ClientError,
     IllegalTransition,
@@ -38,7 +37,7 @@ from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Gone, Socket
 from starling.protocols.errors import kind_of
-from starling.protocols.verbs import Adapter, Configure, End, Feed, Finalize, Frame, KeepAlive, Open, Verb
+from starling.protocols.verbs import Adapter, Configure, End, Feed, Finalize, Frame, KeepAlive, Open, OpenRequest, Verb
 from starling.telemetry.logs import get_logger, log_context
 from starling.telemetry.metrics import Metrics
 

@@ -10,12 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from starling.core.config import OpenRequest, SessionConfig
+from starling.core.audio import AudioFormat
+from starling.core.config import SessionConfig
 from starling.core.errors import StarlingError
 from starling.core.transcript import SessionEvent
 
 Frame: TypeAlias = str | bytes
 """One message of a socket: text or binary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """What a client asks for: how its audio is encoded, its options, its own name for the session."""
+
+    audio: AudioFormat = field(default_factory=AudioFormat)
+    config: SessionConfig = field(default_factory=SessionConfig)
+    client_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, assert_never
 
-from starling.core.config import OpenRequest, SessionConfig
+from starling.core.config import SessionConfig
 from starling.core.errors import InvalidMessage, StarlingError
 from starling.core.languages import match_language
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
@@ -14,7 +14,7 @@ from starling.protocols import verbs
 from starling.protocols.native import messages as wire
 from starling.protocols.native.options import audio_format, changes, client_ref
 from starling.protocols.native.presenter import Presenter
-from starling.protocols.verbs import Frame, Offer, Verb
+from starling.protocols.verbs import Frame, Offer, OpenRequest, Verb
 
 
 class State(StrEnum):

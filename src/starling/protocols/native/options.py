@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from starling.core.audio import AudioFormat
-from starling.core.config import OpenRequest
 from starling.protocols.native import messages as wire
+from starling.protocols.verbs import OpenRequest
 
 
 def audio_format(start: wire.Start) -> AudioFormat:

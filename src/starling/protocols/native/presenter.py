@@ -9,12 +9,11 @@ from msgspec import UNSET
 
 from starling.core import transcript as heard
 from starling.core.audio import SAMPLE_RATE, seconds
-from starling.core.config import OpenRequest
 from starling.core.errors import Overloaded, StarlingError
 from starling.protocols.errors import kind_of
 from starling.protocols.native import messages as wire
 from starling.protocols.native.options import effective
-from starling.protocols.verbs import Frame
+from starling.protocols.verbs import Frame, OpenRequest
 
 
 class Presenter:
