@@ -12,7 +12,7 @@ import platform
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from starling.bus.memory import MemoryAudioLog, MemoryResultBus
@@ -90,7 +90,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
             listen=listen,
             decode=decode,
             segmentation=segmentation,
-            batching=BatchOptions(**settings.scheduler.model_dump()),
+            batching=_batching(settings, engine),
         )
         gateway = Gateway(
             gateway_options(settings),
@@ -151,6 +151,11 @@ def _max_lead(settings: Settings, segmentation: SegmentationOptions) -> int:
             f"segmentation.max_segment may take before anything is committed; got {lead:g}"
         )
     return samples(lead)
+
+
+def _batching(settings: Settings, engine: Engine) -> BatchOptions:
+    chosen = BatchOptions(**settings.scheduler.model_dump())
+    return replace(chosen, max_batch=min(chosen.max_batch, engine.capabilities.batch_size))
 
 
 def _engine(name: EngineName) -> Engine:

@@ -93,9 +93,9 @@ class Scheduling(RuleBasedStateMachine):
         assert len(batch.jobs) <= self.options.max_batch
         assert bool(batch.jobs or batch.expired) or due != 0.0, "due, and nothing came of it"
         if self.model.finals:
-            assert batch.jobs == tuple(self.model.finals[: self.options.max_batch])
+            assert batch.jobs == tuple(self.model.finals[:1])
             assert not batch.expired
-            del self.model.finals[: self.options.max_batch]
+            del self.model.finals[:1]
             return
         ripe = bool(self.model.places) and (
             len(self.model.places) >= self.options.max_batch or self.now - self.model.places[0][1] >= self.options.max_wait
@@ -144,8 +144,16 @@ def test_finals_go_before_partials_that_waited_longer_and_do_not_share_their_bat
     assert batcher.take(0.1).jobs == (partial,)
 
 
+def test_finals_come_one_at_a_time() -> None:
+    batcher = Batcher(BatchOptions(max_batch=4))
+    finals = [final(name) for name in "abc"]
+    for last in finals:
+        batcher.submit(last)
+    assert [batcher.take(0.1).jobs for _ in finals] == [(last,) for last in finals]
+
+
 def test_a_newer_partial_takes_the_place_of_the_older() -> None:
-    batcher = Batcher(BatchOptions())
+    batcher = Batcher(BatchOptions(max_batch=1))
     first, second, newer = job("a", 0), job("b"), job("a", 1, submitted=1.0)
     batcher.submit(first)
     batcher.submit(second)

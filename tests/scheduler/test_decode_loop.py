@@ -138,7 +138,7 @@ def test_a_superseded_partial_gets_no_answer() -> None:
 
 def test_partials_that_waited_too_long_are_dropped() -> None:
     async def scenario() -> None:
-        rig = Rig(options=BatchOptions(partial_lifetime=1.5))
+        rig = Rig(options=BatchOptions(max_batch=1, partial_lifetime=1.5))
         async with rig.running():
             for name in "abc":
                 rig.submit(name)
@@ -193,14 +193,14 @@ def test_an_engine_that_breaks_its_promise_fails_its_batch_and_not_the_loop(engi
         rig = Rig(engine=engine, options=BatchOptions(max_batch=2))
         async with rig.running():
             for name in "abcd":
-                rig.submit(name, kind=Kind.FINAL)
+                rig.submit(name)
             await asyncio.sleep(10)
         assert [session for _, session, _ in rig.told] == ["a", "b", "c", "d"]
         for _, answer in rig.answers:
             assert isinstance(answer.outcome, EngineFailed)
             assert said in answer.outcome.message
             assert "1 GB" not in answer.outcome.message
-        assert rig.decodes(Kind.FINAL, "failed") == 4
+        assert rig.decodes(Kind.PARTIAL, "failed") == 4
 
     run(scenario())
 

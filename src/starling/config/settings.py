@@ -125,7 +125,7 @@ class Scheduler(Group):
     """In which company and how soon segments are decoded."""
 
     max_batch: int = setting(
-        1, "segments decoded together; 1 for an engine that gains nothing by it", unit="segments", low=1, high=256
+        4, "partials decoded together at most, where the engine gains by it", unit="partials", low=1, high=256
     )
     max_wait: float = setting(0.0, "how long a partial may wait for others to share its batch", unit="seconds", low=0, high=1)
     partial_lifetime: float = setting(2.0, "a partial that waited longer is dropped", unit="seconds", low=0.1, high=30)

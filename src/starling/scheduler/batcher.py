@@ -18,13 +18,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """``max_batch``: jobs decoded together; 1 for an engine that gains nothing by it.
+    """``max_batch``: partials decoded together, if the engine gains by it; a final that comes then waits for all of them.
 
     ``max_wait``: seconds a partial may wait for others to share its batch.
     ``partial_lifetime``: seconds after which a partial is not worth decoding any more. ``max_pending``: partials that may wait.
     """
 
-    max_batch: int = 1
+    max_batch: int = 4
     max_wait: float = 0.0
     partial_lifetime: float = 2.0
     max_pending: int = 1024
@@ -104,11 +104,10 @@ class Batcher:
     def take(self, now: float) -> Batch:
         """The next batch; its jobs are the caller's from here on.
 
-        Finals do not share one with partials: they would wait for them.
+        Finals come one at a time: engines decode each alone, and in a batch it would wait for the others.
         """
         if self._finals:
-            jobs, self._finals = self._finals[: self.options.max_batch], self._finals[self.options.max_batch :]
-            return Batch(tuple(jobs))
+            return Batch((self._finals.pop(0),))
         fresh: list[Job] = []
         expired: list[Job] = []
         wait_over = self.due(now) == 0.0
