@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starling.core.config import SessionConfig
-from starling.core.errors import IllegalTransition, ShuttingDown
+from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.ports import AudioLog
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record
 from virtual_time import run, settle
@@ -243,7 +243,7 @@ class AudioLogContract:
             task = await waits(log.append(audio(LEAD, LEAD + 1, 1, "a")))
             await log.append(audio(0, 10, 0, "b"))
             await log.forget("a")
-            with pytest.raises(IllegalTransition):
+            with pytest.raises(SessionGone):
                 await task
 
         run(scenario())
@@ -257,7 +257,7 @@ class AudioLogContract:
 
     @pytest.mark.parametrize(
         ("end", "error"),
-        [(lambda log: log.forget("s"), IllegalTransition), (lambda log: log.close(), ShuttingDown)],
+        [(lambda log: log.forget("s"), SessionGone), (lambda log: log.close(), ShuttingDown)],
         ids=["forget", "close"],
     )
     def test_whoever_waits_is_woken(self, end: Callable[[AudioLog], Coroutine[Any, Any, None]], error: type[Exception]) -> None:
@@ -338,13 +338,13 @@ class AudioLogContract:
     def test_only_an_open_session_takes_records_and_it_opens_once(self) -> None:
         async def scenario() -> None:
             log = self.make()
-            with pytest.raises(IllegalTransition, match="not open"):
+            with pytest.raises(SessionGone, match="not open"):
                 await log.append(audio(0, 10))
             await log.append(opened())
             with pytest.raises(IllegalTransition, match="already"):
                 await log.append(opened())
             await log.forget("s")
-            with pytest.raises(IllegalTransition, match="not open"):
+            with pytest.raises(SessionGone, match="not open"):
                 await log.append(Ended("s", 1))
             assert await replayed(log) == []
             await log.append(opened())

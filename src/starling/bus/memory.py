@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from starling.core.audio import SAMPLE_RATE
-from starling.core.errors import IllegalTransition, ShuttingDown
+from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 
@@ -117,7 +117,7 @@ class MemoryAudioLog:
             self._refuse_when_closed()
             staged = self._sessions.get(record.session_id)
             if staged is None:
-                raise IllegalTransition(f"session {record.session_id} is not open on this log")
+                raise SessionGone(f"session {record.session_id} is not open on this log")
             if not isinstance(record, Audio | Gap) or staged.lead < self._max_lead:
                 return staged
             staged.room.clear()

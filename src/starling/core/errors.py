@@ -19,6 +19,7 @@
     │   ├── ModelUnavailable      weights missing, corrupt or of another version
     │   └── ShuttingDown          the server drains
     └── IllegalTransition         a bug in the caller of a state machine; nothing was changed
+        └── SessionGone           a record of a session that the audio log does not know, or not any more
 
 Messages say what was expected, what came, and what to do. They never quote speech.
 """
@@ -162,6 +163,8 @@ class ShuttingDown(ServerError):
 
 
 class IllegalTransition(StarlingError):
-    """An event a state machine has no row for. It changed nothing; the caller has a bug."""
+    """An event a state machine has no row for. It changed nothing; the caller has a bug, and a client hears of ``internal``."""
 
-    code = "illegal_transition"
+
+class SessionGone(IllegalTransition):
+    """A record of a session that the audio log does not know, or not any more: recognition has given it up."""

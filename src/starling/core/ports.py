@@ -128,7 +128,8 @@ class AudioLog(Protocol):
     async def append(self, record: Record) -> None:
         """Add ``record``; one whose audio is all known is dropped. Audio and gaps wait while the session's lead is used up.
 
-        Raises ShuttingDown once the log is closed, IllegalTransition for a session that is not open, or is opened again.
+        Raises ShuttingDown once the log is closed, SessionGone for a session that is not open, IllegalTransition for one that is
+        opened again.
         """
 
     def follow(self) -> AsyncIterator[Sequence[Record]]:

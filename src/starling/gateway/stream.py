@@ -15,8 +15,8 @@ from functools import partial
 from starling.core.audio import seconds
 from starling.core.errors import (
     ClientError,
-    IllegalTransition,
     ServerError,
+    SessionGone,
     ShuttingDown,
     SlowConsumer,
     StarlingError,
@@ -152,7 +152,7 @@ class StreamSession:
             return EndReason.DISCONNECTED
         except SlowConsumer:
             raise
-        except IllegalTransition:  # the log does not know the session any more: recognition gave it up, and the speaker says why
+        except SessionGone:  # recognition gave it up, and the speaker says why
             return EndReason.ERROR
         except ShuttingDown as error:
             self._verdict = type(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from starling.core.errors import ClientError, IllegalTransition, ServerError, StarlingError
+from starling.core.errors import ClientError, ServerError, StarlingError
 from starling.protocols.errors import KINDS
 
 
@@ -12,8 +12,6 @@ def error_table() -> str:
     """Every error that can reach a client, from ``core.errors``, as a table in Markdown."""
     rows = ["| code | meaning | whose fault | retryable | HTTP | close code |", "|---|---|---|---|---|---|"]
     for kind in KINDS.values():
-        if issubclass(kind, IllegalTransition):  # a bug inside, which leaves as `internal`
-            continue
         meaning = _first_sentence(kind)
         retryable = "yes" if kind.retryable else "no"
         rows.append(

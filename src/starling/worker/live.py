@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from starling.core.audio import Frames, seconds
-from starling.core.errors import ServerError, StarlingError
+from starling.core.errors import IllegalTransition, ServerError, StarlingError
 from starling.core.ports import AudioLog, Clock, Engine, EngineStream, ResultBus, Vad, VadStream
 from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
@@ -101,9 +101,10 @@ class LiveSession:
         try:
             for command in step():
                 await self._perform(command)
-        except StarlingError as error:
-            await self._abandon(error)
         except Exception as error:
+            if isinstance(error, StarlingError) and not isinstance(error, IllegalTransition):
+                await self._abandon(error)
+                return
             log.exception("session crashed", session_id=self.session_id, trace_id=self._trace_id)
             await self._abandon(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
 
