@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from starling.core.audio import AudioFormat, Encoding
+from starling.core.audio import FRAME, AudioFormat, Encoding
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 from starling.core.records import Audio, Configure, Ended, EndReason, Finalize, Gap, Record
@@ -91,10 +91,12 @@ def test_finalize_and_configure_come_after_what_was_held_back() -> None:
 
 def test_a_fault_comes_after_what_could_be_decoded() -> None:
     taker = intake(SessionConfig(vad=VadMode.OFF))
-    assert len(heard(fed(taker, bytes(1_001)))) == 500
+    early = fed(taker, bytes(3_001))
+    assert len(heard(early)) == 2 * FRAME
     records, fault = taker.end(EndReason.CLIENT, 1.0)
     assert isinstance(fault, CorruptAudio)
-    assert [type(record) for record in records] == [Ended]
+    assert [type(record) for record in records] == [Audio, Ended]
+    assert len(heard([*early, *records])) == 1_500
     broken = intake(audio=AudioFormat(Encoding.WAV))
     with pytest.raises(CorruptAudio):
         fed(broken, b"no wave" * 100)

@@ -102,16 +102,27 @@ def test_all_audio_is_accounted_for(scene: Samples, data: st.DataObject) -> None
     assert sum(len(part.samples) if isinstance(part, Passed) else part.count for part in gate.flush()) == position - told
 
 
-def test_while_it_is_open_nothing_waits() -> None:
+def test_while_it_is_open_no_whole_frame_waits() -> None:
     gate = SilenceGate(GateOptions())
-    position = 0
-    for chunk in chunked(voice(3 * SECOND), range(0, 3 * SECOND, 77)):
-        (part,) = gate.feed(chunk)
-        assert isinstance(part, Passed)
-        assert part.start == position
-        np.testing.assert_array_equal(part.samples, chunk)
+    scene = voice(3 * SECOND)
+    position = told = 0
+    for chunk in chunked(scene, range(0, 3 * SECOND, 77)):
+        parts = gate.feed(chunk)
         position += len(chunk)
+        for part in parts:
+            assert isinstance(part, Passed)
+            assert part.start == told
+            np.testing.assert_array_equal(part.samples, scene[told : told + len(part.samples)])
+            told += len(part.samples)
+        assert told == position // FRAME * FRAME
+    (rest,) = gate.flush()
+    assert isinstance(rest, Passed)
+    np.testing.assert_array_equal(rest.samples, scene[told:])
     assert gate.flush() == []
+
+
+def test_sample_by_sample_there_are_no_more_parts_than_frames() -> None:
+    assert len(fed(SilenceGate(GateOptions(enabled=False)), [silence(1)] * (4 * FRAME + 1))) == 5
 
 
 def test_it_shuts_after_the_hangover_and_reports_what_it_skips() -> None:
@@ -162,10 +173,11 @@ def test_after_a_flush_it_is_open_for_a_hangover() -> None:
 
 def test_switched_off_it_passes_everything() -> None:
     gate = SilenceGate(GateOptions(enabled=False))
+    length = 32 * FRAME
     for i in range(20):
-        (part,) = gate.feed(silence(SECOND))
+        (part,) = gate.feed(silence(length))
         assert isinstance(part, Passed)
-        assert (part.start, len(part.samples)) == (i * SECOND, SECOND)
+        assert (part.start, len(part.samples)) == (i * length, length)
 
 
 def test_what_it_passes_is_not_what_was_fed() -> None:

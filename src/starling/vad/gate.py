@@ -80,7 +80,8 @@ GatePart: TypeAlias = Passed | Skipped
 class SilenceGate:
     """The gate of one session. It starts open; positions count from 0.
 
-    It holds back nothing while open, and at most the pre-roll and one frame while shut.
+    It holds back less than a frame while open, which nobody could hear yet (so a client that sends sample by sample makes no more
+    parts than frames), and at most the pre-roll and one frame while shut.
     """
 
     def __init__(self, options: GateOptions) -> None:
@@ -108,7 +109,7 @@ class SilenceGate:
             else:
                 self._wait(parts, voiced=voiced)
         if self._open:
-            self._pass(parts, self._end)
+            self._pass(parts, self._decided)
         self._forget()
         return parts
 
@@ -117,8 +118,8 @@ class SilenceGate:
         parts: list[GatePart] = []
         if not self._open:
             self._skip(parts, self._ring())
-            self._pass(parts, self._end)
             self._open, self._quiet = True, 0
+        self._pass(parts, self._end)
         self._forget()
         return parts
 

@@ -62,6 +62,7 @@ class GatedAudio:
         broken = self.position % FRAME
         self._base = self.position - broken
         self._gate.feed(np.zeros(broken, np.int16))
+        self._gate.flush()  # told by the old one
 
     def _records(self, parts: Sequence[GatePart], arrived: float) -> list[Audio | Gap]:
         records: list[Audio | Gap] = []
