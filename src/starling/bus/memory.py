@@ -62,7 +62,8 @@ class _Staged:
     def read(self) -> list[Record]:
         """What is new to the follower."""
         new: list[Record] = [] if self.announced else [self.opened]
-        new += [record for _, record in islice(self.records, len(self.records) - self.unread, None)]
+        # From the right: what is new may be one of thousands.
+        new += reversed([record for _, record in islice(reversed(self.records), self.unread)])
         self.unread = 0
         self.announced = True
         return new
