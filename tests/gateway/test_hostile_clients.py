@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import logging
 import socket
@@ -18,7 +19,7 @@ from gateway.gateway_harness import END, START, Served, hear, run, served, until
 from protocols.native_strategies import client_messages
 from starling.core.records import EndReason
 from starling.gateway.options import GatewayOptions
-from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
+from starling.gateway.websocket_protocol import SLICE, PoliteWebSocketProtocol
 from starling.protocols.native.messages import decode_server, encode
 
 NO_GATE = '{"type":"start","vad":"off"}'
@@ -327,3 +328,44 @@ def test_any_frames_in_any_order_are_answered_in_the_protocol() -> None:
             await asyncio.to_thread(explore)
 
     run(scenario)
+
+
+def test_a_flood_of_bad_messages_holds_nobody_up() -> None:
+    async def scenario() -> None:
+        async with served() as it, it.connect() as client:
+            reader, writer = await raw(it)
+            writer.write(masked(Opcode.TEXT, START.encode()) + masked(Opcode.TEXT, b"{") * 8_000)
+            draining = asyncio.create_task(reader.read(-1))
+            await client.send(START)
+            await hear(client, until="ready")
+            taken = it.count("starling_frames_received_total")
+            await client.send(END)
+            await hear(client, until="done")
+            assert it.count("starling_frames_received_total") - taken < 1_000
+            writer.close()
+            await draining
+
+    run(scenario)
+
+
+def test_a_flood_of_pings_is_worked_through_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    pings, turns = 0, [0]
+
+    def count(protocol: PoliteWebSocketProtocol) -> None:
+        nonlocal pings
+        pings += 1
+        protocol.conn.data_to_send()
+
+    monkeypatch.setattr(PoliteWebSocketProtocol, "handle_ping", count)
+
+    async def scenario() -> None:
+        async with served() as it:
+            _, writer = await raw(it)
+            writer.write(masked(Opcode.PING, b"") * 20_000)
+            while pings < 20_000:
+                await asyncio.sleep(0)
+                turns.append(pings)
+            writer.close()
+
+    run(scenario)
+    assert max(after - before for before, after in itertools.pairwise(turns)) <= SLICE / len(masked(Opcode.PING, b"")) + 1

@@ -18,8 +18,8 @@ from starling.vad.gated import GatedAudio
 SLICE: Final = 32_768
 """Bytes of PCM decoded at once: a second of it, or four at the lowest rate."""
 
-OPUS_SLICE: Final = 4_096
-"""Bytes of Opus decoded at once: a little of it can be minutes of silence."""
+OPUS_SLICE: Final = 64
+"""Bytes of Opus decoded at once: two of them can be 120 ms of silence, so these can be several seconds of it."""
 
 
 class Intake:

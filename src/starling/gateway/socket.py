@@ -30,6 +30,7 @@ class Socket:
 
     async def receive(self) -> Frame:
         """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
+        await asyncio.sleep(0)  # thousands of small messages may lie ready; others get their turn between them
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise Gone

@@ -4,6 +4,8 @@
   before the close frame goes out. uvicorn closes at once and, for UTF-8, logs a traceback.
 - A client that does not read cannot keep the connection open, nor make pongs pile up.
 - A handshake that websockets cannot parse is answered. uvicorn leaves such a connection open for ever.
+- A flood of small frames, pings among them, is worked through in slices, and further only once the application has taken the
+  messages before. uvicorn works through all that came at once, while every other connection waits.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from starling.core.errors import ClientError, FrameTooLarge, InvalidMessage
 LINGER: Final = 5.0
 """Seconds that a connection may live after its session, for its last frames to reach a client that still sends."""
 
+SLICE: Final = 2_048
+"""Bytes of frames worked through in one turn of the loop: even of the smallest frames a few milliseconds' work."""
+
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -32,22 +37,53 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
         self._fault: ClientError | None = None  # the connection can only be closed now
         self._close_frame = b""
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._unread = bytearray()  # came, and was not worked through yet; while there is some, nothing more is read
+        self._turn: asyncio.Handle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._fault is not None:
             return
-        self.conn.receive_data(data)
+        self._unread += data
+        if not self.handshake_initiated:
+            self._work(len(data))
+            if not self.handshake_initiated:  # the whole head comes at once, so this one is not understood
+                self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+                self.transport.close()
+        elif self._turn is None:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        self._work(SLICE)
+        self._go_on()
+
+    def _work(self, size: int) -> None:
+        """Parse the next ``size`` bytes, and do what the frames in them ask for."""
+        self.conn.receive_data(self._unread[:size])
+        del self._unread[:size]
         self.handle_events()  # frames before a broken one count, which uvicorn forgets
         if self.conn.parser_exc is not None:
             self.handle_parser_exception()
-        if not self.handshake_initiated:  # the whole head comes at once, so this one is not understood
-            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
-            self.transport.close()
+
+    def _go_on(self) -> None:
+        """Work on, or read on, unless the application has messages to take before."""
+        if self._turn is not None or self.transport.is_closing() or not (self.queue.empty() or self.close_sent):
+            return
+        if self._unread:
+            if not self.read_paused:
+                self.read_paused = True
+                self.transport.pause_reading()
+            self._turn = self.loop.call_soon(self._take_turn)
+        elif self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
 
     def handle_cont(self, event: Frame) -> None:
         if event.data or event.fin:  # nothing, sent without end, must not fill a list
@@ -83,13 +119,15 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self._fault = InvalidMessage(f"the frame is not valid WebSocket: {reason}")
         self._close_frame = b"".join(self.conn.data_to_send())
+        self._unread.clear()
         self.queue.put_nowait(cast("ASGIReceiveEvent", {"type": "starling.fault"}))
         if self.read_paused:  # read on and discard, or closing would reset the connection under our last words
             self.read_paused = False
             self.transport.resume_reading()
 
     async def receive(self) -> ASGIReceiveEvent:
-        message = await super().receive()
+        message = await self.queue.get()
+        self._go_on()
         if cast("str", message["type"]) == "starling.fault":
             assert self._fault is not None
             raise self._fault
