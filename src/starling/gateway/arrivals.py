@@ -62,16 +62,16 @@ class Arrivals:
             async with asyncio.timeout_at(min(limit, last_moment)) as self._waiting:
                 frame = await self._socket.receive()
         except TimeoutError:
-            raise self._overdue(last_moment, late) from None
+            raise self._overdue(limit, last_moment, late) from None
         finally:
             self._waiting = None
         self._metrics.frames_received.inc()
         self._metrics.bytes_received.inc(len(frame))
         return frame
 
-    def _overdue(self, last_moment: float, late: IdleTimeout) -> StarlingError:
+    def _overdue(self, limit: float, last_moment: float, late: IdleTimeout) -> StarlingError:
         if self._stopped is not None:
             return self._stopped
-        if self._loop.time() >= last_moment:
+        if limit >= last_moment:  # not by the time: a timer may fire a little early
             return SessionTooLong(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
         return late
