@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from contracts.engine_contract import EngineContract, Subject
 from recordings import recording
 from starling.core.audio import SAMPLE_RATE, Samples
-from starling.core.errors import EngineFailed
+from starling.core.errors import EngineFailed, InvalidOption
 from starling.core.ports import EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
-from starling.engine.moonshine import Model, MoonshineEngine
+from starling.engine.moonshine import Model, MoonshineEngine, MoonshineOptions
 from starling.engine.moonshine.engine import MoonshineStream
 from starling.engine.moonshine.graphs import Encoding, token_limit
 from starling.engine.moonshine.shipped import ShippedGraphs
@@ -160,6 +160,81 @@ def test_a_stream_recovers_when_its_decode_does(engine: MoonshineEngine) -> None
     assert isinstance(failure, EngineFailed)
     stream.input_finished(len(samples))
     assert decode(engine, stream) == final(engine, samples)
+
+
+def final_with_words(engine: MoonshineEngine, samples: Samples) -> Hypothesis:
+    stream = engine.create_stream(StreamOptions(words=True))
+    stream.accept_waveform(samples)
+    stream.input_finished(len(samples))
+    return decode(engine, stream)
+
+
+@pytest.fixture(params=["moonshine", "exact_moonshine"])
+def timing(request: pytest.FixtureRequest) -> MoonshineEngine:
+    return MoonshineEngine(request.getfixturevalue(request.param))
+
+
+def test_words_are_timed_and_say_the_text(timing: MoonshineEngine) -> None:
+    hypothesis = final_with_words(timing, recording("two_cities")[:136_000])
+    assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in hypothesis.words)
+    assert hypothesis == replace(final(timing, recording("two_cities")[:136_000]), words=hypothesis.words)
+
+
+# What stands between pauses in a recording of a dialogue, by where its sound begins and ends:
+# "Do you hear me?", "Yes.", "Not now.", "Yes.", "What are you talking about?", "No."
+SAYINGS = [(1_600, 14_400), (25_440, 29_120), (360_640, 369_600), (63_360, 67_200), (281_760, 300_640), (449_120, 452_320)]
+
+
+def laid_out(seed: int) -> tuple[Samples, list[tuple[int, int]]]:
+    """The sayings with silence of 0.1 to 1 s between them, and where each begins and ends."""
+    dialogue, silence = recording("endgame_nagg_nell"), np.random.default_rng(seed)
+    pieces, spans, position = [], [], 0
+    for start, end in SAYINGS:
+        pause = int(silence.integers(1_600, 16_000))
+        pieces += [np.zeros(pause, np.int16), dialogue[start:end]]
+        spans.append((position + pause, position + pause + end - start))
+        position = spans[-1][1]
+    return np.concatenate(pieces), spans
+
+
+def test_words_are_found_where_they_were_laid(timing: MoonshineEngine) -> None:
+    errors: list[int] = []
+    for seed in range(3):
+        samples, spans = laid_out(seed)
+        words = final_with_words(timing, samples).words
+        for start, end in spans:
+            inside = [word for word in words if start < (word.start + word.end) // 2 < end]
+            assert inside, f"no word was found from {start} to {end}"
+            errors += [abs(inside[0].start - start), abs(inside[-1].end - end)]
+    assert np.median(errors) <= 0.060 * SAMPLE_RATE
+    assert np.percentile(errors, 90) <= 0.200 * SAMPLE_RATE
+
+
+def test_a_partial_has_no_words(timing: MoonshineEngine) -> None:
+    stream = timing.create_stream(StreamOptions(words=True))
+    stream.accept_waveform(recording("beckett")[:48_000])
+    assert decode(timing, stream).words == ()
+
+
+def test_a_beam_of_one_is_greedy(moonshine: Model) -> None:
+    samples = recording("two_cities")[16_000:60_000]
+    stream = (engine := MoonshineEngine(moonshine, beam=1)).create_stream(StreamOptions())
+    stream.accept_waveform(samples)
+    partial = decode(engine, stream)
+    assert final(engine, samples).text == partial.text
+
+
+@pytest.mark.parametrize("beam", [0, 9])
+def test_beams_of_other_widths_are_refused(beam: int) -> None:
+    with pytest.raises(InvalidOption, match=f"between 1 and 8, got {beam}"):
+        MoonshineOptions(beam=beam)
+
+
+def test_the_engine_says_what_serves(moonshine: Model, exact_moonshine: Model, shipped_moonshine: Model) -> None:
+    versions = [MoonshineEngine(model).capabilities.model_version for model in (moonshine, exact_moonshine, shipped_moonshine)]
+    assert [version.partition("-")[2] for version in versions] == ["int8", "exact", "int8-shipped"]
+    assert MoonshineEngine(shipped_moonshine).provenance.reason == "a test asks for them"
 
 
 def test_closing_an_engine_leaves_others_of_the_same_model_alone(moonshine: Model) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,23 @@ def test_a_character_cut_in_two_is_left_out() -> None:
 def test_markers_are_no_text() -> None:
     vocabulary = Vocabulary([b"<s>", b"<>", b"<", "▁a<b>".encode(), b"<<ST_1>>"])
     assert vocabulary.text([0, 3, 1, 2, 4]) == "a<b><><"
+
+
+PIECE = st.sampled_from([b"<s>", "▁".encode(), "▁a".encode(), "▁don".encode(), b"'", b"t", b"b", b",", "é".encode()[:1]])
+
+
+@given(st.lists(PIECE, max_size=12))
+def test_words_are_what_stands_between_spaces(pieces: list[bytes]) -> None:
+    vocabulary = Vocabulary(pieces)
+    words = vocabulary.words(range(len(pieces)))
+    assert [word.text for word in words] == vocabulary.text(range(len(pieces))).split()
+    assert all(0 <= word.start < word.end <= len(pieces) for word in words)
+    assert all(before.end <= after.start for before, after in itertools.pairwise(words))
+
+
+def test_punctuation_is_not_spoken() -> None:
+    vocabulary = Vocabulary([b"<s>", b",", "▁".encode(), "▁'".encode(), "▁7".encode(), "é".encode(), b"s"])
+    assert [vocabulary.is_spoken(token) for token in range(7)] == [False, False, False, False, True, True, True]
 
 
 @pytest.mark.model

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +13,15 @@ from starling.core.audio import SAMPLE_RATE, Samples, samples
 from starling.core.errors import EngineFailed, ShuttingDown
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
-from starling.core.transcript import Hypothesis
+from starling.core.transcript import Hypothesis, Word
+from starling.engine.moonshine.alignment import word_spans
+from starling.engine.moonshine.beam import search
 from starling.engine.moonshine.decoding import Decoded, decode, without_loop
 from starling.engine.moonshine.graphs import as_floats, token_limit
-from starling.engine.moonshine.model import Model, Provenance, Source
+from starling.engine.moonshine.model import Model, Provenance, Source, load_model
+from starling.engine.moonshine.options import MoonshineOptions
+from starling.engine.moonshine.rebuilt import RebuiltGraphs
+from starling.engine.moonshine.tokens import Vocabulary, WordTokens
 from starling.engine.moonshine.weights import DECODER, SHA256
 from starling.engine.stream import Snapshot, UtteranceStream
 
@@ -24,6 +31,8 @@ SHORTEST_SPEECH = samples(0.2)
 LANGUAGES = ("en",)
 MAX_UTTERANCE = 30 * SAMPLE_RATE
 
+DEFAULTS = MoonshineOptions()
+
 _SILENT = Decoded((), ())
 _WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
 
@@ -31,30 +40,38 @@ _WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
 class MoonshineStream(UtteranceStream):
     """One utterance. ``draft``: the tokens of its last partial."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: StreamOptions) -> None:
         super().__init__(limit=MAX_UTTERANCE)
+        self.options = options
         self.draft: tuple[int, ...] = ()
 
 
 class MoonshineEngine:
     """An Engine that encodes all of an utterance for each answer, and decodes what its last partial does not already say.
 
-    Finals are decoded from scratch and alone, so that they depend on the samples only. Partials share passes of the decoder where
-    that cannot change their text. ``provenance``: which graphs serve, and why.
+    Finals are decoded from scratch and alone, so that they depend on the samples only, by a search ``beam`` hypotheses wide (as
+    MoonshineOptions has it). Partials are decoded greedily, and share passes of the decoder where that cannot change their text.
+    The shipped graphs know neither search nor word times. ``provenance``: which graphs serve, and why.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, beam: int = DEFAULTS.beam) -> None:
         self._model: Model | None = model
+        self._beam = beam
         self.provenance: Provenance = model.provenance
         self._capabilities = Capabilities(
             model="moonshine-tiny-en",
             model_version=_version(model.provenance),
             languages=LANGUAGES,
-            word_times=False,
+            word_times=isinstance(model.graphs, RebuiltGraphs),
             confidence=True,
             max_utterance=MAX_UTTERANCE,
             batch_size=model.graphs.batch_size,
         )
+
+    @classmethod
+    def load(cls, options: MoonshineOptions = DEFAULTS) -> MoonshineEngine:
+        """The embedded model, run as ``options`` say. Raises ModelUnavailable as ``load_model`` does."""
+        return cls(load_model(precision=options.precision), beam=options.beam)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -64,7 +81,7 @@ class MoonshineEngine:
         """A new utterance. Raises InvalidOption for a language other than English, ShuttingDown after ``close``."""
         self._open_model()
         match_language(options.language, LANGUAGES)
-        return MoonshineStream()
+        return MoonshineStream(options)
 
     def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
         """One answer per stream, in order. Raises ShuttingDown after ``close``."""
@@ -77,7 +94,7 @@ class MoonshineEngine:
                 continue
             snapshot = stream.snapshot()
             if snapshot.is_final:
-                outcomes[place] = _final(model, snapshot)
+                outcomes[place] = _final(model, snapshot, self._beam, words=stream.options.words)
             else:
                 partials.append((place, stream, snapshot))
         for start in range(0, len(partials), model.graphs.batch_size):
@@ -91,7 +108,7 @@ class MoonshineEngine:
         noise = np.random.default_rng(0)
         for length in _WARM_UP_LENGTHS:
             audio = noise.normal(0, 300, length).astype(np.int16)
-            (decoded,) = _recognise(model, [audio], [()])
+            decoded = _search(model, audio, self._beam, attention=True)
             _recognise(model, [audio], [decoded.tokens])
 
     def close(self) -> None:
@@ -109,12 +126,12 @@ def _version(provenance: Provenance) -> str:
     return f"{SHA256[DECODER][:12]}-{provenance.precision}{fallback}"
 
 
-def _final(model: Model, snapshot: Snapshot) -> DecodeOutcome:
+def _final(model: Model, snapshot: Snapshot, beam: int, *, words: bool) -> DecodeOutcome:
     try:
-        (decoded,) = _recognise(model, [snapshot.samples], [()])
+        decoded = _search(model, snapshot.samples, beam, attention=words)
+        return _hypothesis(model, snapshot, decoded, _words(model.vocabulary, decoded, snapshot.samples) if words else ())
     except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
         return _failure(error)
-    return _hypothesis(model, snapshot, decoded)
 
 
 def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:
@@ -142,17 +159,18 @@ def _failure(error: Exception) -> EngineFailed:
     return EngineFailed(f"decoding raised {type(error).__name__} in {origin.name}: the utterance has no text")
 
 
-def _hypothesis(model: Model, snapshot: Snapshot, decoded: Decoded) -> Hypothesis:
+def _hypothesis(model: Model, snapshot: Snapshot, decoded: Decoded, words: tuple[Word, ...] = ()) -> Hypothesis:
     return Hypothesis(
         text=model.vocabulary.text(decoded.tokens),
         end=len(snapshot.samples),
         confidence=decoded.confidence,
         language=LANGUAGES[0],
+        words=words,
     )
 
 
 def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
-    """The tokens of each int16 ``[n]``, together."""
+    """The most likely tokens of each int16 ``[n]``, decoded together."""
     heard = [place for place, audio in enumerate(audios) if len(audio) >= SHORTEST_SPEECH]
     if not heard:
         return [_SILENT] * len(audios)
@@ -161,3 +179,35 @@ def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequenc
     reader = model.graphs.begin(encodings, capacity=max(limits) + 1)
     answers = dict(zip(heard, decode(reader, limits=limits, drafts=[drafts[place] for place in heard]), strict=True))
     return [answers.get(place, _SILENT) for place in range(len(audios))]
+
+
+def _search(model: Model, audio: Samples, beam: int, *, attention: bool) -> Decoded:
+    """The best tokens of int16 ``[n]``, with ``attention`` over the frames that exist if it is wanted and known."""
+    graphs = model.graphs
+    if len(audio) < SHORTEST_SPEECH or not isinstance(graphs, RebuiltGraphs):
+        return _recognise(model, [audio], [()])[0]
+    limit = token_limit(audio)
+    encoding = graphs.hear(as_floats(audio))
+    reader = graphs.begin_beam(encoding, width=beam, capacity=limit + 1, attention=attention)
+    decoded = search(reader, width=beam, limit=limit)
+    if decoded.attention is None:
+        return decoded
+    return replace(decoded, attention=decoded.attention[:, : encoding.frames])
+
+
+def _words(vocabulary: Vocabulary, decoded: Decoded, audio: Samples) -> tuple[Word, ...]:
+    """The words of ``decoded``, each as sure as its least sure token, punctuation left out; none without attention."""
+    if decoded.attention is None:
+        return ()
+    words = vocabulary.words(decoded.tokens)
+    spans = word_spans(decoded.attention, [(word.start, word.end) for word in words], audio)
+    return tuple(
+        Word(word.text, start, end, _confidence(vocabulary, decoded, word))
+        for word, (start, end) in zip(words, spans, strict=True)
+    )
+
+
+def _confidence(vocabulary: Vocabulary, decoded: Decoded, word: WordTokens) -> float:
+    tokens = range(word.start, word.end)
+    spoken = [place for place in tokens if vocabulary.is_spoken(decoded.tokens[place])]
+    return math.exp(min(decoded.log_probabilities[place] for place in spoken or tokens))

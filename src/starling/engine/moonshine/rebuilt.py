@@ -28,7 +28,6 @@ _LAYERS = 6
 _CROSS = [f"cross_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
 _PAST = [f"past_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
 _PRESENT = [f"present_{part}.{layer}" for layer in range(_LAYERS) for part in ("key", "value")]
-_ONE = np.ones(1, np.int64)
 _MASKED = np.float32(-1e9)
 _FRAMES = 64
 _BATCH = 4
@@ -70,7 +69,15 @@ class RebuiltGraphs:
 
         ``attention``: whether answers say where the decoder looked.
         """
-        return Transcription(self._decoder, encodings, capacity=capacity, attention=attention, steady=self._steady)
+        asked = len(encodings)
+        if self._steady and asked == 1:
+            encodings = [*encodings, *encodings]
+        least = 2 if self._steady else 1
+        return Transcription(self._decoder, encodings, asked, capacity=capacity, least=least, attention=attention)
+
+    def begin_beam(self, encoding: Encoding, *, width: int, capacity: int, attention: bool = False) -> Transcription:
+        """Start to write down one utterance in one row, of which ``select`` may make up to ``width``."""
+        return Transcription(self._decoder, [encoding], width, capacity=capacity, least=1, attention=attention)
 
 
 class Transcription:
@@ -80,29 +87,42 @@ class Transcription:
     """
 
     def __init__(
-        self, session: InferenceSession, encodings: Sequence[Encoding], *, capacity: int, attention: bool, steady: bool
+        self,
+        session: InferenceSession,
+        encodings: Sequence[Encoding],
+        asked: int,
+        *,
+        capacity: int,
+        least: int,
+        attention: bool,
     ) -> None:
+        """``asked``: the rows that the caller knows of, at most; ``least``: tokens in the first pass, at least."""
         self._session = session
-        self._asked = len(encodings)
-        if steady and len(encodings) == 1:
-            encodings = [*encodings, *encodings]
+        self._asked = asked
         self._attention = attention
-        self._least = 2 if steady else 1
-        self._rows = len(encodings)
-        self._lengths = np.zeros(self._rows, np.int32)
-        self._past = np.empty((2 * _LAYERS, self._rows, HEADS, max(capacity, self._least), HEAD_ROOM), np.float32)
+        self._least = least
+        self._lengths = np.zeros(len(encodings), np.int32)
+        room = (2 * _LAYERS, max(asked, len(encodings)), HEADS, max(capacity, least), HEAD_ROOM)
+        self._past = np.empty(room, np.float32)
         self._cross, self._mask = _packed(encodings)
-        self._shape = (0, 0)
+        self._shape = (0, 0, 0)
 
-    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
-        """Read the next tokens of each row in one pass. Several tokens to a row, or unequally many, only in the first."""
+    @property
+    def _rows(self) -> int:
+        return len(self._lengths)
+
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
+        """Read the next tokens of each row in one pass, and say the best ``choices`` after each.
+
+        Several tokens to a row, or unequally many, only in the first pass.
+        """
         first = not self._lengths.any()
         width = max(map(len, rows))
         if first:
             width = max(width, self._least)
         if self._rows > len(rows):
             rows = [*rows, *rows]
-        self._bind(width)
+        self._bind(width, choices)
         self._tokens[:] = END
         for number, row in enumerate(rows):
             self._tokens[number, : len(row)] = row
@@ -113,7 +133,8 @@ class Transcription:
         self._session.run_with_iobinding(self._binding)  # type: ignore[no-untyped-call]
         best, log_probabilities, *attention = self._answers
         asked = slice(self._asked)
-        return Choices(best[asked], log_probabilities[asked], attention[0][asked] if attention else None)
+        looked = attention[0].reshape(self._rows, width, -1)[asked] if attention else None
+        return Choices(best[asked], log_probabilities[asked], looked)
 
     def rewind(self, row: int, length: int) -> None:
         """Forget all but the first ``length`` tokens of ``row``."""
@@ -121,11 +142,19 @@ class Transcription:
         if self._rows > self._asked:
             self._lengths[self._asked :] = length
 
-    def _bind(self, width: int) -> None:
+    def select(self, rows: Sequence[int]) -> None:
+        """Go on with these rows, in this order; a row may be there several times."""
+        moved = [place for place, row in enumerate(rows) if place != row]
+        if moved:
+            written = int(self._lengths[0])
+            self._past[:, moved, :, :written] = self._past[:, [rows[place] for place in moved], :, :written]
+        self._lengths = self._lengths[list(rows)]
+
+    def _bind(self, width: int, choices: int) -> None:
         """Make and bind the arrays of passes of ``width`` tokens."""
-        if self._shape == (self._rows, width):
+        if self._shape == (self._rows, width, choices):
             return
-        self._shape = (self._rows, width)
+        self._shape = (self._rows, width, choices)
         binding: Any = self._session.io_binding()
         self._tokens = np.empty((self._rows, width), np.int64)
         self._last = np.empty(self._rows, np.int32)
@@ -134,20 +163,21 @@ class Transcription:
             "tokens": self._tokens,
             "last": self._last,
             "longest": self._longest,
-            "choices": _ONE,
+            "choices": np.array([choices]),
             "cross_mask": self._mask,
         }
         inputs |= dict(zip(_CROSS, self._cross, strict=True))
         for name, array in inputs.items():
             binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
-        for past, present, array in zip(_PAST, _PRESENT, self._past, strict=True):
+        for past, present, array in zip(_PAST, _PRESENT, self._past[:, : self._rows], strict=True):
             buffer = OrtValue.ortvalue_from_numpy(array)
             binding.bind_ortvalue_input(past, buffer)
             binding.bind_ortvalue_output(present, buffer)
-        answer = (self._rows, width, 1)
+        answer = (self._rows, width, choices)
         outputs: dict[str, NDArray[Any]] = {"best": np.empty(answer, np.int64), "log_probability": np.empty(answer, np.float32)}
         if self._attention:
-            outputs["attention"] = np.empty((self._rows, width, self._mask.shape[-1]), np.float32)
+            utterances, *_, frames = self._mask.shape
+            outputs["attention"] = np.empty((utterances, self._rows // utterances * width, frames), np.float32)
         for name, array in outputs.items():
             binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
         self._binding, self._answers, self._inputs = binding, list(outputs.values()), inputs

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from starling.core.errors import ModelUnavailable
 
@@ -47,6 +49,29 @@ class Vocabulary:
         A character of which only some bytes are there, as when a decode was cut off at its limit, is left out.
         """
         return b"".join(self._pieces[token] for token in tokens).replace(_SPACE, b" ").decode("utf-8", "ignore").strip()
+
+    def words(self, tokens: Sequence[int]) -> list[WordTokens]:
+        """The words of ``text(tokens)``: what stands between spaces."""
+        starts = [place for place, token in enumerate(tokens) if place == 0 or self._pieces[token].startswith(_SPACE)]
+        words = []
+        for start, end in itertools.pairwise([*starts, len(tokens)]):
+            text = self.text(tokens[start:end])
+            if text:
+                words.append(WordTokens(text, start, end))
+        return words
+
+    def is_spoken(self, token: int) -> bool:
+        """Whether ``token`` has a letter or digit, and is not just punctuation or space."""
+        return any(character.isalnum() for character in self._pieces[token].decode("utf-8", "ignore"))
+
+
+@dataclass(frozen=True, slots=True)
+class WordTokens:
+    """A word, and its tokens: those from ``start`` to before ``end``."""
+
+    text: str
+    start: int
+    end: int
 
 
 def _is_special(piece: bytes) -> bool:

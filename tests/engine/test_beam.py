@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from starling.engine.moonshine.beam import search
+from starling.engine.moonshine.decoding import Choices, Decoded
+from starling.engine.moonshine.tokens import BEGIN, END
+
+VOCABULARY = 5
+
+
+class HashedBeam:
+    """Rows whose next token depends on all that they have read. ``rows``: how many there were in each pass."""
+
+    def __init__(self, seed: int, *, sharpness: float = 2.0) -> None:
+        self.seed = seed
+        self.sharpness = sharpness
+        self.history: list[list[int]] = [[]]
+        self.rows: list[int] = []
+
+    def log_probabilities(self, history: Sequence[int]) -> NDArray[np.float32]:
+        logits = self.sharpness * np.random.default_rng([self.seed, *history]).normal(size=VOCABULARY)
+        logits[BEGIN] = -30.0
+        return np.array(logits - np.log(np.exp(logits).sum()), np.float32)
+
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
+        assert len(rows) == len(self.history)
+        self.rows.append(len(rows))
+        for history, row in zip(self.history, rows, strict=True):
+            history.extend(row)
+        all_rows = np.stack([self.log_probabilities(history) for history in self.history])[:, np.newaxis]
+        best = np.argsort(-all_rows, axis=-1, kind="stable")[:, :, :choices]
+        return Choices(best, np.take_along_axis(all_rows, best, axis=-1), all_rows)
+
+    def select(self, rows: Sequence[int]) -> None:
+        self.history = [list(self.history[row]) for row in rows]
+
+    def mean(self, tokens: Sequence[int], limit: int) -> float:
+        """What a whole text is worth."""
+        texts = [*tokens, END] if len(tokens) < limit else tokens
+        return sum(float(self.log_probabilities([BEGIN, *tokens[:place]])[token]) for place, token in enumerate(texts)) / len(
+            texts
+        )
+
+
+def every_text(limit: int) -> Iterator[tuple[int, ...]]:
+    others = [token for token in range(VOCABULARY) if token not in {BEGIN, END}]
+    for length in range(limit + 1):
+        yield from itertools.product(others, repeat=length)
+
+
+@given(seed=st.integers(0, 500), limit=st.integers(1, 6))
+def test_a_beam_of_one_takes_the_most_likely_token_again_and_again(seed: int, limit: int) -> None:
+    reader = HashedBeam(seed)
+    decoded = search(reader, width=1, limit=limit)
+    greedy: list[int] = []
+    while len(greedy) < limit:
+        token = int(reader.log_probabilities([BEGIN, *greedy]).argmax())
+        if token == END:
+            break
+        greedy.append(token)
+    assert decoded.tokens == tuple(greedy)
+
+
+@given(seed=st.integers(0, 500), limit=st.integers(1, 6), width=st.integers(1, 5))
+def test_tokens_come_with_their_own_numbers(seed: int, limit: int, width: int) -> None:
+    reader = HashedBeam(seed)
+    decoded = search(reader, width=width, limit=limit)
+    assert len(decoded.tokens) == len(decoded.log_probabilities) <= limit
+    assert END not in decoded.tokens
+    assert decoded.attention is not None
+    assert len(decoded.attention) == min(limit, len(decoded.tokens) + 1)
+    for place, row in enumerate(decoded.attention):
+        assert np.array_equal(row, reader.log_probabilities([BEGIN, *decoded.tokens[:place]]))
+        if place < len(decoded.tokens):
+            assert decoded.log_probabilities[place] == row[decoded.tokens[place]]
+
+
+def test_a_wide_beam_nearly_always_finds_the_best_text() -> None:
+    limit, found = 3, 0
+    for seed in range(50):
+        reader = HashedBeam(seed)
+        best = max(every_text(limit), key=lambda text: reader.mean(text, limit))
+        found += search(reader, width=8, limit=limit).tokens == best
+    assert found >= 40
+
+
+def test_a_beam_finds_better_texts_than_greed() -> None:
+    def worth(width: int) -> float:
+        readers = [HashedBeam(seed) for seed in range(100)]
+        return float(np.mean([reader.mean(search(reader, width=width, limit=6).tokens, 6) for reader in readers]))
+
+    assert worth(1) < worth(4)
+
+
+@given(seed=st.integers(0, 500), width=st.integers(1, 5))
+def test_there_are_never_more_rows_than_the_beam_is_wide(seed: int, width: int) -> None:
+    reader = HashedBeam(seed)
+    search(reader, width=width, limit=6)
+    assert max(reader.rows) <= width
+    assert len(reader.rows) <= 6
+
+
+def test_hypotheses_without_hope_are_given_up() -> None:
+    reader = HashedBeam(3, sharpness=20.0)
+    search(reader, width=4, limit=6)
+    assert reader.rows[-1] < 4
+
+
+class Sure(HashedBeam):
+    """Wants to stop at once, and is sure of it."""
+
+    def log_probabilities(self, history: Sequence[int]) -> NDArray[np.float32]:
+        return np.where(np.arange(VOCABULARY) == END, -1e-6, -20.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_nothing_said_is_no_tokens(width: int) -> None:
+    reader = Sure(0)
+    assert search(reader, width=width, limit=6) == Decoded((), ())
+    assert reader.rows == [1]
