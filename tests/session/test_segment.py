@@ -63,8 +63,14 @@ def test_a_partial_that_says_nothing_new_is_no_revision() -> None:
     told = [partial for partial in said if partial is not None]
     assert said[0] is None
     assert [partial.revision for partial in told] == list(range(1, len(told) + 1))
-    assert [partial.text for partial in told if not partial.stable_text] == ["a"]
+    assert told[0].text == "a"
     assert len({(partial.text, partial.stable_text) for partial in told}) == len(told) < len(said)
+
+
+def test_a_partial_ends_no_sentence() -> None:
+    segment = a_segment()
+    told = [segment.partial(Hypothesis(text=text, end=9)) for text in ("it was the best.", "it was the best, no?")]
+    assert [partial.text for partial in told if partial is not None] == ["it was the best", "it was the best, no?"]
 
 
 def test_a_final_is_stable_as_a_whole_and_the_last_revision() -> None:

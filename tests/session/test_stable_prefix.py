@@ -26,6 +26,12 @@ def test_agreement_of_two(texts: list[str], stable: list[str]) -> None:
     assert [prefix.update(text) for text in texts] == stable
 
 
+def test_case_and_punctuation_do_not_count() -> None:
+    prefix = StablePrefix(agreement=2, hold_back=1)
+    assert prefix.update("It was. it") == ""
+    assert prefix.update("it was, It was") == "it was, It"
+
+
 def test_agreement_of_three_waits_for_three() -> None:
     prefix = StablePrefix(agreement=3, hold_back=0)
     assert [prefix.update(text) for text in ["a b", "a b", "a b", "a c", "a c", "a c"]] == ["", "", "a b", "a", "a", "a c"]

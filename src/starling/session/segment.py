@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 
 from starling.core.audio import samples
@@ -60,8 +61,12 @@ class Segment:
         self._stable = StablePrefix()
 
     def partial(self, hypothesis: Hypothesis) -> Transcript | None:
-        """The next revision, or None where it would say what the last one said."""
+        """The next revision, or None where it would say what the last one said.
+
+        Whoever still speaks has not ended a sentence: an engine that hears a recording end there puts a full stop, which goes.
+        """
         self._advance(SegmentEvent.PARTIAL)
+        hypothesis = replace(hypothesis, text=hypothesis.text.rstrip(".,"))
         said = (hypothesis.text, self._stable.update(hypothesis.text))
         if said == self._partial:
             return None
