@@ -211,6 +211,14 @@ def test_words_are_found_where_they_were_laid(timing: MoonshineEngine) -> None:
     assert np.percentile(errors, 90) <= 0.200 * SAMPLE_RATE
 
 
+def test_a_word_cut_out_tightly_is_understood_and_found(timing: MoonshineEngine) -> None:
+    start, end = SAYINGS[2]
+    hypothesis = final_with_words(timing, recording("endgame_nagg_nell")[start:end])
+    assert words(hypothesis.text) == "not now"
+    first, last = hypothesis.words
+    assert (first.start < 2_000, last.end > end - start - 2_000, first.end <= last.start) == (True, True, True)
+
+
 def test_a_partial_has_no_words(timing: MoonshineEngine) -> None:
     stream = timing.create_stream(StreamOptions(words=True))
     stream.accept_waveform(recording("beckett")[:48_000])

@@ -17,7 +17,7 @@ from starling.core.transcript import Hypothesis, Word
 from starling.engine.moonshine.alignment import word_spans
 from starling.engine.moonshine.beam import search
 from starling.engine.moonshine.decoding import Decoded, decode, without_loop
-from starling.engine.moonshine.graphs import as_floats, token_limit
+from starling.engine.moonshine.graphs import FRAME, as_floats, token_limit
 from starling.engine.moonshine.model import Model, Provenance, Source, load_model
 from starling.engine.moonshine.options import MoonshineOptions
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
@@ -27,6 +27,12 @@ from starling.engine.stream import Snapshot, UtteranceStream
 
 SHORTEST_SPEECH = samples(0.2)
 """Shorter utterances have no text: of speech, noise and silence alike the model makes a filler such as "You" there."""
+
+ALONE = samples(1.0)
+"""Finals shorter than this get silence around them: of a word cut out tightly the model says a part, or says it twice."""
+
+MARGIN = 13
+"""How much silence before and after, in frames (0.31 s)."""
 
 LANGUAGES = ("en",)
 MAX_UTTERANCE = 30 * SAMPLE_RATE
@@ -182,17 +188,20 @@ def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequenc
 
 
 def _search(model: Model, audio: Samples, beam: int, *, attention: bool) -> Decoded:
-    """The best tokens of int16 ``[n]``, with ``attention`` over the frames that exist if it is wanted and known."""
-    graphs = model.graphs
-    if len(audio) < SHORTEST_SPEECH or not isinstance(graphs, RebuiltGraphs):
-        return _recognise(model, [audio], [()])[0]
+    """The best tokens of int16 ``[n]``, with ``attention`` over its frames if that is wanted and known."""
+    if len(audio) < SHORTEST_SPEECH:
+        return _SILENT
+    margin = MARGIN if len(audio) < ALONE else 0
     limit = token_limit(audio)
-    encoding = graphs.hear(as_floats(audio))
-    reader = graphs.begin_beam(encoding, width=beam, capacity=limit + 1, attention=attention)
+    encoding = model.graphs.hear(as_floats(np.pad(audio, margin * FRAME)))
+    if not isinstance(model.graphs, RebuiltGraphs):
+        (decoded,) = decode(model.graphs.begin([encoding], capacity=limit + 1), limits=[limit], drafts=[()])
+        return decoded
+    reader = model.graphs.begin_beam(encoding, width=beam, capacity=limit + 1, attention=attention)
     decoded = search(reader, width=beam, limit=limit)
     if decoded.attention is None:
         return decoded
-    return replace(decoded, attention=decoded.attention[:, : encoding.frames])
+    return replace(decoded, attention=decoded.attention[:, margin : encoding.frames - margin])
 
 
 def _words(vocabulary: Vocabulary, decoded: Decoded, audio: Samples) -> tuple[Word, ...]:
