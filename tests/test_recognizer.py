@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scripted_session import CONFIG, conversation
 from starling.core.audio import Samples, samples
-from starling.core.errors import IllegalTransition, UnsupportedAudio
+from starling.core.errors import IllegalTransition, InvalidOption, UnsupportedAudio
 from starling.core.transcript import SegmentFailed, SessionDone, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, scripted_text
 from starling.recognizer import Recognizer
@@ -87,3 +87,8 @@ def test_after_its_end_a_stream_takes_no_more() -> None:
         stream.accept_waveform(SOUND)
     with pytest.raises(IllegalTransition):
         stream.input_finished()
+
+
+def test_a_language_the_engine_does_not_speak_is_refused_before_anything_is_heard() -> None:
+    with a_recognizer() as recognizer, pytest.raises(InvalidOption, match="language must be one of en, got 'de'"):
+        recognizer.create_stream(CONFIG.updated(language="de"))

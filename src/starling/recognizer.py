@@ -58,8 +58,9 @@ class Recognizer:
         self._segmentation.check_fits(self._engine.capabilities)
 
     def create_stream(self, config: SessionConfig | None = None) -> RecognizerStream:
-        """A new session."""
-        return RecognizerStream(self._engine, self._vad, config or SessionConfig(), self._segmentation, self._gate)
+        """A new session. Raises InvalidOption for a language the engine does not speak."""
+        config = self._engine.capabilities.serve(config or SessionConfig())
+        return RecognizerStream(self._engine, self._vad, config, self._segmentation, self._gate)
 
     def transcribe(self, blocks: Samples | Iterable[Samples], config: SessionConfig | None = None) -> Iterator[Transcript]:
         """The finals of a recording, as they become known. ``blocks``: int16 ``[n]``, 16 kHz mono, whole or in blocks."""
@@ -107,8 +108,8 @@ class RecognizerStream:
         return self._take(self._input.finalize())
 
     def configure(self, config: SessionConfig) -> list[SessionEvent]:
-        """Options from the next segment on."""
-        return self._take(self._input.configure(config))
+        """Options from the next segment on. Raises InvalidOption for a language the engine does not speak."""
+        return self._take(self._input.configure(self._engine.capabilities.serve(config)))
 
     def input_finished(self) -> list[SessionEvent]:
         """No more audio comes; the last event is SessionDone. Raises IllegalTransition when called again."""

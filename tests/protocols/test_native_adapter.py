@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,6 +11,7 @@ from protocols.native_strategies import client_messages
 from starling.core.audio import AudioFormat, Encoding
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import ClientError, EngineFailed, InvalidMessage, InvalidOption, Overloaded, ShuttingDown
+from starling.core.ports import Capabilities
 from starling.core.transcript import (
     SegmentFailed,
     SessionDone,
@@ -23,7 +25,10 @@ from starling.protocols.native.adapter import TRANSITIONS, Input, NativeAdapter,
 from starling.protocols.native.messages import decode_server, encode
 from starling.protocols.verbs import Configure, End, Feed, Finalize, Frame, KeepAlive, Offer, Open, OpenRequest
 
-OFFER = Offer(model="scripted", languages=("en", "pt-BR"), defaults=SessionConfig(partial_interval=0.4))
+CAPABILITIES = Capabilities(
+    model="scripted", model_version="1", languages=("en", "pt-BR"), word_times=True, confidence=True, max_utterance=480_000
+)
+OFFER = Offer(capabilities=CAPABILITIES, defaults=SessionConfig(partial_interval=0.4))
 
 FRAMES: dict[Input, Frame] = {
     Input.START: '{"type":"start"}',
@@ -266,3 +271,12 @@ def test_errors_carry_their_kind() -> None:
     assert adapter.state is State.STREAMING
     over = said(adapter.event(SessionFailed("s", "of another version", "gone")))
     assert (over["retryable"], adapter.state) == (False, State.DONE)
+
+
+def test_words_are_promised_only_by_an_engine_that_has_them() -> None:
+    wordless = NativeAdapter(Offer(capabilities=replace(CAPABILITIES, word_times=False)))
+    [opening] = wordless.receive('{"type":"start","words":true}')
+    assert isinstance(opening, Open)
+    assert not opening.request.config.words
+    [ready] = wordless.opened("s", "t")
+    assert '"words":false' in str(ready)

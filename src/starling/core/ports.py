@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starling.core.audio import Frames, Samples
-from starling.core.config import VadMode
+from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import EngineFailed
+from starling.core.languages import match_language
 from starling.core.records import Checkpoint, Record
 from starling.core.transcript import Hypothesis, SessionEvent
 
@@ -39,6 +40,13 @@ class Capabilities:
     confidence: bool
     max_utterance: int
     batch_size: int = 1
+
+    def serve(self, config: SessionConfig) -> SessionConfig:
+        """``config`` as this engine can serve it: the nearest language it speaks, words only where it has their times.
+
+        Raises InvalidOption for a language it does not speak.
+        """
+        return config.updated(language=match_language(config.language, self.languages), words=config.words and self.word_times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

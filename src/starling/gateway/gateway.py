@@ -43,7 +43,7 @@ class Gateway:
         self.health = health
         self.guard = Guard(options)
         self._admission = Admission(options, health, ports.metrics)
-        self._offer = Offer(model=capabilities.model, languages=capabilities.languages, defaults=options.defaults)
+        self._offer = Offer(capabilities=capabilities, defaults=options.defaults)
         match_language(options.defaults.language, capabilities.languages)
         self._sessions: set[StreamSession] = set()
         self._left = asyncio.Event()

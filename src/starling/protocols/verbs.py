@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 from starling.core.audio import AudioFormat
 from starling.core.config import SessionConfig
 from starling.core.errors import StarlingError
+from starling.core.ports import Capabilities
 from starling.core.transcript import SessionEvent
 
 Frame: TypeAlias = str | bytes
@@ -69,10 +70,9 @@ Verb: TypeAlias = Open | Feed | Finalize | Configure | KeepAlive | End
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a server tells its adapters about itself. ``languages``: BCP 47 tags. ``defaults``: options a client did not give."""
+    """What a server tells its adapters about itself: what its engine can do, and the options a client gets that asks for none."""
 
-    model: str
-    languages: tuple[str, ...]
+    capabilities: Capabilities
     defaults: SessionConfig = field(default_factory=SessionConfig)
 
 

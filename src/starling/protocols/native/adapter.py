@@ -8,7 +8,6 @@ from typing import Final, assert_never
 
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidMessage, StarlingError
-from starling.core.languages import match_language
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
 from starling.protocols import verbs
 from starling.protocols.native import messages as wire
@@ -111,11 +110,10 @@ class NativeAdapter:
         return verbs.Open(self._request)
 
     def _configured(self, message: wire.OptionFrame | wire.SetLangs) -> SessionConfig:
-        config = self._config.updated(**changes(message))
-        return config.updated(language=match_language(config.language, self._offer.languages))
+        return self._offer.capabilities.serve(self._config.updated(**changes(message)))
 
     def opened(self, session_id: str, trace_id: str) -> Sequence[Frame]:
-        return self._presenter.ready(self._request, self._offer.model, session_id=session_id, trace_id=trace_id)
+        return self._presenter.ready(self._request, self._offer.capabilities.model, session_id=session_id, trace_id=trace_id)
 
     def event(self, event: SessionEvent) -> Sequence[Frame]:
         if isinstance(event, SessionDone | SessionFailed):
