@@ -21,7 +21,8 @@ from starling.core.audio import samples
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
 from starling.core.ports import Clock, Engine
-from starling.engine.moonshine import MoonshineEngine, load_model
+from starling.engine.moonshine import MoonshineEngine
+from starling.engine.moonshine.options import MoonshineOptions, Precision
 from starling.engine.scripted import ScriptedEngine
 from starling.gateway.gateway import Gateway
 from starling.gateway.options import GatewayOptions
@@ -80,7 +81,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
     max_lead = _max_lead(settings, segmentation)
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
         decode, listen = _on(decode_thread), _on(listen_thread)
-        engine, vad = await decode(lambda: _engine(settings.engine.name)), await listen(Detector)
+        engine, vad = await decode(lambda: _engine(settings)), await listen(Detector)
         metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
         audio_log = MemoryAudioLog(max_lead=max_lead)
         results = MemoryResultBus()
@@ -158,10 +159,16 @@ def _batching(settings: Settings, engine: Engine) -> BatchOptions:
     return replace(chosen, max_batch=min(chosen.max_batch, engine.capabilities.batch_size))
 
 
-def _engine(name: EngineName) -> Engine:
-    match name:
+def _engine(settings: Settings) -> Engine:
+    match settings.engine.name:
         case EngineName.MOONSHINE_TINY_EN:
-            return MoonshineEngine(load_model())
+            engine = MoonshineEngine.load(
+                MoonshineOptions(precision=Precision(settings.engine.precision), beam=settings.engine.beam)
+            )
+            log.info("model loaded", graphs=engine.provenance.source, precision=engine.provenance.precision)
+            if engine.provenance.reason:
+                log.warning("model serves otherwise than asked", reason=engine.provenance.reason)
+            return engine
         case EngineName.SCRIPTED:
             return ScriptedEngine()
 

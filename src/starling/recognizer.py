@@ -27,7 +27,7 @@ from starling.core.errors import UnsupportedAudio
 from starling.core.ports import Engine, EngineStream, Vad, VadStream
 from starling.core.records import Checkpoint, Opened, Record
 from starling.core.transcript import SessionEvent, Transcript
-from starling.engine.moonshine import MoonshineEngine, load_model
+from starling.engine.moonshine import MoonshineEngine
 from starling.session.commands import Begin, Command, DecodeFinal, DecodePartial, Deliver, Feed, Listen
 from starling.session.machine import Session
 from starling.session.options import SegmentationOptions
@@ -51,7 +51,7 @@ class Recognizer:
         segmentation: SegmentationOptions | None = None,
         gate: GateOptions | None = None,
     ) -> None:
-        self._engine = engine or MoonshineEngine(load_model())
+        self._engine = engine or MoonshineEngine.load()
         self._vad = vad or Detector()
         self._segmentation = segmentation or SegmentationOptions()
         self._gate = gate or GateOptions()

@@ -21,6 +21,13 @@ class EngineName(StrEnum):
     SCRIPTED = "scripted"
 
 
+class Precision(StrEnum):
+    """In which numbers the embedded model computes."""
+
+    INT8 = "int8"
+    EXACT = "exact"
+
+
 def setting(
     default: Any, purpose: str, *, unit: str = "", low: float | None = None, high: float | None = None, secret: bool = False
 ) -> Any:
@@ -137,6 +144,12 @@ class Engine(Group):
 
     name: EngineName = setting(
         EngineName.MOONSHINE_TINY_EN, "`scripted` hears nothing and says made-up words: for tests and load"
+    )
+    precision: Precision = setting(
+        Precision.INT8, "`exact` computes in 32-bit floats: about three times the work, the same text on every machine"
+    )
+    beam: int = setting(
+        4, "hypotheses that a final follows side by side; 1 is quickest and less accurate", unit="hypotheses", low=1, high=8
     )
 
 
