@@ -27,7 +27,8 @@ log = get_logger("starling.tests")
 def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, hooks = list(root.handlers), (sys.excepthook, threading.excepthook)
-    levels = {name: logging.getLogger(name).level for name in ("", "starling", "uvicorn.access")}
+    levels = {name: logging.getLogger(name).level for name in ("", "starling", "uvicorn.access", "uvicorn.error")}
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # a server in this process may have raised it
     yield
     root.handlers[:] = handlers
     sys.excepthook, threading.excepthook = hooks
