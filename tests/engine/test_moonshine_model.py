@@ -11,7 +11,17 @@ import pytest
 
 from recordings import recording, recording_path
 from starling.core.audio import Samples
-from starling.engine.moonshine import Model, Precision, Provenance, Source, agreement, load_model, model
+from starling.engine.moonshine import (
+    Model,
+    MoonshineEngine,
+    MoonshineOptions,
+    Precision,
+    Provenance,
+    Source,
+    agreement,
+    load_model,
+    model,
+)
 from starling.engine.moonshine.agreement import Agreement, compare
 from starling.engine.moonshine.graphs import Encoding, as_floats
 from starling.engine.moonshine.recordings import speech
@@ -46,6 +56,16 @@ def few_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_built_once_is_not_built_again(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "_build", None)
     assert load_model(cache=kept).provenance == Provenance(Source.CACHED, Precision.INT8)
+
+
+def test_an_engine_is_loaded_from_the_cache_of_the_user(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = only_file(kept)
+    (kept / "starling").mkdir()
+    path.rename(kept / "starling" / path.name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
+    engine = MoonshineEngine.load(MoonshineOptions(beam=2))
+    assert engine.provenance == Provenance(Source.CACHED, Precision.INT8)
+    assert engine.capabilities.word_times
 
 
 @pytest.mark.parametrize("damage", ["half-written", "changed", "empty", "a folder"])
