@@ -6,7 +6,6 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,20 +20,6 @@ JSON = LogOptions(format=LogFormat.JSON)
 TEXT = LogOptions(format=LogFormat.TEXT)
 
 log = get_logger("starling.tests")
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, hooks = list(root.handlers), (sys.excepthook, threading.excepthook)
-    levels = {name: logging.getLogger(name).level for name in ("", "starling", "uvicorn.access", "uvicorn.error")}
-    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # a server in this process may have raised it
-    yield
-    root.handlers[:] = handlers
-    sys.excepthook, threading.excepthook = hooks
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    logging.captureWarnings(capture=False)
 
 
 def fail(error: Exception) -> None:
