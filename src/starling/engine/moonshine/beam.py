@@ -1,8 +1,8 @@
 """Beam search: following the best few hypotheses side by side instead of the best token at each step.
 
 Hypotheses compare by mean log-probability of their tokens, END included (length normalisation as in Wu et al. 2016,
-arXiv:1609.08144, section 7, with alpha 1 and no constant). Over all sets of real speech it takes the word error rate of greedy
-decoding from 19.5 to 16.0 % with four hypotheses; eight are not better.
+arXiv:1609.08144, section 7, with alpha 1 and no constant). With four hypotheses it took the word error rate over 313 recordings
+from 18.8 to 16.7 %.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def search(reader: BeamReader, *, width: int, limit: int) -> Decoded:
 
     It ends when ``width`` texts are finished that are better than any unfinished one, or when none is left. A hypothesis whose
     mean and sum are both below those of the best finished text is given up: its sum can only fall, so it has a long way to go.
-    Giving up at the sum alone cost 2.7 points of word error rate on letters and addresses (AN4): it prefers short texts.
+    Giving up at the sum alone cost 2.1 points of word error rate on letters and addresses (AN4): it prefers short texts.
     """
     choices = reader.read([(BEGIN,)], choices=CANDIDATES)
     live: list[_Hypothesis | None] = [None]
