@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
@@ -23,19 +22,7 @@ LOGGERS = ("", "starling", "uvicorn.access", "uvicorn.error")
 """Those whose level is set when a server starts."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _logging_as_it_was_before_the_module() -> Iterator[None]:
-    with _logging_as_it_was():
-        yield
-
-
 @pytest.fixture(autouse=True)
-def _logging_as_it_was_before_the_test() -> Iterator[None]:
-    with _logging_as_it_was():
-        yield
-
-
-@contextmanager
 def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, hooks = list(root.handlers), (sys.excepthook, threading.excepthook)

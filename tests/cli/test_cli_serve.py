@@ -49,6 +49,23 @@ def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, 
         assert server.wait(20) == 0
 
 
+def test_a_server_for_everybody_warns_and_names_an_address_to_open(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    @asynccontextmanager
+    async def at_once(settings: Settings) -> AsyncIterator[Running]:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+        yield Running(f"http://{settings.server.host}:9/", "", Metrics(), Health())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("starling.app.running", at_once)
+    assert run(["serve", "--host", "0.0.0.0"]) == ExitCode.OK
+    said = capsys.readouterr()
+    assert said.out == "Starling listens on http://127.0.0.1:9/ (Ctrl-C ends)\n"
+    assert said.err.startswith("starling: warning: there is no authentication: anyone who reaches 0.0.0.0 may use")
+    assert said.err.count("\n") == 1
+
+
 def test_a_second_ctrl_c_does_not_wait_for_the_sessions(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

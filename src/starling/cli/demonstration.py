@@ -13,6 +13,7 @@ from starling.audio import duration
 from starling.cli.exits import ExitCode
 from starling.cli.interrupts import interrupts
 from starling.cli.live import Heard, caption, presenter
+from starling.cli.reach import exposure, to_open
 from starling.cli.recorded import recorded
 from starling.cli.report import complain
 from starling.client.options import Options
@@ -35,9 +36,13 @@ async def demonstrate(*, once: bool, file: Path | None, port: int | None) -> Exi
     with Console(stderr=True).status("Loading the model ...") as status:
         async with running(settings) as server:
             status.stop()
-            _say(f"Starling listens on {server.url}")
+            if warning := exposure(settings.server.host):
+                complain(warning)
+            _say(f"Starling listens on {to_open(server.url)}")
             _say(f"Captioning {recording.name}{f' ({length:.0f} s)' if length else ''} as if it were spoken now:\n")
-            heard = await caption(server.stream_url, recorded(str(recording), speed=1), presenter(as_json=False), Options())
+            heard = await caption(
+                to_open(server.stream_url), recorded(str(recording), speed=1), presenter(as_json=False), Options()
+            )
             _say(f"\n{heard.latency}")
             right = _judge(heard) if file is None and not heard.interrupted else True
             if not once and not heard.interrupted:
@@ -69,7 +74,7 @@ def _judge(heard: Heard) -> bool:
 
 
 async def _serve_on(server: Running) -> None:
-    _say(f"\nThe console is at {server.url}: speak into it, or drop a recording. Ctrl-C ends.")
+    _say(f"\nThe console is at {to_open(server.url)}: speak into it, or drop a recording. Ctrl-C ends.")
     with interrupts() as stop:
         await stop.wait()
 

@@ -42,6 +42,8 @@ def serve(
     from starling.app import running
     from starling.cli.eventloop import run
     from starling.cli.interrupts import interrupts
+    from starling.cli.reach import exposure, to_open
+    from starling.cli.report import complain
     from starling.config.loading import load_settings
 
     loaded = load_settings(
@@ -58,7 +60,9 @@ def serve(
     async def serve_until_interrupted() -> None:
         with interrupts() as stop:
             async with running(loaded.settings) as server:
-                typer.echo(f"Starling listens on {server.url} (Ctrl-C ends)")
+                if warning := exposure(loaded.settings.server.host):
+                    complain(warning)
+                typer.echo(f"Starling listens on {to_open(server.url)} (Ctrl-C ends)")
                 await stop.wait()
 
     run(serve_until_interrupted())
