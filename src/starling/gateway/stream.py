@@ -72,6 +72,7 @@ class StreamSession:
         self._verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
         self._delivered = asyncio.Event()
         self._saying = asyncio.Lock()
+        self._sent = 0  # frames, which an adapter numbers from 0
         self._results: Subscription | None = None
         self._intake: Intake | None = None
 
@@ -210,7 +211,9 @@ class StreamSession:
                 await self._say(partial(self._adapter.error, stopped), "error")
             if isinstance(event, SessionFailed):
                 self._verdict = kind_of(event.code)
-            await self._say(partial(self._adapter.event, event), _label(event))
+            sequence = await self._say(partial(self._adapter.event, event), _label(event))
+            if isinstance(event, Transcript) and event.is_final:
+                log.info("final sent", sequence=sequence, segment=event.segment_id, version=event.revision)
             self._delivered.set()
         self._over = True
 
@@ -220,14 +223,17 @@ class StreamSession:
         with suppress(Gone, SlowConsumer):
             await self._say(partial(self._adapter.error, error), "error")
 
-    async def _say(self, write: Callable[[], Sequence[Frame]], label: str) -> None:
-        """Send what ``write`` gives. The lock keeps frames in the order in which they were numbered."""
+    async def _say(self, write: Callable[[], Sequence[Frame]], label: str) -> int:
+        """Send what ``write`` gives; the number of the last frame sent. The lock keeps frames in the order of their numbers."""
         async with self._saying:
             if self._over:  # nothing follows the last word
-                return
+                return self._sent - 1
             for frame in write():
                 await self._socket.send(frame)
+                self._sent += 1
+            sequence = self._sent - 1
         self._ports.metrics.results_sent.labels(type=label).inc()
+        return sequence
 
     # --- the end ---
 
