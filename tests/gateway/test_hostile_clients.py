@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from gateway.gateway_harness import END, START, Served, hear, run, served, until
 from protocols.native_strategies import client_messages
 from starling.core.records import EndReason
+from starling.gateway import websocket_protocol
 from starling.gateway.options import GatewayOptions
 from starling.gateway.websocket_protocol import SLICE, PoliteWebSocketProtocol
 from starling.protocols.native.messages import decode_server, encode
@@ -369,3 +370,31 @@ def test_a_flood_of_pings_is_worked_through_in_slices(monkeypatch: pytest.Monkey
 
     run(scenario)
     assert max(after - before for before, after in itertools.pairwise(turns)) <= SLICE / len(masked(Opcode.PING, b"")) + 1
+
+
+def test_who_floods_with_pings_waits_between_the_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_protocol, "PING_REST", 3_600.0)
+    pings = 0
+    answer = PoliteWebSocketProtocol.handle_ping
+
+    def count(protocol: PoliteWebSocketProtocol) -> None:
+        nonlocal pings
+        pings += 1
+        answer(protocol)
+
+    monkeypatch.setattr(PoliteWebSocketProtocol, "handle_ping", count)
+
+    async def scenario() -> None:
+        async with served() as it:
+            _, writer = await raw(it)
+            writer.write(masked(Opcode.PING, b"") * 5_000)
+            await writer.drain()
+            async with it.connect() as client:
+                await client.send(START)
+                await hear(client, until="ready")
+                await client.send(END)
+                await hear(client, until="done")
+            assert 0 < pings <= SLICE / len(masked(Opcode.PING, b""))
+            writer.close()
+
+    run(scenario)

@@ -4,8 +4,8 @@
   before the close frame goes out. uvicorn closes at once and, for UTF-8, logs a traceback.
 - A client that does not read cannot keep the connection open, nor make pongs pile up.
 - A handshake that websockets cannot parse is answered. uvicorn leaves such a connection open for ever.
-- A flood of small frames, pings among them, is worked through in slices, and further only once the application has taken the
-  messages before. uvicorn works through all that came at once, while every other connection waits.
+- A flood of small frames is worked through in slices, and further only once the application has taken the messages before; one
+  of pings no faster than ``PING_REST`` lets it. uvicorn works through all that came at once, while every other connection waits.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ LINGER: Final = 5.0
 SLICE: Final = 2_048
 """Bytes of frames worked through in one turn of the loop: even of the smallest frames a few milliseconds' work."""
 
+MANY_PINGS: Final = 16
+PING_REST: Final = 0.1
+"""Seconds after a slice with more pings than anybody needs until the next one."""
+
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -39,6 +43,7 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort_timer: asyncio.TimerHandle | None = None
         self._unread = bytearray()  # came, and was not worked through yet; while there is some, nothing more is read
         self._turn: asyncio.Handle | None = None
+        self._pings = 0  # in the last slice
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._abort_timer is not None:
@@ -66,6 +71,7 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _work(self, size: int) -> None:
         """Parse the next ``size`` bytes, and do what the frames in them ask for."""
+        self._pings = 0
         self.conn.receive_data(self._unread[:size])
         del self._unread[:size]
         self.handle_events()  # frames before a broken one count, which uvicorn forgets
@@ -80,7 +86,7 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             if not self.read_paused:
                 self.read_paused = True
                 self.transport.pause_reading()
-            self._turn = self.loop.call_soon(self._take_turn)
+            self._turn = self.loop.call_later(PING_REST if self._pings > MANY_PINGS else 0, self._take_turn)
         elif self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -90,6 +96,7 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
+        self._pings += 1
         if self.writable.is_set():
             super().handle_ping()
         else:  # one pong may answer several pings (RFC 6455 section 5.5.3)
