@@ -176,7 +176,7 @@ def test_what_kubernetes_adds_is_not_ours(tmp_path: Path) -> None:
         load_settings(environ={"STARLING_SERVER_PORT": "80"}, directory=tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"#" * 2_000_000])
 def test_a_file_that_is_not_toml(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "starling.toml").write_bytes(content)
     with pytest.raises(InvalidOption, match=r"expected TOML in .*starling\.toml"):

@@ -17,6 +17,9 @@ from dotenv import dotenv_values
 from starling.config.tree import PREFIX
 from starling.core.errors import InvalidOption
 
+MAX_FILE: Final = 1 << 20
+"""Bytes of a settings file at most: what is longer, or has no end, is something else."""
+
 FILE: Final = "starling.toml"
 """The settings file that is read from the working directory if it is there."""
 
@@ -85,12 +88,20 @@ def _named_file(environ: Mapping[str, str], dotenv: Mapping[str, str], directory
 
 def _toml(path: Path) -> Layer:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(_bounded(path).decode())
     except OSError as error:
         raise InvalidOption(f"expected a settings file at {path}, got: {error.strerror}; name another with --config") from error
     except ValueError as error:  # of the TOML, or of the UTF-8
         raise InvalidOption(f"expected TOML in {path}, got something else: {error}") from error
     return _flat(content, "", Source("file", str(path)))
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        text = file.read(MAX_FILE + 1)
+    if len(text) > MAX_FILE:
+        raise ValueError(f"more than {MAX_FILE} bytes")
+    return text
 
 
 def _flat(table: Mapping[str, Any], prefix: str, source: Source) -> Layer:
