@@ -70,6 +70,7 @@ def test_a_damaged_frame_is_a_client_error_or_another_frame(message: ClientMessa
             InvalidMessage,
             "expected one of start, configure, set_langs, finalize, keepalive, end, got 'strat'",
         ),
+        (json.dumps({"type": "\x1b]0;title\x07\nü"}), InvalidMessage, r"got '\x1b]0;title\x07\nü'"),
         ('{"type":"start","langauge":"en"}', InvalidMessage, "unknown field 'langauge'"),
         ('{"type":"start","audio":{"rate":8000}}', InvalidMessage, "audio: Object contains unknown field 'rate'"),
         ('{"type":"end","language":"en"}', InvalidMessage, "unknown field 'language'"),

@@ -40,4 +40,5 @@ def _bad_choice(path: str, got: str) -> ClientError:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= QUOTE_LIMIT else f"{text[:QUOTE_LIMIT]}..."
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:QUOTE_LIMIT])
+    return shown if len(text) <= QUOTE_LIMIT else f"{shown}..."
