@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
@@ -11,15 +12,23 @@ from starling.core.errors import ClientError, InvalidMessage, InvalidOption, Uns
 from starling.protocols.native.messages import (
     ClientMessage,
     Configure,
+    Result,
     ServerMessage,
     SetLangs,
     Start,
+    Word,
     decode_client,
     decode_server,
     encode,
     wire_seconds,
 )
 from starling.protocols.native.refusal import MESSAGE_TYPES, QUOTE_LIMIT
+
+
+RESULT: Any = {
+    **{"sequence": 0, "session_id": "s", "segment_id": 0, "version": 0, "result_type": "final", "is_final": True, "text": "a"},
+    **{"stable_text": "a", "start": 0.0, "end": 1.0, "language": None, "trace_id": "t"},
+}
 
 
 @given(client_messages)
@@ -133,6 +142,14 @@ def test_frames_are_values() -> None:
     with pytest.raises(AttributeError):
         Start().language = "de"  # type: ignore[misc]  # frozen: that is the test
     assert msgspec.structs.replace(Start(), language="de") == Start(language="de")
+
+
+@given(st.floats(0, 1))
+def test_confidences_travel_to_four_digits(confidence: float) -> None:
+    sent = json.loads(
+        encode(Result(**RESULT, confidence=confidence, words=(Word(text="a", start=0, end=1, confidence=confidence),)))
+    )
+    assert sent["confidence"] == sent["words"][0]["confidence"] == round(confidence, 4)
 
 
 @given(st.floats(0, 1e6))

@@ -2,7 +2,7 @@
 
 Client frames are strict: an unknown type, an unknown field or a value out of range is refused, so that a typo is never swallowed.
 Server frames are read leniently, so that an old client understands a newer server. Positions and durations are seconds, to the
-millisecond; names that end in ``_ms`` are whole milliseconds.
+millisecond; names that end in ``_ms`` are whole milliseconds. Confidences have four digits, which frames see to themselves.
 """
 
 from __future__ import annotations
@@ -153,12 +153,15 @@ class SpeechEnded(ServerFrame, frozen=True, kw_only=True, tag="speech_ended"):
 
 
 class Word(Struct, frozen=True, kw_only=True):
-    """One word of a result. ``confidence`` is 0 to 1, or null."""
+    """One word of a result. ``confidence`` is 0 to 1, to four digits, or null."""
 
     text: str
     start: float
     end: float
     confidence: float | None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "confidence", wire_confidence(self.confidence))
 
 
 class Result(ServerFrame, frozen=True, kw_only=True, tag="result"):
@@ -177,6 +180,9 @@ class Result(ServerFrame, frozen=True, kw_only=True, tag="result"):
     language: str | None
     trace_id: str
     words: tuple[Word, ...] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "confidence", wire_confidence(self.confidence))
 
 
 class Error(ServerFrame, frozen=True, kw_only=True, tag="error"):
@@ -237,6 +243,11 @@ def decode_server(text: str) -> ServerMessage:
 def wire_seconds(position: float) -> float:
     """``position`` in seconds as it travels: to the millisecond."""
     return round(position, 3)
+
+
+def wire_confidence(confidence: float | None) -> float | None:
+    """``confidence`` (0 to 1, or None) as it travels: to four digits."""
+    return None if confidence is None else round(confidence, 4)
 
 
 def _check_language(name: str, value: str | UnsetType | None) -> None:
