@@ -176,6 +176,11 @@ def test_what_kubernetes_adds_is_not_ours(tmp_path: Path) -> None:
         load_settings(environ={"STARLING_SERVER_PORT": "80"}, directory=tmp_path)
 
 
+def test_a_forgotten_group_is_found_by_the_name_of_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="^port: no such setting; did you mean STARLING_SERVER__PORT"):
+        load_settings(environ={"STARLING_PORT": "80"}, directory=tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"#" * 2_000_000])
 def test_a_file_that_is_not_toml(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "starling.toml").write_bytes(content)

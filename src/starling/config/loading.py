@@ -131,7 +131,8 @@ def _unknown(tree: type[Group], path: str, source: Source) -> str:
     known = leaves(tree)
     group, _, name = path.rpartition(".")
     in_group = get_close_matches(name, list(sections[group].model_fields), n=1) if group in sections else []
-    near = [f"{group}.{in_group[0]}"] if in_group else get_close_matches(path, known, n=1)
+    namesakes = [setting for setting in known if setting.endswith(f".{path}")]  # the group was forgotten
+    near = [f"{group}.{in_group[0]}"] if in_group else namesakes or get_close_matches(path, known, n=1)
     hint = "docs/configuration.md lists them all"
     if near:
         hint = f"did you mean {known[near[0]].variable if source.name.startswith(PREFIX) else near[0]}?"
