@@ -25,6 +25,7 @@ from starling.config.doctor import (
     check_python,
     check_terminal,
     run_checks,
+    verdict,
 )
 from starling.config.machine import Machine
 from starling.config.settings import AudioLog, Server, Settings
@@ -105,7 +106,9 @@ def test_open_files() -> None:
 
 
 def test_clock() -> None:
-    assert check_clock(replace(GOOD, tick=0.0156)).status is Status.WARN
+    assert check_clock(GOOD).detail == "fine enough for latencies, year 2026"
+    coarse = check_clock(replace(GOOD, tick=0.0156))
+    assert (coarse.status, coarse.detail) == (Status.WARN, "ticks only every 15.6 ms")
     assert check_clock(replace(GOOD, year=1970)).status is Status.WARN
 
 
@@ -157,3 +160,17 @@ def test_checks_from_elsewhere_come_last() -> None:
         Check("weights", Status.FAIL, "expected weights, found none", "reinstall"),
         Check("vad", Status.OK, "Silero v6"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "says"),
+    [
+        ("ok ok", "ready"),
+        ("ok warn ok", "ready, 1 warning"),
+        ("warn warn", "ready, 2 warnings"),
+        ("fail warn fail", "not ready: check 0, check 2"),
+    ],
+)
+def test_the_verdict_is_one_line(statuses: str, says: str) -> None:
+    checks = [Check(f"check {number}", Status(status), "") for number, status in enumerate(statuses.split())]
+    assert verdict(checks) == says

@@ -82,6 +82,15 @@ def run_checks(settings: Settings, *, machine: Machine | None = None, more: Iter
     ]
 
 
+def verdict(checks: Iterable[Check]) -> str:
+    """All ``checks`` in a line: ``ready``, ``ready, 1 warning`` or ``not ready: NAMES`` of those that failed."""
+    found = [(check.status, check.name) for check in checks]
+    if failed := [name for status, name in found if status is Status.FAIL]:
+        return f"not ready: {', '.join(failed)}"
+    warnings = sum(status is Status.WARN for status, _ in found)
+    return "ready" + (f", {warnings} warning{'s' * (warnings != 1)}" if warnings else "")
+
+
 def check_python(machine: Machine) -> Check:
     """The interpreter is one that Starling is tested with."""
     detail = ".".join(map(str, machine.python))
@@ -140,9 +149,10 @@ def check_open_files(settings: Settings, machine: Machine) -> Check:
 
 def check_clock(machine: Machine) -> Check:
     """Latencies can be measured, and log lines are dated."""
-    detail = f"ticks every {machine.tick:g} s, year {machine.year}"
+    detail = f"fine enough for latencies, year {machine.year}"
     if machine.tick > COARSE:
-        return Check("clock", Status.WARN, detail, "latencies will be blurred; use a host with a finer clock")
+        coarse = f"ticks only every {machine.tick * 1000:.3g} ms"
+        return Check("clock", Status.WARN, coarse, "latencies will be blurred; use a host with a finer clock")
     if machine.year < BUILT:
         return Check("clock", Status.WARN, detail, "set the date: times in the log will be wrong")
     return Check("clock", Status.OK, detail)

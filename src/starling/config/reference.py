@@ -30,7 +30,7 @@ Starling runs without any configuration. To change something, set it in one of t
 
 A list is written with commas in a variable: `STARLING_SERVER__ALLOWED_ORIGINS=https://a.example,https://b.example`.
 An unknown name or a wrong value stops the start with an error that says where it stands, what was expected and what was found.
-`starling doctor` shows every effective value and where it came from. Settings are read once, at the start.
+`starling doctor --settings` shows every effective value and where it came from. Settings are read once, at the start.
 
 A file with some settings:
 
