@@ -11,6 +11,7 @@ import pytest
 from recordings import recording_path
 from starling.cli import entry
 from starling.cli.entry import run
+from starling.cli.report import broken
 
 WAV = str(recording_path("beckett"))
 
@@ -41,8 +42,13 @@ def failing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
         (["stream", WAV, "--sped", "2"], "No such option: --sped (Possible options: --speed). See `starling stream --help`."),
         (["stream", WAV, "--vad", "ears"], "Invalid value for '--vad'"),
         (["stream", WAV, "--url", "ftp://host"], "expected a server address such as ws://127.0.0.1:8000 or host:8000"),
-        (["stream", WAV, "--endpoint-silence", "60"], "Invalid value for '--endpoint-silence'"),
-        (["serve", "--port", "99999"], "Invalid value for '--port'"),
+        (
+            ["stream", WAV, "--endpoint-silence", "60"],
+            "Invalid value for '--endpoint-silence': expected 0.1 to 10 seconds, got 60.",
+        ),
+        (["stream", WAV, "--speed", "-1"], "Invalid value for '--speed': expected at least 0, got -1."),
+        (["stream", WAV, "--speed", "fast"], "Invalid value for '--speed': Input should be a valid number"),
+        (["serve", "--port", "99999"], "Invalid value for '--port': expected 0 to 65535, got 99999."),
         (["serve", "--config", "/nowhere/starling.toml"], "expected a settings file at /nowhere/starling.toml"),
         (["transcribe", WAV, WAV, "--format", "srt"], "expected --output-dir for 2 recordings"),
     ],
@@ -62,14 +68,14 @@ def test_a_file_that_is_no_recording_is_said_to_be_none(tmp_path: Path, capsys: 
     file.write_text("not audio at all")
     code, said = failing(["stream", str(file)], capsys)
     assert code == 1
-    assert "expected a recording" in said
+    assert said.startswith(f"{file}: expected a recording")
 
 
 def test_a_server_that_does_not_run_is_named(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = failing(["stream", WAV, "--url", f"127.0.0.1:{closed_port}"], capsys)
     assert code == 1
     assert said.startswith(f"nobody answers at ws://127.0.0.1:{closed_port}/v1/stream")
-    assert said.endswith("is the server running?")
+    assert said.endswith("is the server running? `starling serve` starts one")
 
 
 def test_an_unexpected_error_asks_for_a_report_and_debug_shows_it(
@@ -103,3 +109,11 @@ def test_a_missing_microphone_says_what_to_install(capsys: pytest.CaptureFixture
     code, said = failing(["mic", "--list-devices"], capsys)
     assert code == 1
     assert "libportaudio2" in said
+
+
+def test_on_a_terminal_a_line_breaks_between_words() -> None:
+    line = "latency (median): first words 0.31 s after speech starts, finals 0.70 s after speech ends"
+    rows = broken(line, 40).split("\n")
+    assert all(len(row) < 40 for row in rows)
+    assert " ".join(row.strip() for row in rows) == line
+    assert broken(line, 0) == broken(line, 200) == line

@@ -26,6 +26,14 @@ def test_the_document_is_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_the_document_names_the_options_for_help_as_the_page_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert "-h, --help" in capsys.readouterr().out
+    page = DOCUMENT.read_text().partition(f"\n## starling {command}\n")[2].partition("\n## ")[0]
+    assert "-h, --help" in page
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     page = capsys.readouterr().out

@@ -21,8 +21,9 @@ from recordings import recording_path
 from starling.app import Running
 from starling.cli.entry import run
 from starling.cli.exits import ExitCode
-from starling.cli.tables import print_checks
+from starling.cli.tables import print_checks, print_settings
 from starling.config.doctor import Check, Status
+from starling.config.loading import EffectiveSetting
 from starling.config.settings import Settings
 from starling.telemetry.health import Health
 from starling.telemetry.metrics import Metrics
@@ -120,6 +121,27 @@ def test_the_doctor_checks_recognition_and_shows_every_setting(
     settings = {setting["path"]: setting for setting in found["settings"]}
     assert settings["server.port"]["value"] == "0"
     assert "STARLING_SERVER__PORT" in settings["server.port"]["source"]
+
+
+def test_the_doctor_ends_with_its_verdict_and_shows_settings_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("starling.cli.selftest.check_recognition", lambda: Check("recognition", Status.FAIL, "deaf"))
+    assert run(["doctor"]) == ExitCode.FAILURE
+    brief = capsys.readouterr().out
+    assert brief.splitlines()[-1].startswith("not ready: ")
+    assert "server.port" not in brief
+    assert run(["doctor", "--settings"]) == ExitCode.FAILURE
+    whole = capsys.readouterr().out
+    assert whole.index("server.port") < whole.index("recognition"), "the checks must not scroll away"
+
+
+def test_a_pipe_gets_every_row_in_one_piece(capsys: pytest.CaptureFixture[str]) -> None:
+    print_checks([Check("names", Status.OK, "word " * 60 + "end")])
+    print_settings([EffectiveSetting("server.allowed_hosts", "host, " * 60 + "last", "default", "")])
+    out = capsys.readouterr().out
+    assert len([line for line in out.splitlines() if line.strip()]) == 4
 
 
 def test_a_finding_comes_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_every_source_has_a_target_of_its_own(tmp_path: Path) -> None:
 def test_the_forms_tell_the_same(tmp_path: Path, output: Output) -> None:
     for form in ("txt", "srt", "vtt", "json"):
         assert run(["transcribe", BECKETT, "--format", form, "-o", str(tmp_path)]) == 0
-    assert output() == ("", ""), "files were asked for, and no progress where there is no terminal"
+        assert output() == ("", f"starling: wrote {tmp_path / 'beckett'}.{form}\n"), "no progress where there is no terminal"
     segments = json.loads((tmp_path / "beckett.json").read_text())["segments"]
     assert segments
     assert all(0 <= segment["start"] < segment["end"] <= 10 for segment in segments)
@@ -91,6 +92,32 @@ def test_a_bad_file_does_not_stop_the_others(damaged: str, tmp_path: Path, outpu
 
 
 @pytest.mark.usefixtures("scripted")
+def test_a_file_that_was_there_is_said_to_be_replaced(tmp_path: Path, output: Output) -> None:
+    (tmp_path / "beckett.txt").write_text("of old")
+    assert run(["transcribe", BECKETT, "-o", str(tmp_path)]) == 0
+    assert output() == ("", f"starling: replaced {tmp_path / 'beckett.txt'}\n")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_several_texts_are_told_apart(output: Output) -> None:
+    assert run(["transcribe", BECKETT, BECKETT]) == 0
+    out, _ = output()
+    assert out.count(f"==> {BECKETT} <==\n") == 2
+    assert run(["transcribe", BECKETT]) == 0
+    assert "==>" not in output()[0]
+
+
+@pytest.mark.usefixtures("scripted")
+def test_silence_is_said_to_have_no_speech(tmp_path: Path, output: Output) -> None:
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(64_000))
+    assert run(["transcribe", str(silence)]) == 0
+    assert output() == ("", f"starling: {silence}: no speech was heard\n")
+
+
+@pytest.mark.usefixtures("scripted")
 def test_standard_input_is_read_where_it_is_named(tmp_path: Path, output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = {"-": io.BytesIO(recording_path("beckett").read_bytes()), BECKETT: BECKETT}
     monkeypatch.setattr(transcribing, "opened", sources.__getitem__)
@@ -107,6 +134,15 @@ def test_an_unwritable_target_is_an_error_of_its_file(tmp_path: Path, output: Ou
     (tmp_path / "beckett.txt").mkdir()
     assert run(["transcribe", BECKETT, "-o", str(tmp_path)]) == 1
     assert output() == ("", f"starling: {tmp_path / 'beckett.txt'}: Is a directory\n")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_debug_shows_where_a_recording_failed(tmp_path: Path, output: Output) -> None:
+    missing = str(tmp_path / "talk.wav")
+    assert run(["--debug", "transcribe", missing]) == 1
+    _, err = output()
+    assert "Traceback (most recent call last)" in err
+    assert err.endswith(f"starling: {missing}: No such file or directory\n")
 
 
 @pytest.mark.model

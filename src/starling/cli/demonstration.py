@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from starling.app import Running, running
@@ -15,7 +14,7 @@ from starling.cli.interrupts import interrupts
 from starling.cli.live import Heard, caption, presenter
 from starling.cli.reach import exposure, to_open
 from starling.cli.recorded import recorded
-from starling.cli.report import complain
+from starling.cli.report import complain, say
 from starling.client.options import Options
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT, sample_recording
 from starling.client.word_errors import word_error_rate
@@ -80,5 +79,5 @@ async def _serve_on(server: Running) -> None:
 
 
 def _say(message: str) -> None:
-    typer.echo(message)
-    sys.stdout.flush()
+    for line in message.split("\n"):
+        say(line, sys.stdout)

@@ -11,6 +11,7 @@ from starling.cli.exits import ExitCode
 
 EXAMPLES = (
     "starling doctor",
+    "starling doctor --settings",
     "starling doctor --json | jq .checks",
 )
 
@@ -20,17 +21,20 @@ def doctor(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
     ] = None,
+    show_settings: Annotated[
+        bool, typer.Option("--settings", help="Every setting too, with its value and where that came from.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> int:
-    """Check this machine and show the settings.
+    """Check this machine and the settings.
 
-    Shows what was found, what to do about it, and every setting with its value and where that came from. Ends with 1 if
-    something would keep Starling from working.
+    Shows what was found, what to do about it, and in the last line the verdict. Ends with 1 if something would keep Starling
+    from working. With --json the settings are always there.
     """
     from dataclasses import asdict
 
     from starling.cli.selftest import check_recognition
-    from starling.config.doctor import Status, run_checks
+    from starling.config.doctor import Status, run_checks, verdict
     from starling.config.loading import load_settings
 
     loaded = load_settings(config_file=config)
@@ -43,7 +47,9 @@ def doctor(
     else:
         from starling.cli.tables import print_checks, print_settings
 
+        if show_settings:  # first, so that the checks stay in sight
+            print_settings(settings)
+            typer.echo()
         print_checks(checks)
-        typer.echo()
-        print_settings(settings)
+        typer.echo(f"\n{verdict(checks)}")
     return ExitCode.FAILURE if any(check.status is Status.FAIL for check in checks) else ExitCode.OK

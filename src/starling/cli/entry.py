@@ -15,13 +15,15 @@ from starling.cli import demo, doctor, mic, serve, stream, transcribe, version
 from starling.cli.exits import ExitCode
 from starling.cli.report import complain, describe
 
+HELP_OPTIONS = ["-h", "--help"]
+
 app = typer.Typer(
     name="starling",
     help="Speech recognition as a service: live audio in, captions out while the person still speaks.",
     epilog="Start with `starling demo`. Each command has its own --help, with examples.",
     rich_markup_mode=None,  # help as plain text: the same in a pipe, and quicker
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": 100},
 )
 
 

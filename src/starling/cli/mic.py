@@ -52,6 +52,7 @@ def mic(
     )
     from starling.cli.eventloop import run
     from starling.cli.live import Heard, caption, is_live, presenter, wanted
+    from starling.cli.report import say
 
     async def record() -> Heard:
         with microphone.open_microphone(int(device) if device is not None and device.isdecimal() else device) as capture:
@@ -63,5 +64,5 @@ def mic(
 
     heard = run(record())
     if is_live(sys.stdout):
-        typer.echo(heard.latency, err=True)
+        say(heard.latency, sys.stderr)
     return ExitCode.OK

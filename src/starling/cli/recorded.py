@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from starling.audio import duration, read_recording
 from starling.client.handover import in_background
 from starling.client.pacing import paced, rechunk
 from starling.core.audio import Samples
+from starling.core.errors import ClientError
 
 STANDARD_INPUT = "-"
 
@@ -21,8 +23,23 @@ def source(name: str) -> str | BinaryIO:
 def recorded(name: str, *, speed: float) -> AsyncIterator[Samples]:
     """The chunks of a recording at ``speed`` times real time, decoded on a thread of their own.
 
-    Raises at once what opening a file does; what is wrong further on is raised where it is met.
+    Raises at once what opening a file does; what is wrong further on is raised where it is met. Either names the recording.
     """
     if name != STANDARD_INPUT:
-        duration(name)
-    return paced(in_background(rechunk(read_recording(source(name)))), speed=speed)
+        with _named(name):
+            duration(name)
+    return paced(in_background(rechunk(_blocks(name))), speed=speed)
+
+
+def _blocks(name: str) -> Iterator[Samples]:
+    with _named(name):
+        yield from read_recording(source(name))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        place = "standard input" if name == STANDARD_INPUT else name
+        raise type(error)(f"{place}: {error.message}") from error

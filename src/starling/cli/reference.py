@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from starling.cli.entry import app
+from starling.cli.entry import HELP_OPTIONS, app
 from starling.cli.exits import ExitCode
 
 WIDTH = 100
@@ -13,9 +13,9 @@ WIDTH = 100
 PROSE = """\
 # Command line
 
-Every page below is what `--help` prints. Errors are one line on stderr that says what to do; `starling --debug COMMAND ...`
-adds the traceback. Output goes to stdout, so that commands work in pipes: on a terminal captions grow in place, elsewhere only
-finished lines are written. `NO_COLOR` is honoured.
+Every page below is what `--help` (or `-h`) prints. Errors are one line on stderr that says what to do;
+`starling --debug COMMAND ...` adds the traceback. Output goes to stdout, so that commands work in pipes: on a terminal captions
+grow in place, elsewhere only finished lines are written. `NO_COLOR` is honoured.
 
 This page is written from the code by `python -m starling.cli.reference`, and a test compares the two.
 
@@ -34,7 +34,7 @@ second one ends at once. `serve` finishes the open segments of all its sessions 
 def render_cli_markdown() -> str:
     """The whole page."""
     root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="starling", terminal_width=WIDTH)
+    context = typer.Context(root, info_name="starling", terminal_width=WIDTH, help_option_names=HELP_OPTIONS)
     pages = [_page(context)]
     assert isinstance(root, typer.core.TyperGroup)
     for name in root.list_commands(context):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
+from typing import TextIO
 
 import typer
 
@@ -12,8 +15,29 @@ from starling.cli.exits import ExitCode
 def complain(message: str) -> None:
     """One line on stderr in the name of the program."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    sys.stderr.write("".join(f"starling: {line}\n" for line in lines or ["failed without saying why"]))
-    sys.stderr.flush()
+    for line in lines or ["failed without saying why"]:
+        say(f"starling: {line}", sys.stderr)
+
+
+def say(message: str, stream: TextIO) -> None:
+    """``message`` as a line of ``stream``; on a terminal it breaks between words, elsewhere it stays one line."""
+    stream.write(broken(message, _columns(stream)) + "\n")
+    stream.flush()
+
+
+def broken(line: str, columns: int) -> str:
+    """``line`` in rows of fewer than ``columns`` characters where words allow it; 0 columns are as many as it takes."""
+    if len(line) < columns or columns == 0:
+        return line
+    return textwrap.fill(line, max(2, columns - 1), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of the terminal that ``stream`` is; 0 if it is none, or does not know."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except OSError:
+        return 0
 
 
 def describe(error: Exception) -> tuple[str, ExitCode]:
@@ -29,7 +53,7 @@ def describe(error: Exception) -> tuple[str, ExitCode]:
             return error.message, ExitCode.FAILURE
         case typer.TyperException():
             command = getattr(getattr(error, "ctx", None), "command_path", "starling")
-            said = error.format_message().rstrip()
+            said = (_out_of_range(error) or error.format_message()).rstrip()
             ended = said if said.endswith((".", "?", "!")) else f"{said}."
             code = ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILURE
             return f"{ended} See `{command} --help`.", code
@@ -39,3 +63,15 @@ def describe(error: Exception) -> tuple[str, ExitCode]:
         case _:
             advice = "This is a bug in Starling: please report it with what `starling --debug ...` shows"
             return f"unexpected {type(error).__name__}: {error}. {advice}", ExitCode.FAILURE
+
+
+def _out_of_range(error: typer.TyperException) -> str | None:
+    """What a number outside the range of its option should have been, with its unit; None for any other error."""
+    option = getattr(error, "param", None)
+    low, high = getattr(option, "min", None), getattr(option, "max", None)
+    wrong: list[dict[str, str]] = getattr(error.__cause__, "errors", list)()
+    if option is None or low is high is None or not wrong or not wrong[0]["type"].endswith("_equal"):
+        return None
+    bounds = f"at least {low}" if high is None else f"{low} to {high}"
+    unit = " seconds" if option.metavar == "SECONDS" else ""
+    return f"Invalid value for '{option.opts[-1]}': expected {bounds}{unit}, got {wrong[0]['input']}"

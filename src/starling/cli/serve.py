@@ -36,8 +36,9 @@ def serve(
 ) -> None:
     """Serve live captions.
 
-    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. Flags win over
-    the environment (`STARLING_...`), `.env` and the settings file; `starling doctor` shows which value came from where.
+    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. There is no
+    authentication: with a --host that others reach, anyone may use it. Flags win over the environment (`STARLING_...`),
+    `.env` and the settings file; `starling doctor --settings` shows which value came from where.
     """
     from starling.app import running
     from starling.cli.eventloop import run

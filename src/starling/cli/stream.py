@@ -42,6 +42,7 @@ def stream(
     from starling.cli.eventloop import run
     from starling.cli.live import caption, is_live, presenter, wanted
     from starling.cli.recorded import recorded
+    from starling.cli.report import say
 
     options = flags.session_options(
         language=language,
@@ -53,5 +54,5 @@ def stream(
     )
     heard = run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
     if is_live(sys.stdout) and speed == 1:
-        typer.echo(heard.latency, err=True)
+        say(heard.latency, sys.stderr)
     return ExitCode.INTERRUPTED if heard.interrupted else ExitCode.OK

@@ -13,6 +13,9 @@ from starling.config.loading import EffectiveSetting
 
 STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
+UNBROKEN = 10_000
+"""Columns where no terminal gives any: a program that reads the rows wants each in one piece."""
+
 
 def print_checks(checks: Iterable[Check]) -> None:
     """One row each, and below it what to do where something is wrong."""
@@ -40,4 +43,5 @@ def _table(*headers: str) -> Table:
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=UNBROKEN)

@@ -18,6 +18,7 @@ EXAMPLES = (
 
 
 def transcribe(
+    context: typer.Context,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Recordings of any format; - is standard input.", show_default=False)
     ],
@@ -35,11 +36,12 @@ def transcribe(
     """Turn recordings into text, subtitles or JSON.
 
     Works on this machine, without a server. A file that cannot be read is reported and the others are still done; then the
-    exit code is 1. Without --output-dir the text goes to standard output, JSON as one line per recording.
+    exit code is 1. Without --output-dir the text goes to standard output: JSON as one line per recording, several texts each
+    below the name of theirs. With it, each file that was written is named on standard error.
     """
     from starling.cli.transcribing import Job, plan, transcribe_all
 
     jobs: list[Job] = plan(files, form, output_dir)
     options = flags.session_options(language=language, endpoint_silence=endpoint_silence, words=words, vad=vad)
-    failed = transcribe_all(jobs, form, options)
+    failed = transcribe_all(jobs, form, options, debug=bool(context.find_root().params.get("debug")))
     return ExitCode.FAILURE if failed else ExitCode.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
 from starling.core.transcript import SegmentFailed, SessionEvent, Transcript, Word
-from starling.protocols.native.messages import wire_seconds
+from starling.protocols.native.messages import wire_confidence, wire_seconds
 from starling.recognizer import Recognizer, RecognizerStream
 
 WRITERS: dict[str, Callable[[Sequence[Segment]], str]] = {"txt": to_text, "srt": to_srt, "vtt": to_vtt}
@@ -54,8 +55,10 @@ def plan(sources: Sequence[str], form: str, output_dir: Path | None) -> list[Job
     return [Job(source, target) for target, source in targets.items()]
 
 
-def transcribe_all(jobs: Sequence[Job], form: str, options: Options) -> int:
+def transcribe_all(jobs: Sequence[Job], form: str, options: Options, *, debug: bool = False) -> int:
     """Do all ``jobs`` with one model and return how many failed, after saying on stderr what was wrong with each.
+
+    ``debug``: with the traceback.
 
     A recording that breaks off gives what was said before, and counts as failed.
     """
@@ -63,7 +66,7 @@ def transcribe_all(jobs: Sequence[Job], form: str, options: Options) -> int:
     failed = 0
     with Recognizer() as recognizer:
         for job in jobs:
-            problem = _transcribe(recognizer, config, job, form)
+            problem = _transcribe(recognizer, config, job, form, titled=len(jobs) > 1, debug=debug)
             if problem is not None:
                 failed += 1
                 complain(problem)
@@ -72,28 +75,36 @@ def transcribe_all(jobs: Sequence[Job], form: str, options: Options) -> int:
     return failed
 
 
-def _transcribe(recognizer: Recognizer, config: SessionConfig, job: Job, form: str) -> str | None:
-    """Do one job; what was wrong, or None."""
+def _transcribe(recognizer: Recognizer, config: SessionConfig, job: Job, form: str, *, titled: bool, debug: bool) -> str | None:
+    """Do one job; what was wrong, or None. ``titled``: a text on standard output gets the name of its recording."""
     transcripts: list[Transcript] = []
     problem = None
     try:
         _listen(recognizer.create_stream(config), job.source, transcripts)
-    except StarlingError as error:
-        problem = f"{job.source}: {error.message}"
-    except OSError as error:
-        problem = f"{job.source}: {error.strerror or error}"
+    except (StarlingError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        problem = f"{job.source}: {_said(error)}"
     if problem is not None and not transcripts:
         return problem
+    if problem is None and not transcripts:
+        complain(f"{job.source}: no speech was heard")
     text = _rendered(job.source, transcripts, form)
     if job.target is None:
-        sys.stdout.write(text)
+        sys.stdout.write(f"==> {job.source} <==\n{text}\n" if titled and form == "txt" else text)
         sys.stdout.flush()
         return problem
+    done = "replaced" if job.target.exists() else "wrote"
     try:
         job.target.write_text(text, encoding="utf-8")
     except OSError as error:
-        return f"{job.target}: {error.strerror or error}"
+        return f"{job.target}: {_said(error)}"
+    complain(f"{done} {job.target}")
     return problem
+
+
+def _said(error: StarlingError | OSError) -> str:
+    return error.message if isinstance(error, StarlingError) else error.strerror or str(error)
 
 
 def _listen(stream: RecognizerStream, source: str, transcripts: list[Transcript]) -> None:
@@ -126,9 +137,11 @@ def _as_json(transcript: Transcript) -> dict[str, Any]:
     return {
         **_span(transcript),
         "text": transcript.text,
-        "confidence": transcript.confidence,
+        "confidence": wire_confidence(transcript.confidence),
         "language": transcript.language,
-        "words": [{**_span(word), "text": word.text, "confidence": word.confidence} for word in transcript.words],
+        "words": [
+            {**_span(word), "text": word.text, "confidence": wire_confidence(word.confidence)} for word in transcript.words
+        ],
     }
 
 

@@ -85,7 +85,9 @@ async def _dial(address: str, headers: Mapping[str, str], open_timeout: float) -
     except TimeoutError:
         raise Unreachable(f"nobody answered at {address} within {open_timeout:g} s") from None
     except OSError as error:
-        raise Unreachable(f"nobody answers at {address} ({error.strerror or error}): is the server running?") from None
+        raise Unreachable(
+            f"nobody answers at {address} ({error.strerror or error}): is the server running? `starling serve` starts one"
+        ) from None
 
 
 def _refusal(address: str, refused: InvalidStatus) -> StarlingError:
