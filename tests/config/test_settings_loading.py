@@ -177,7 +177,7 @@ def test_what_kubernetes_adds_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_a_forgotten_group_is_found_by_the_name_of_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="^port: no such setting; did you mean STARLING_SERVER__PORT"):
+    with pytest.raises(InvalidOption, match=r"^port: no such setting; did you mean STARLING_SERVER__PORT"):
         load_settings(environ={"STARLING_PORT": "80"}, directory=tmp_path)
 
 

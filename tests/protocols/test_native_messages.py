@@ -24,10 +24,19 @@ from starling.protocols.native.messages import (
 )
 from starling.protocols.native.refusal import MESSAGE_TYPES, QUOTE_LIMIT
 
-
 RESULT: Any = {
-    **{"sequence": 0, "session_id": "s", "segment_id": 0, "version": 0, "result_type": "final", "is_final": True, "text": "a"},
-    **{"stable_text": "a", "start": 0.0, "end": 1.0, "language": None, "trace_id": "t"},
+    "sequence": 0,
+    "session_id": "s",
+    "segment_id": 0,
+    "version": 0,
+    "result_type": "final",
+    "is_final": True,
+    "text": "a",
+    "stable_text": "a",
+    "start": 0.0,
+    "end": 1.0,
+    "language": None,
+    "trace_id": "t",
 }
 
 
