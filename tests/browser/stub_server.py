@@ -105,12 +105,16 @@ async def hang_up(peer: Peer) -> None:
 
 
 class StubServer:
-    """Serves on a free port of 127.0.0.1 in a thread of its own. ``script`` runs for each socket; ``refuse`` answers upgrades."""
+    """Serves on a free port of 127.0.0.1 in a thread of its own. ``script`` runs for each socket; ``refuse`` answers upgrades.
+
+    ``missing``: the path of a file that it no longer has.
+    """
 
     def __init__(self) -> None:
         self.script: Script = hang_up
         self.refuse: HTTPStatus | None = None
         self.readiness = HTTPStatus.OK
+        self.missing: str | None = None
         self.peers: list[Peer] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
@@ -128,7 +132,7 @@ class StubServer:
 
     def reset(self) -> None:
         """As it was at first: hang up on everyone."""
-        self.script, self.refuse, self.readiness, self.peers = hang_up, None, HTTPStatus.OK, []
+        self.script, self.refuse, self.readiness, self.missing, self.peers = hang_up, None, HTTPStatus.OK, None, []
 
     def signal(self) -> Signal:
         """An event that a test sets and a script waits for."""
@@ -164,6 +168,8 @@ class StubServer:
             return None if self.refuse is None else connection.respond(self.refuse, "no more sessions\n")
         if path == "/readyz":
             return connection.respond(self.readiness, "")
+        if path == self.missing:
+            return connection.respond(HTTPStatus.NOT_FOUND, "")
         return _static(path)
 
 

@@ -37,8 +37,9 @@ def test_a_refused_upgrade(console: Console, stub: StubServer, readiness: HTTPSt
     page.get_by_role("button", name="Listen").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(title)
-    expect(page.locator("#status")).to_have_text("Stopped")
+    expect(page.locator("#status")).to_have_text("Not started")
     stub.refuse = None
+    stub.readiness = HTTPStatus.OK
     stub.script = agree
     alert.get_by_role("button", name="Reconnect").click()
     expect(page.locator("#status")).to_have_text("Listening")
@@ -48,13 +49,30 @@ def test_a_refused_upgrade(console: Console, stub: StubServer, readiness: HTTPSt
 
 
 def test_a_server_that_is_gone(console: Console, stub: StubServer) -> None:
-    console.allow(HANDSHAKE)
+    """The page was loaded while the server was up: the microphone is neither blamed nor asked for."""
     console.allow("ERR_FAILED")
-    stub.refuse = HTTPStatus.BAD_GATEWAY
+    console.page.add_init_script("navigator.mediaDevices.getUserMedia = async () => { throw new Error('asked'); }")
     page = console.open()
     page.route("**/readyz", lambda route: route.abort())
     page.get_by_role("button", name="Listen").click()
-    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The server does not answer")
+    expect(alert).to_contain_text("Start it with \u201cstarling serve\u201d")
+    expect(page.locator("#status")).to_have_text("Not started")
+    assert stub.peers == []
+
+
+def test_a_server_that_goes_while_the_microphone_opens(console: Console, stub: StubServer) -> None:
+    console.allow("404")
+    stub.script = agree
+    page = console.open()
+    stub.missing = "/capture-worklet.js"
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The server does not answer")
+    stub.missing = None
+    alert.get_by_role("button", name="Reconnect").click()
+    expect(page.locator("#status")).to_have_text("Listening")
 
 
 def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> None:
@@ -177,6 +195,8 @@ def test_no_microphone(console: Console, stub: StubServer, name: str, title: str
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(title)
     expect(alert.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("Not started")
+    expect(page.get_by_role("heading", name="Speak, and read along.")).to_be_visible()
     assert stub.peers == []
 
 

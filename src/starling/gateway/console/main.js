@@ -35,6 +35,7 @@ const form = new SettingsForm(settings, {
 /** @type {Run | null} */
 let run = null;
 let began = null; // when the run connected, in seconds
+let served = false; // whether the server ever took the run
 let ticking = null;
 let sentPart = 0; // of a recording, 0 to 1
 let heardPart = 0;
@@ -47,9 +48,9 @@ function begin(source) {
   run = started;
   readings.clear({ live: source.live });
   meter.clear();
-  $("welcome").hidden = true;
   $("elapsed").textContent = "0:00";
   began = null;
+  served = false;
   sentPart = heardPart = 0;
   again();
 }
@@ -91,6 +92,7 @@ const HANDLERS = {
     showTools();
   },
   ready({ ready }) {
+    served = true;
     readings.ready(ready);
     form.effective(ready);
   },
@@ -124,7 +126,7 @@ function statusText(phase, title) {
     live: title ? `Captioning ${title}` : "Listening",
     ending: title ? `Captioning ${title}` : "Finishing the last words",
     closed: "Done",
-    failed: "Stopped",
+    failed: served ? "Stopped" : "Not started",
   };
   return texts[phase];
 }
@@ -162,6 +164,7 @@ function now() {
 // --- the transcript -----------------------------------------------------------------------------------------------------
 
 function showTools() {
+  $("welcome").hidden = !captions.isEmpty || ["live", "ending"].includes(run?.phase);
   $("export").hidden = captions.isEmpty;
   $("clear").disabled = run?.active ?? false;
 }
@@ -180,7 +183,6 @@ function save(extension, type, text) {
 function clear() {
   captions.clear();
   view.clear();
-  $("welcome").hidden = false;
   showTools();
   $("listen").focus();
 }

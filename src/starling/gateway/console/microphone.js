@@ -11,7 +11,10 @@ const MUTE_CHUNKS = 30;
 /** The room as it is: cleaning meant for calls takes words away from a recogniser. */
 const CONSTRAINTS = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
 
-/** Why there is no microphone. `reason`: "insecure", "unsupported", "vanished", "silent", or the name of getUserMedia's DOMException. */
+/**
+ * Why there is no microphone. `reason`: "insecure", "unsupported", "unreachable" (the server, for the
+ * code of the audio thread), "vanished", "silent", or the name of getUserMedia's DOMException.
+ */
 export class MicrophoneError extends Error {
   constructor(reason, options) {
     super(`no microphone: ${reason}`, options);
@@ -42,14 +45,14 @@ export class Microphone {
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: CONSTRAINTS });
       const input = await this.#listen();
-      await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
+      await this.#load();
       await this.#context.resume();
       if (this.#context.state === "closed") return; // stopped while it opened
       this.#capture = new AudioWorkletNode(this.#context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
       input.connect(this.#capture);
     } catch (error) {
       this.#release();
-      if (!this.#stopped) throw new MicrophoneError(error.name, { cause: error });
+      if (!this.#stopped) throw error instanceof MicrophoneError ? error : new MicrophoneError(error.name, { cause: error });
     }
     if (this.#stopped) this.#release();
   }
@@ -94,6 +97,14 @@ export class Microphone {
       return this.#context.createMediaStreamSource(this.#stream);
     } finally {
       this.sampleRate = this.#context.sampleRate;
+    }
+  }
+
+  async #load() {
+    try {
+      await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
+    } catch (error) {
+      throw new MicrophoneError("unreachable", { cause: error });
     }
   }
 

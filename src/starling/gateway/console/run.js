@@ -45,11 +45,13 @@ export class Run {
     if (this.active) return;
     const resumed = this.#session !== null;
     this.#enter("opening");
+    const server = await probe();
+    if (!server?.ready) return this.#fail(unreachable(server)); // the user is not asked for a microphone that nothing would hear
+    if (this.#phase !== "opening") return; // stopped while the server was asked
     try {
       await this.source.open();
     } catch (error) {
-      this.#fail({ stage: this.source.kind, error });
-      return;
+      return this.#fail(error.reason === "unreachable" ? unreachable(null) : { stage: this.source.kind, error });
     }
     if (this.#phase !== "opening") return; // stopped while it opened
     if (resumed) this.#resume();
@@ -171,7 +173,12 @@ export class Run {
   }
 }
 
-/** What the server says of itself when it refuses a socket, which a page is not told: `{ready}`, or null if nothing answers. */
+/** The failure of a connection that was not even tried, or was refused. `server`: what `probe` told. */
+function unreachable(server) {
+  return { stage: "connection", opened: false, error: null, server };
+}
+
+/** What the server says of itself, which a page that is refused a socket is not told: `{ready}`, or null if nothing answers. */
 async function probe() {
   try {
     const response = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
