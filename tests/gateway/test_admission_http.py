@@ -156,6 +156,28 @@ def test_plain_routes() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code", "says"),
+    [
+        ("/nothing", 404, "not_found", "/v1/stream"),
+        ("/v1/stream", 426, "upgrade_required", "use a WebSocket"),
+    ],
+)
+def test_a_request_that_is_no_session_is_refused_in_the_shape_of_all_refusals(
+    path: str, status: int, code: str, says: str
+) -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            head, _, body = (await it.get(path)).partition("\r\n\r\n")
+            assert head.startswith(f"HTTP/1.1 {status}")
+            assert ("\r\nupgrade: websocket" in head.lower()) is (status == 426)
+            refused = json.loads(body)["error"]
+            assert (refused["code"], refused["retryable"]) == (code, False)
+            assert says in refused["message"]
+
+    run(scenario)
+
+
 def test_the_console_is_served_with_every_protection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "index.html").write_text("<!doctype html>")
     monkeypatch.setattr(app, "CONSOLE", tmp_path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,11 +35,26 @@ SECURITY_HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+PLAIN_REFUSALS: Final = {
+    404: ("not_found", "nothing is at this path: speech is taken by a WebSocket at /v1/stream, the console is at /"),
+    405: ("method_not_allowed", "this path takes no such method: use GET"),
+    426: ("upgrade_required", "expected the upgrade to a WebSocket, got a plain request: use a WebSocket client"),
+}
+"""Code and message by HTTP status, of requests that never were a session."""
+
 
 def create_app(gateway: Gateway) -> FastAPI:
     """The routes of ``gateway``. API pages are off: FastAPI's load their scripts from elsewhere."""
     app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Shield, gateway=gateway)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        return plain_refusal(error.status_code, error.headers)
+
+    @app.get("/v1/stream")
+    async def no_upgrade() -> JSONResponse:
+        return plain_refusal(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
@@ -62,10 +80,16 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:
-        await websocket.send_denial_response(JSONResponse({"detail": "Not Found"}, 404))
+        await websocket.send_denial_response(plain_refusal(404))
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
+
+
+def plain_refusal(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer to a request that no route takes, in the shape of ``gateway.refusal``."""
+    code, message = PLAIN_REFUSALS.get(status, ("invalid_request", "expected a request as in docs/protocol.md, got another"))
+    return JSONResponse({"error": {"code": code, "message": message, "retryable": False}}, status, headers)
 
 
 class Shield:
