@@ -6,9 +6,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
+.PHONY: bench-streams bench-peers bench-accuracy bench-soak bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +57,32 @@ browser: ## Chromium for the console's tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
 	  test "$$(id -u)" = 0 || { echo "the console's tests need Chromium: apt-get install chromium" >&2; exit 1; }; \
 	  echo "installing Chromium ..."; apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >/dev/null; }
+
+bench-streams: setup-dev ## streams per core, by profile
+	@mkdir -p bench/results docs/images
+	@for profile in read half nonstop; do \
+	  $(BIN)/python -m bench.streams --pin --profile $$profile --json bench/results/streams-$$profile.json \
+	    --svg docs/images/streams-$$profile.svg $(ARGS) || exit 1; done
+	@$(BIN)/python -m bench.overhead --streams 16 --json bench/results/overhead-read.json
+
+bench-peers: setup-dev ## the same beside moonshine_voice
+	@mkdir -p bench/results
+	@for profile in read half; do \
+	  $(BIN)/python -m bench.peers --profile $$profile --json bench/results/peers-$$profile.json $(ARGS) || exit 1; done
+	@$(BIN)/python -m bench.peers --peer shipped --json bench/results/peers-read-shipped.json $(ARGS)
+
+bench-accuracy: setup-dev ## word errors, flicker, word times: DATA=folder with manifest.jsonl
+	@test -n "$(DATA)" || { echo "say where the recordings are: make bench-accuracy DATA=folder (see bench/README.md)" >&2; exit 1; }
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.accuracy $(DATA) --set words=true --json bench/results/accuracy.json
+	@$(BIN)/python -m bench.word_times $(DATA) --json bench/results/words.json
+
+bench-soak: setup-dev ## memory over 30 minutes of coming and going
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.soak --json bench/results/soak.json
+
+bench-page: setup-dev ## write the tables of docs/benchmarks.md
+	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md
 
 requirements: ## renew the hashed requirements from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
