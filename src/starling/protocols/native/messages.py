@@ -8,7 +8,7 @@ millisecond; names that end in ``_ms`` are whole milliseconds. Confidences have 
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -229,7 +229,7 @@ def decode_client(text: str) -> ClientMessage:
     try:
         return _CLIENT.decode(text)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors; deep nesting ends in RecursionError
-        raise refusal(error) from None
+        raise refusal(error, lambda path: _fields(text, path)) from None
 
 
 def decode_server(text: str) -> ServerMessage:
@@ -238,6 +238,21 @@ def decode_server(text: str) -> ServerMessage:
         return _SERVER.decode(text)
     except (ValueError, RecursionError) as error:
         raise refusal(error) from None
+
+
+def _fields(text: str, path: str) -> tuple[str, ...]:
+    """The fields that a client's frame ``text`` may have at ``path``, empty for the frame itself: those of the type it names."""
+    if path == "audio":
+        return Audio.__struct_fields__
+    try:
+        named = msgspec.json.decode(text, type=_Named).type
+    except (ValueError, RecursionError):  # malformed behind what is refused
+        return ()
+    return next((message.__struct_fields__ for message in get_args(ClientMessage) if message.__struct_config__.tag == named), ())
+
+
+class _Named(Struct, frozen=True):
+    type: str
 
 
 def wire_seconds(position: float) -> float:
