@@ -216,6 +216,25 @@ def test_a_server_that_vanishes_is_one_line_and_1() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("done", [True, False])
+def test_a_server_that_ends_the_session_is_one_line_and_1(*, done: bool) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.expect(Start)
+        leaving = Error(sequence=2, code="shutting_down", message="the server is shutting down", retryable=True)
+        await peer.send(READY, FIRST, leaving, *([DONE] if done else []))
+        await peer.close(1012)
+
+    async def test() -> None:
+        async with playing(script) as url, starling("stream", SPEECH, "--url", url) as process:
+            out, err = await process.communicate()
+        assert out == b"It was the best of times.\n"
+        assert b"shutting down" in err
+        assert err.count(b"\n") == 1, err
+        assert process.returncode == 1
+
+    run(test())
+
+
 def on_a_terminal(*arguments: str, until: Callable[[bytes], bool] | None = None) -> tuple[int, str]:
     """Run ``starling`` on a pseudo-terminal; press Ctrl-C once ``until`` says so. Returns the exit code and what was written."""
     main, terminal = pty.openpty()

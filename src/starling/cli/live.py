@@ -75,8 +75,10 @@ async def caption(
         with interrupts() as stop, quiet_keyboard():
             try:
                 await converse(session, audio, handle, stop=stop)
-            finally:
-                shown.close()
+            except BaseException:
+                shown.close(failed=True)
+                raise
+            shown.close()
     waited = session.ready.endpoint_silence_ms / 1000
     return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(waited))
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from starling.client.captions import Captions
 from starling.client.terminal import LiveText
-from starling.protocols.native.messages import Error, Result, ServerMessage, encode
+from starling.protocols.native.messages import Done, Error, Result, ServerMessage, encode
 
 
 class Presenter(Protocol):
@@ -15,8 +15,8 @@ class Presenter(Protocol):
 
     def show(self, message: ServerMessage) -> None: ...
 
-    def close(self) -> None:
-        """No more messages come, for whatever reason."""
+    def close(self, *, failed: bool = False) -> None:
+        """No more messages come. ``failed``: whoever closes says why, so an error the server ended with is not told twice."""
 
 
 class LiveCaptions:
@@ -24,21 +24,24 @@ class LiveCaptions:
 
     def __init__(self, text: LiveText, complain: Callable[[str], None]) -> None:
         self._text = text
+        self._complaints = _Complaints(self._interrupt)
         self._complain = complain
         self._captions = Captions()
 
     def show(self, message: ServerMessage) -> None:
-        match message:
-            case Result():
-                line = self._captions.update(message)
-                self._text.show(self._captions.provisional, settled=[line.text] if line else [])
-            case Error():
-                self._text.show([])
-                self._complain(complaint(message))
-                self._text.show(self._captions.provisional)
+        self._complaints.update(message)
+        if isinstance(message, Result):
+            line = self._captions.update(message)
+            self._text.show(self._captions.provisional, settled=[line.text] if line else [])
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
+        self._complaints.close(failed=failed)
         self._text.leave()
+
+    def _interrupt(self, complaint: str) -> None:
+        self._text.show([])
+        self._complain(complaint)
+        self._text.show(self._captions.provisional)
 
 
 class FinalLines:
@@ -46,20 +49,18 @@ class FinalLines:
 
     def __init__(self, write: Callable[[str], None], complain: Callable[[str], None]) -> None:
         self._write = write
-        self._complain = complain
+        self._complaints = _Complaints(complain)
         self._captions = Captions()
 
     def show(self, message: ServerMessage) -> None:
-        match message:
-            case Result():
-                line = self._captions.update(message)
-                if line is not None:
-                    self._write(" ".join(line.text.split()) + "\n")
-            case Error():
-                self._complain(complaint(message))
+        self._complaints.update(message)
+        if isinstance(message, Result):
+            line = self._captions.update(message)
+            if line is not None:
+                self._write(" ".join(line.text.split()) + "\n")
 
-    def close(self) -> None:
-        pass
+    def close(self, *, failed: bool = False) -> None:
+        self._complaints.close(failed=failed)
 
 
 class JsonLines:
@@ -71,8 +72,30 @@ class JsonLines:
     def show(self, message: ServerMessage) -> None:
         self._write(encode(message) + "\n")
 
-    def close(self) -> None:
+    def close(self, *, failed: bool = False) -> None:
         pass
+
+
+class _Complaints:
+    """Tells of errors at once, but of one that may be the session's end only when something follows it, or nothing failed."""
+
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        self._complain = complain
+        self._last: Error | None = None
+
+    def update(self, message: ServerMessage) -> None:
+        if isinstance(message, Done):
+            return
+        self.close()
+        if isinstance(message, Error):
+            self._last = message
+            if isinstance(message.segment_id, int):  # the session goes on
+                self.close()
+
+    def close(self, *, failed: bool = False) -> None:
+        last, self._last = self._last, None
+        if last is not None and not failed:
+            self._complain(complaint(last))
 
 
 def complaint(error: Error) -> str:
