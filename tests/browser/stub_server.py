@@ -53,7 +53,8 @@ class Peer:
             await self.read()
 
     async def ready(self, **options: Any) -> None:
-        await self.read_until("start")
+        if not self.frames:
+            await self.read_until("start")
         given = {"language": "en", "partials": True, "partial_interval_ms": 300, "endpoint_silence_ms": 500, "words": False}
         known = {
             "session_id": "s-0123456789abcdef",

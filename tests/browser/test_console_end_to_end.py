@@ -50,8 +50,7 @@ def test_speech_into_the_microphone_comes_out_as_captions(live: Console) -> None
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")
     expect(page.locator("#provisional .segment")).to_have_count(0)
-    latencies = [page.locator(reading).inner_text() for reading in ("#first-words", "#final")]
-    assert all(0 < int(latency.removesuffix(" ms")) < 5000 for latency in latencies), latencies
+    assert 0 < int(page.locator("#first-words").inner_text().removesuffix(" ms")) < 5000
     expect(page.locator("#model")).to_have_text(re.compile(r"\w"))
 
 
@@ -77,8 +76,7 @@ def test_a_setting_that_the_server_refuses_is_explained(live: Console) -> None:
     page.get_by_label("Language").press("Tab")
     page.get_by_role("button", name="Listen").click()
     expect(page.get_by_role("alert")).to_contain_text("The server does not take these settings")
-    page.get_by_role("button", name="Reset").click()
-    page.get_by_role("button", name="Reconnect").click()
+    page.get_by_role("button", name="Use the server\u2019s language").click()
     expect(page.locator("#status")).to_have_text("Listening")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")

@@ -75,6 +75,39 @@ def test_a_server_that_goes_while_the_microphone_opens(console: Console, stub: S
     expect(page.locator("#status")).to_have_text("Listening")
 
 
+def test_a_language_that_the_server_lacks(console: Console, stub: StubServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_until("start")
+        if "language" in peer.frames[0]:
+            await peer.send("error", code="invalid_option", message="language must be one of en, got 'tlh'", retryable=False)
+            await peer.connection.close(1008)
+            return
+        await peer.ready()
+        await peer.read_until("end")
+        await peer.done()
+
+    stub.script = script
+    page = console.open()
+    language = page.get_by_label("Language")
+    language.fill("tlh")
+    language.press("Tab")
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("language must be one of en")
+    expect(alert.get_by_role("button", name="Reconnect")).to_have_count(0)
+    language.fill("no tag")  # what is wrong now must not stand for what was wrong before
+    language.press("Tab")
+    page.get_by_role("button", name="Listen").click()
+    expect(page.locator("#status")).to_have_text("Listening")
+    page.get_by_role("button", name="Stop").click()
+    language.fill("tlh")
+    language.press("Tab")
+    page.get_by_role("button", name="Listen").click()
+    alert.get_by_role("button", name="Use the server\u2019s language").click()
+    expect(page.locator("#status")).to_have_text("Listening")
+    expect(language).to_have_value("")
+
+
 def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> None:
     async def script(peer: Peer) -> None:
         await peer.ready()

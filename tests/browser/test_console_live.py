@@ -150,6 +150,7 @@ def test_options_and_the_forced_end_reach_the_server(console: Console, stub: Stu
     page.get_by_label("Language").fill("no language")
     page.get_by_label("Language").press("Tab")
     expect(page.get_by_label("Language")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("That is no language tag")).to_be_visible()
     page.get_by_label("Language").fill("pt-BR")
     page.get_by_label("Language").press("Tab")
     expect(page.get_by_text("From the next sentence on.")).to_be_visible()

@@ -199,6 +199,7 @@ LATENCY = """async (events) => {
   const { Latency } = await import("/latency.js");
   const latency = new Latency();
   return events.map(([what, at, now]) => {
+    if (what === "force") { latency.force(now); return null; }
     if (what === "heard") { latency.heard(at, now); return null; }
     return latency.take(at, now);
   });
@@ -219,6 +220,23 @@ def test_latency_counts_from_the_sound_and_tells_the_pause_apart(modules: Page) 
     assert first == {"firstWords": pytest.approx(0.5)}
     assert second is None
     assert final == {"final": pytest.approx(0.6), "wait": pytest.approx(0.5)}
+
+
+def test_a_final_that_the_user_forced_has_no_latency(modules: Page) -> None:
+    final = {"type": "result", "text": "so", "start": 0.2, "is_final": True}
+    events = [
+        *(["heard", (i + 1) / 10, 100 + (i + 1) / 10] for i in range(30)),
+        ["take", {"type": "speech_ended", "at": 0.5}, 100.9],
+        ["force", None, 101.0],
+        ["take", final | {"segment_id": 0, "end": 0.5}, 101.1],
+        ["take", final | {"segment_id": 1, "end": 1.0}, 101.3],
+        ["take", {"type": "speech_ended", "at": 2.0}, 102.5],
+        ["take", final | {"segment_id": 2, "end": 2.0}, 102.6],
+    ]
+    paused, forced, _, after = modules.evaluate(LATENCY, events)[-4:]
+    assert forced is None
+    assert paused == {"final": pytest.approx(0.6), "wait": pytest.approx(0.4)}
+    assert after == {"final": pytest.approx(0.6), "wait": pytest.approx(0.5)}
 
 
 def test_latency_of_sound_no_longer_remembered_is_not_made_up(modules: Page) -> None:

@@ -221,6 +221,7 @@ def test_a_phone_has_room_for_all_of_it(phone: Console, stub: StubServer) -> Non
         return page.evaluate("document.documentElement.scrollWidth > innerWidth || document.body.scrollHeight > innerHeight")
 
     assert not overflows()
+    expect(page.get_by_text("drop a recording")).to_be_hidden()
     page.get_by_role("button", name="Listen").tap()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_text("It was the best of times,")).to_be_in_viewport()

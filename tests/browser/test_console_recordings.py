@@ -145,7 +145,7 @@ def test_one_thing_at_a_time(console: Console, stub: StubServer) -> None:
     page.get_by_role("button", name="Listen").click()
     expect(page.locator("#status")).to_have_text("Listening")
     drop(page, "beckett.wav", b"RIFF")
-    expect(page.get_by_role("alert")).to_contain_text("Stop what is running, then drop beckett.wav again.")
+    expect(page.get_by_role("alert")).to_contain_text("Stop what is running, then open beckett.wav again.")
     expect(page.get_by_role("button", name="Open a recording")).to_be_disabled()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")

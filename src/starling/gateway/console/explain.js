@@ -1,7 +1,10 @@
 // What went wrong, in words, and what to do about it. Pure.
 import { DURATION_LIMIT, SIZE_LIMIT } from "./recording.js";
 
-/** @typedef {{title: string, detail: string, retry: boolean, wait: number}} Explanation  `wait`: seconds before trying again makes sense */
+/**
+ * @typedef {{title: string, detail: string, retry: boolean, wait: number, remedy: "language" | "settings" | null}} Explanation
+ * `wait`: seconds before trying again makes sense. `remedy`: what must be left to the server first, or it cannot help.
+ */
 
 const MICROPHONE = {
   insecure: {
@@ -10,7 +13,7 @@ const MICROPHONE = {
   },
   unsupported: {
     title: "This browser cannot record",
-    detail: "Capturing audio needs a browser of 2021 or later. A recording still works: drop one here.",
+    detail: "Capturing audio needs a browser of 2021 or later. A recording still works: open one.",
   },
   NotAllowedError: {
     title: "The microphone is blocked",
@@ -77,7 +80,7 @@ const CLOSES = {
 
 /** The explanation of a failure that `Run` emitted. @returns {Explanation} */
 export function explain(failure) {
-  return { retry: false, wait: 0, ...describe(failure) };
+  return { retry: false, wait: 0, remedy: null, ...describe(failure) };
 }
 
 function describe({ stage, error, ...connection }) {
@@ -104,7 +107,12 @@ function lost({ code, reason }, error) {
     detail: detail || `The connection closed with code ${code}. What was already captioned is kept.`,
     retry: error ? error.retryable || error.code === "invalid_option" : true,
     wait: error?.retry_after ?? 0,
+    remedy: error?.code === "invalid_option" ? remedyFor(said) : null,
   };
+}
+
+function remedyFor(message) {
+  return message.startsWith("language") ? "language" : "settings";
 }
 
 function refused({ server }) {

@@ -24,16 +24,22 @@ export class AudioClock {
 
 /**
  * Measures each segment of live audio. `firstWords`: from the start of speech to its first words. `final`: from the end of speech
- * to its final, of which `wait` passed before the silence was taken for an end.
+ * to its final, of which `wait` passed before the silence was taken for an end. A final that the user forced tells of no pause.
  */
 export class Latency {
   #clock = new AudioClock();
   #start = null;
   #end = null;
   #seen = -1;
+  #forced = null;
 
   heard(position, now) {
     this.#clock.mark(position, now);
+  }
+
+  /** The open segment was ended by the user, at `now`. */
+  force(now) {
+    this.#forced = now;
   }
 
   /** Take in a frame of the server. Returns `{firstWords}`, `{final, wait}` (seconds; `wait` may be null) or null. */
@@ -65,6 +71,8 @@ export class Latency {
     const spoken = this.#clock.when(end);
     if (!text.trim() || spoken === null) return null;
     const noticed = this.#end !== null && Math.abs(this.#end.at - end) < 0.1 ? this.#end.noticed : null;
+    const open = noticed === null || noticed > this.#forced; // when the user ended it
+    if (this.#forced !== null && spoken <= this.#forced && open) return null;
     return { final: Math.max(0, now - spoken), wait: noticed === null ? null : Math.max(0, noticed - spoken) };
   }
 }

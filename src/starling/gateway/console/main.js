@@ -24,13 +24,18 @@ const captions = new Captions();
 const view = new CaptionsView({ scroller: $("captions"), settled: $("settled"), provisional: $("provisional"), jump: $("jump") });
 const meter = new Meter($("meter"), { still: window.matchMedia("(prefers-reduced-motion: reduce)").matches });
 const readings = new Readings();
-const notice = new Notice($("notice"), { onRetry: () => again() });
+const notice = new Notice($("notice"), { onRetry: () => retry() });
 const form = new SettingsForm(settings, {
   onOption(changes) {
     run?.configure(changes);
     form.note(run?.active ? "From the next sentence on." : "");
   },
 });
+
+/** What a remedy of explain.js does is on its button. */
+const REMEDIES = { language: "Use the server’s language", settings: "Use the server’s settings" };
+
+let remedy = null;
 
 /** @type {Run | null} */
 let run = null;
@@ -60,6 +65,11 @@ function again() {
   run.start();
 }
 
+function retry() {
+  if (remedy) form.reset(remedy === "language" ? remedy : null);
+  again();
+}
+
 function toggle() {
   if (run?.active) run.stop();
   else begin(new Microphone());
@@ -68,7 +78,7 @@ function toggle() {
 function openFiles(files) {
   const [file, ...others] = files;
   if (run?.active) {
-    notice.show({ title: "One thing at a time", detail: `Stop what is running, then drop ${file.name} again.`, retry: false, wait: 0 });
+    notice.show({ title: "One thing at a time", detail: `Stop what is running, then open ${file.name} again.`, retry: false, wait: 0 });
     return;
   }
   begin(new Recording(file, { playAlong: settings.get("play_along") }));
@@ -114,7 +124,9 @@ const HANDLERS = {
     readings.latency(latency);
   },
   failure({ failure }) {
-    notice.show(explain(failure), failure.stage === "connection" ? "Reconnect" : "Try again");
+    const said = explain(failure);
+    ({ remedy } = said);
+    notice.show(said, REMEDIES[remedy] ?? (failure.stage === "connection" ? "Reconnect" : "Try again"));
     showTools();
   },
 };

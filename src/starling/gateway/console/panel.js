@@ -62,14 +62,25 @@ export class SettingsForm {
       const value = read(target);
       const good = this.#settings.set(target.name, value);
       target.setAttribute("aria-invalid", String(!good));
+      if (!good) {
+        this.#settings.set(target.name, undefined); // what is not shown is not sent
+        this.note("That is no language tag: the server’s own is used.");
+      } else this.note("");
       if (good && value !== undefined && target.name in settings.options) onOption({ [target.name]: value });
     });
     this.#form.addEventListener("reset", (event) => {
       event.preventDefault();
-      this.#settings.resetOptions();
-      this.#show();
+      this.reset();
       this.note("Back to the server’s own, from the next session on.");
     });
+  }
+
+  /** Leave `name`, or every option of the protocol, to the server again. */
+  reset(name = null) {
+    if (name === null) this.#settings.resetOptions();
+    else this.#settings.set(name, undefined);
+    this.#show();
+    this.note("");
   }
 
   /** The options in effect, as `ready` gives them: what is shown where nothing was chosen. */
@@ -92,6 +103,7 @@ export class SettingsForm {
       const value = this.#settings.get(control.name) ?? this.#defaults[control.name] ?? "";
       if (control.type === "checkbox") control.checked = value;
       else control.value = value;
+      control.removeAttribute("aria-invalid");
       this.#label(control);
     }
   }

@@ -68,12 +68,14 @@ export class Run {
       this.#session.abort();
     } else if (this.active) {
       await this.source.stop();
+      this.#latency.force(now());
       this.#end();
     }
   }
 
   /** End the open segment now. */
   finalize() {
+    this.#latency.force(now());
     this.#session?.finalize();
   }
 

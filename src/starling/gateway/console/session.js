@@ -115,11 +115,11 @@ export class StreamSession {
   #onOpen() {
     if (!TRANSITIONS[this.#state].lost) return;
     this.#opened = true;
-    this.#socket.send(JSON.stringify({ type: "start", ...this.#start }));
-    for (const pcm of this.#waiting) this.#socket.send(pcm);
+    this.#transmit(JSON.stringify({ type: "start", ...this.#start }));
+    for (const pcm of this.#waiting) this.#transmit(pcm);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    if (this.#state === "ending") this.#socket.send(JSON.stringify({ type: "end" }));
+    if (this.#state === "ending") this.#transmit(JSON.stringify({ type: "end" }));
   }
 
   #onFrame(data) {
