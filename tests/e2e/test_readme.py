@@ -13,6 +13,7 @@ import uvloop
 
 from recordings import recording_path
 from starling.app import running
+from starling.client.sample import sample_recording
 from starling.config.settings import Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -36,10 +37,14 @@ def printed_by(example: str) -> str:
 
 def test_the_library_example_prints_the_words() -> None:
     [library, _] = EXAMPLES
-    assert "No matter." in printed_by(library)
+    printed = printed_by(library)
+    assert "No matter." in printed
+    starts = [float(start) for start in re.findall(r"^([\d.]+) s: ", printed, re.MULTILINE)]
+    assert starts == sorted(starts)
+    assert 0 <= starts[0] < starts[-1] < 10, "seconds, of a recording of ten"
 
 
-def test_the_client_example_prints_captions() -> None:
+def test_the_client_example_prints_captions_that_grow() -> None:
     [_, client] = EXAMPLES
 
     async def main() -> str:
@@ -47,11 +52,19 @@ def test_the_client_example_prints_captions() -> None:
         async with running(settings) as server:
             here = client.replace("ws://127.0.0.1:8000", server.stream_url)
             assert here != client
-            return await asyncio.to_thread(printed_by, here)
+            quicker = here.replace("len(block) / 16_000", "len(block) / 80_000")
+            assert quicker != here
+            return await asyncio.to_thread(printed_by, quicker)
 
     printed = uvloop.run(main())
-    assert "No matter." in printed
-    assert printed.rstrip().splitlines()[-1].startswith("Done(")
+    rows = [row.split("\r\x1b[K")[1:] for row in printed.removesuffix("\n").split("\n")]
+    assert any("No matter." in shown[-1] for shown in rows)
+    assert any(len(shown) > 1 for shown in rows), "partials are replaced in their row"
+
+
+def test_the_sample_lies_where_the_readme_says() -> None:
+    [place] = re.findall(r"cp \.venv/lib/python3\*/site-packages/(\S+) talk\.wav", README)
+    assert sample_recording().as_posix().endswith(f"/{place}")
 
 
 def test_every_link_leads_somewhere() -> None:
