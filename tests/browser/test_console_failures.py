@@ -108,6 +108,66 @@ def test_a_language_that_the_server_lacks(console: Console, stub: StubServer) ->
     expect(language).to_have_value("")
 
 
+def test_a_server_that_restarts(console: Console, stub: StubServer) -> None:
+    """It says that it stops: nothing more is recorded, one thing is said, and the page comes back by itself."""
+    console.allow(HANDSHAKE)
+    console.allow(UNAVAILABLE)
+    over = stub.signal()
+
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        if len(stub.peers) > 1:
+            await peer.read_until("end")
+            await peer.done()
+            return
+        await peer.hear(0.5)
+        await peer.result(0, 0, "it was", end=8.4)
+        await peer.send("error", code="shutting_down", message="come back", retryable=True)
+        await peer.read_until("end")  # the microphone is off long before the server hangs up
+        await over.wait()
+        await peer.result(0, 1, "it was the best", final=True, end=8.4)
+        await peer.connection.close(1012)
+
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The server is stopping")
+    expect(alert).to_contain_text("What was said until 0:08 is kept. Listen again when it is back.")
+    expect(page.locator("#status")).to_have_text("Finishing the last words")
+    stub.readiness = HTTPStatus.SERVICE_UNAVAILABLE
+    over.set()
+    expect(alert.get_by_role("button", name="Reconnecting in 1 s")).to_be_visible()
+    expect(page.locator("#settled .segment p")).to_have_text("it was the best")
+    expect(alert.get_by_role("button", name="Reconnecting in 2 s")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("Reconnecting")
+    stub.readiness = HTTPStatus.OK
+    expect(page.locator("#status")).to_have_text("Listening")
+    expect(alert).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+    assert len(stub.peers) == 2
+
+
+def test_reconnecting_can_be_cancelled(console: Console, stub: StubServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.ready()
+        await peer.hear(0.5)
+        peer.connection.transport.abort()
+
+    stub.script = script
+    page = console.open()
+    page.clock.install()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The connection broke")
+    alert.get_by_role("button", name="Cancel").click()
+    expect(alert).to_be_hidden()
+    expect(page.locator("#status")).to_have_text("Stopped")
+    page.clock.run_for(60_000)
+    assert len(stub.peers) == 1
+
+
 def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> None:
     async def script(peer: Peer) -> None:
         await peer.ready()
@@ -126,7 +186,7 @@ def test_overload_says_when_to_come_back(console: Console, stub: StubServer) -> 
 
 @pytest.mark.parametrize(
     ("code", "title"),
-    [(1011, "The server made a mistake"), (1012, "The server is restarting"), (4321, "The session ended early")],
+    [(1011, "The server made a mistake"), (4321, "The session ended early")],
 )
 def test_a_close_without_a_word(console: Console, stub: StubServer, code: int, title: str) -> None:
     async def script(peer: Peer) -> None:

@@ -245,6 +245,17 @@ def test_latency_of_sound_no_longer_remembered_is_not_made_up(modules: Page) -> 
     assert modules.evaluate(LATENCY, [*events, ["take", final, 190]])[-1] is None
 
 
+def test_attempts_come_ever_later_and_end(modules: Page) -> None:
+    waits = modules.evaluate(
+        """async () => {
+          const { Backoff } = await import("/reconnect.js");
+          const backoff = new Backoff();
+          return Array.from({ length: 23 }, () => backoff.next());
+        }"""
+    )
+    assert waits == [1, 2, 4, 8, *[15] * 18, None]
+
+
 def test_samples_are_clipped_and_mixed_down(modules: Page) -> None:
     pcm = modules.evaluate(
         """async () => {

@@ -41,6 +41,11 @@ export class Take {
     return Math.max(0, ...this.spoken.filter((segment) => segment.state === "final").map((segment) => segment.end));
   }
 
+  /** Seconds up to which there are words, whether they are settled or not. */
+  get wordsUntil() {
+    return Math.max(0, ...[...this.segments.values()].map((segment) => segment.end));
+  }
+
   /** Segments that keep their words: all but the provisional. In the order they were spoken. */
   get spoken() {
     return [...this.segments.values()].filter((segment) => segment.state !== "provisional").sort((a, b) => a.start - b.start);

@@ -1,9 +1,10 @@
 // What went wrong, in words, and what to do about it. Pure.
+import { clockTime } from "./captions-view.js";
 import { DURATION_LIMIT, SIZE_LIMIT } from "./recording.js";
 
 /**
- * @typedef {{title: string, detail: string, retry: boolean, wait: number, remedy: "language" | "settings" | null}} Explanation
- * `wait`: seconds before trying again makes sense. `remedy`: what must be left to the server first, or it cannot help.
+ * @typedef {{title: string, detail: string, retry: boolean, returns: boolean, wait: number, remedy: "language" | "settings" | null}} Explanation
+ * `returns`: the server is likely to be back by itself. `wait`: seconds before trying again makes sense. `remedy`: what must be left to the server first, or it cannot help.
  */
 
 const MICROPHONE = {
@@ -60,7 +61,7 @@ const RECORDING = {
 /** By the `code` of the server's error frame. */
 const ERRORS = {
   overloaded: { title: "The server is full", detail: "It has as many sessions as it can serve well. Nothing is broken: try again in a moment." },
-  shutting_down: { title: "The server is restarting", detail: "It asked everyone to come back in a moment." },
+  shutting_down: { title: "The server is stopping", detail: "Listen again when it is back.", returns: true },
   idle_timeout: { title: "The session timed out", detail: "The server heard nothing for too long and ended it." },
   slow_consumer: { title: "This page fell behind", detail: "It could not keep up with the captions, so the server let go. Close heavy tabs and reconnect." },
   invalid_option: { title: "The server does not take these settings", detail: "Change the setting it names, or reset the settings." },
@@ -71,7 +72,7 @@ const ERRORS = {
 /** By close code (RFC 6455 section 7.4.1), where no error frame came. */
 const CLOSES = {
   1001: ERRORS.shutting_down,
-  1006: { title: "The connection broke", detail: "The server or the network went away. What was already captioned is kept." },
+  1006: { title: "The connection broke", detail: "The server or the network went away.", returns: true },
   1011: { title: "The server made a mistake", detail: "Its log says which. What was already captioned is kept." },
   1012: ERRORS.shutting_down,
   1013: ERRORS.overloaded,
@@ -80,7 +81,7 @@ const CLOSES = {
 
 /** The explanation of a failure that `Run` emitted. @returns {Explanation} */
 export function explain(failure) {
-  return { retry: false, wait: 0, remedy: null, ...describe(failure) };
+  return { retry: false, returns: false, wait: 0, remedy: null, ...describe(failure) };
 }
 
 function describe({ stage, error, ...connection }) {
@@ -92,19 +93,21 @@ function describe({ stage, error, ...connection }) {
     case "segment":
       return { title: "One sentence has no text", detail: `The server could not read it: ${error.message}` };
     case "server":
-      return { ...lost({}, error), retry: false };
+      return { ...lost(connection, error), retry: false };
     default:
       return connection.opened || error ? lost(connection, error) : refused(connection);
   }
 }
 
-function lost({ code, reason }, error) {
+function lost({ code, reason, until }, error) {
   const known = error ? ERRORS[error.code] : CLOSES[code];
   const said = error?.message ?? reason;
-  const detail = [known?.detail, said && `The server says: ${said}`].filter(Boolean).join(" ");
+  const kept = known?.returns && until > 0 && `What was said until ${clockTime(until)} is kept.`;
+  const detail = [kept, known?.detail, said && `The server says: ${said}`].filter(Boolean).join(" ");
   return {
     title: known?.title ?? "The session ended early",
     detail: detail || `The connection closed with code ${code}. What was already captioned is kept.`,
+    returns: known?.returns ?? false,
     retry: error ? error.retryable || error.code === "invalid_option" : true,
     wait: error?.retry_after ?? 0,
     remedy: error?.code === "invalid_option" ? remedyFor(said) : null,
@@ -117,10 +120,10 @@ function remedyFor(message) {
 
 function refused({ server }) {
   if (server === null) {
-    return { title: "The server does not answer", detail: "Is it still running? Start it with “starling serve”, then reconnect.", retry: true };
+    return { title: "The server does not answer", detail: "Is it still running? Start it with “starling serve”, then reconnect.", retry: true, returns: true };
   }
   if (!server.ready) {
-    return { title: "The server is not ready", detail: "It is starting up or shutting down. Give it a few seconds.", retry: true };
+    return { title: "The server is not ready", detail: "It is starting up or shutting down. Give it a few seconds.", retry: true, returns: true };
   }
   return { title: "The server refused the session", detail: `It is up, but would not take one more: ${ERRORS.overloaded.detail}`, retry: true };
 }

@@ -8,6 +8,7 @@ import { Meter } from "./meter.js";
 import { Microphone } from "./microphone.js";
 import { Notice } from "./notice.js";
 import { Readings, SettingsForm } from "./panel.js";
+import { Backoff } from "./reconnect.js";
 import { Recording } from "./recording.js";
 import { Run } from "./run.js";
 import { Settings, browserStorage } from "./settings.js";
@@ -24,7 +25,8 @@ const captions = new Captions();
 const view = new CaptionsView({ scroller: $("captions"), settled: $("settled"), provisional: $("provisional"), jump: $("jump") });
 const meter = new Meter($("meter"), { still: window.matchMedia("(prefers-reduced-motion: reduce)").matches });
 const readings = new Readings();
-const notice = new Notice($("notice"), { onRetry: () => retry() });
+const notice = new Notice($("notice"), { onRetry: () => retry(), onDismiss: () => giveUp() });
+const backoff = new Backoff();
 const form = new SettingsForm(settings, {
   onOption(changes) {
     run?.configure(changes);
@@ -56,13 +58,25 @@ function begin(source) {
   $("elapsed").textContent = "0:00";
   began = null;
   served = false;
+  backoff.reset();
+  notice.hide();
   sentPart = heardPart = 0;
   again();
 }
 
+/** Start the run, or go on with it. While it reconnects, the notice stays until it is known whether that helped. */
 function again() {
-  notice.hide();
+  if (backoff.tried) notice.wait();
+  else notice.hide();
   run.start();
+}
+
+/** The user wants no more attempts. */
+function giveUp() {
+  if (!backoff.tried) return;
+  backoff.reset();
+  if (run.active) run.stop();
+  else showStatus("Stopped");
 }
 
 function retry() {
@@ -89,8 +103,11 @@ const HANDLERS = {
   phase({ phase }) {
     const recording = run.source.kind === "recording";
     $("status").dataset.phase = phase;
-    $("status-text").textContent = statusText(phase, recording ? run.source.title : null);
-    document.title = run.active ? `${$("status-text").textContent} – Starling` : "Starling";
+    showStatus(statusText(phase, recording ? run.source.title : null));
+    if (backoff.tried && (phase === "live" || phase === "closed")) {
+      backoff.reset();
+      notice.hide();
+    }
     $("listen").dataset.does = run.active ? "stop" : "listen";
     $("listen-text").textContent = phase === "ending" ? "Stop now" : run.active ? "Stop" : "Listen";
     $("finalize").disabled = phase !== "live";
@@ -125,11 +142,23 @@ const HANDLERS = {
   },
   failure({ failure }) {
     const said = explain(failure);
+    const wait = served && run.wanted && said.returns && failure.stage === "connection" ? backoff.next() : null;
+    if (wait !== null) {
+      showStatus("Reconnecting");
+      notice.showReconnecting(said, wait);
+      return;
+    }
+    backoff.reset();
     ({ remedy } = said);
     notice.show(said, REMEDIES[remedy] ?? (failure.stage === "connection" ? "Reconnect" : "Try again"));
     showTools();
   },
 };
+
+function showStatus(text) {
+  $("status-text").textContent = text;
+  document.title = run.active ? `${text} – Starling` : "Starling";
+}
 
 function statusText(phase, title) {
   const texts = {
@@ -158,11 +187,12 @@ function progress(sent, heard) {
 
 function tick(phase) {
   if (phase === "connecting") began = now();
-  if (run.active && ticking === null) ticking = setInterval(showElapsed, 250);
-  if (run.active) return;
+  const counting = run.active && !(phase === "ending" && run.source.kind === "microphone"); // nothing is heard any more
+  if (counting && ticking === null) ticking = setInterval(showElapsed, 250);
+  if (counting) return;
   clearInterval(ticking);
   ticking = null;
-  if (phase === "closed") showElapsed();
+  if (phase === "closed" && run.source.kind === "recording") showElapsed();
 }
 
 function showElapsed() {
@@ -193,6 +223,8 @@ function save(extension, type, text) {
 }
 
 function clear() {
+  notice.hide();
+  giveUp();
   captions.clear();
   view.clear();
   showTools();

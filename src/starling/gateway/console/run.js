@@ -21,6 +21,8 @@ export class Run {
   #offset = 0;
   #sent = 0;
   #bytes = 0;
+  #wanted = true;
+  #goodbye = null; // the server's error frame once it is stopping
 
   /** `options`: gives the fields of the start frame that the user chose, asked at each connection. */
   constructor({ source, take, options, url, emit }) {
@@ -40,10 +42,17 @@ export class Run {
     return ["opening", "connecting", "live", "ending"].includes(this.#phase);
   }
 
+  /** False once the user ended the run, who then wants none of it back. */
+  get wanted() {
+    return this.#wanted;
+  }
+
   /** Begin, or go on after a failure: a recording from its last settled word, a microphone from now. */
   async start() {
     if (this.active) return;
     const resumed = this.#session !== null;
+    this.#goodbye = null;
+    this.#wanted = true;
     this.#enter("opening");
     const server = await probe();
     if (!server?.ready) return this.#fail(unreachable(server)); // the user is not asked for a microphone that nothing would hear
@@ -61,6 +70,7 @@ export class Run {
 
   /** End politely: what was heard is still captioned. A second call hangs up. */
   async stop() {
+    this.#wanted = false;
     if (this.#phase === "opening") {
       this.#enter("closed");
       await this.source.stop();
@@ -132,6 +142,7 @@ export class Run {
     if (message.type === "state") this.#onState(message.state);
     else if (message.type === "ready") this.#emit({ type: "ready", ready: message });
     else if (message.type === "lost") this.#onLost(message);
+    else if (message.type === "error" && message.code === "shutting_down") this.#onGoodbye(message);
     else if (message.type === "error") {
       this.#emit({ type: "failure", failure: { stage: message.segment_id === undefined ? "server" : "segment", error: message } });
     } else if (message.type === "result") {
@@ -144,7 +155,17 @@ export class Run {
 
   #onState(state) {
     if (state === "closed") this.#captions(this.take.interrupt()); // hung up: what was provisional stays as it is
-    if (state !== "failed") this.#enter(state);
+    if (state === "closed" && this.#goodbye && this.#wanted) this.#onLost({ opened: true, error: this.#goodbye });
+    else if (state !== "failed") this.#enter(state);
+  }
+
+  /** The server takes no more audio: nothing more is recorded for it, and what it still has to say is waited for. */
+  #onGoodbye(error) {
+    if (this.#goodbye) return;
+    this.#goodbye = error;
+    this.source.stop();
+    this.#end();
+    this.#emit({ type: "failure", failure: { stage: "server", error, until: this.take.wordsUntil } });
   }
 
   async #onLost(lost) {
@@ -152,7 +173,7 @@ export class Run {
     this.source.stop();
     this.#enter("failed");
     const server = lost.opened || lost.error ? null : await probe();
-    this.#emit({ type: "failure", failure: { stage: "connection", ...lost, server } });
+    this.#emit({ type: "failure", failure: { stage: "connection", ...lost, server, until: this.take.wordsUntil } });
   }
 
   #captions(changes, heard = 0) {
