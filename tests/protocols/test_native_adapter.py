@@ -280,3 +280,23 @@ def test_words_are_promised_only_by_an_engine_that_has_them() -> None:
     assert not opening.request.config.words
     [ready] = wordless.opened("s", "t")
     assert '"words":false' in str(ready)
+
+
+def test_confidences_travel_to_four_digits() -> None:
+    adapter = NativeAdapter(OFFER)
+    adapter.receive('{"type":"start","words":true}')
+    word = Word("a", 0, 160, 0.98765432)
+    final = Transcript(
+        session_id="s", segment_id=0, revision=1, is_final=True, text="a", stable_text="a", start=0, end=160,
+        confidence=0.12345678, words=(word,),
+    )  # fmt: skip
+    [frame] = adapter.event(final)
+    sent = json.loads(frame)
+    assert (sent["confidence"], sent["words"][0]["confidence"]) == (0.1235, 0.9877)
+
+
+def test_a_refusal_names_every_frame_that_may_come() -> None:
+    adapter = NativeAdapter(OFFER)
+    adapter.receive('{"type":"start"}')
+    with pytest.raises(InvalidMessage, match="set_langs"):
+        adapter.receive('{"type":"start"}')

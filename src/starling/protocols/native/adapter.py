@@ -78,8 +78,7 @@ class NativeAdapter:
         kind = Input.AUDIO if isinstance(message, bytes) else _INPUT[type(message)]
         after = TRANSITIONS.get((self._state, kind))
         if after is None:
-            allowed = ", ".join(given for state, given in TRANSITIONS if state is self._state) or "nothing more"
-            raise InvalidMessage(f"expected {allowed} in state '{self._state}', got {kind}")
+            raise InvalidMessage(f"expected {_named(self._state)} in state '{self._state}', got {kind}")
         found = self._verbs(message)
         self._state = after
         return found
@@ -122,3 +121,9 @@ class NativeAdapter:
 
     def error(self, error: StarlingError) -> Sequence[Frame]:
         return self._presenter.error(error)
+
+
+def _named(state: State) -> str:
+    """What a client may send in ``state``, by the types of its frames."""
+    inputs = [given for known, given in TRANSITIONS if known is state]
+    return ", ".join("configure, set_langs" if given is Input.CONFIGURE else given for given in inputs) or "nothing more"

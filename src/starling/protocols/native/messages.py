@@ -160,9 +160,6 @@ class Word(Struct, frozen=True, kw_only=True):
     end: float
     confidence: float | None
 
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "confidence", wire_confidence(self.confidence))
-
 
 class Result(ServerFrame, frozen=True, kw_only=True, tag="result"):
     """Revision ``version`` of segment ``segment_id``; nothing follows its final. ``words`` is there when it was asked for."""
@@ -180,9 +177,6 @@ class Result(ServerFrame, frozen=True, kw_only=True, tag="result"):
     language: str | None
     trace_id: str
     words: tuple[Word, ...] | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "confidence", wire_confidence(self.confidence))
 
 
 class Error(ServerFrame, frozen=True, kw_only=True, tag="error"):

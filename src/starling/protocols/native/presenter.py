@@ -91,7 +91,7 @@ class Presenter:
             stable_text=transcript.stable_text,
             start=_at(transcript.start),
             end=_at(transcript.end),
-            confidence=transcript.confidence,
+            confidence=wire.wire_confidence(transcript.confidence),
             language=transcript.language,
             trace_id=self._trace_id,
             words=tuple(_word(word) for word in transcript.words) if words or transcript.words else UNSET,
@@ -108,7 +108,7 @@ class Presenter:
 
 
 def _word(word: heard.Word) -> wire.Word:
-    return wire.Word(text=word.text, start=_at(word.start), end=_at(word.end), confidence=word.confidence)
+    return wire.Word(text=word.text, start=_at(word.start), end=_at(word.end), confidence=wire.wire_confidence(word.confidence))
 
 
 def _at(position: int) -> float:
