@@ -63,6 +63,13 @@ def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -
     assert failing(["stream", "/nowhere/talk.wav"], capsys) == (1, "/nowhere/talk.wav: No such file or directory")
 
 
+def test_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failing(["stream", "/nowhere/\x1b]0;title\x07.wav"], capsys) == (
+        1,
+        "/nowhere/ ]0;title .wav: No such file or directory",
+    )
+
+
 def test_a_file_that_is_no_recording_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "talk.wav"
     file.write_text("not audio at all")

@@ -35,6 +35,12 @@ def test_a_pipe_gets_finals_only() -> None:
     assert complaints == ["segment 1 has no text: the decode raised (engine_failed)"]
 
 
+def test_a_pipe_gets_no_control_sequence_of_the_server() -> None:
+    out: list[str] = []
+    FinalLines(out.append, out.append).show(result("hi\x1b]0;title\x07 \x9b31mthere", final=True))
+    assert out == ["hi ]0;title 31mthere\n"]
+
+
 def test_json_lines_are_the_messages_themselves() -> None:
     out: list[str] = []
     play(JsonLines(out.append))

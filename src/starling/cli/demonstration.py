@@ -14,7 +14,7 @@ from starling.cli.interrupts import interrupts
 from starling.cli.live import Heard, caption, presenter
 from starling.cli.reach import exposure, to_open
 from starling.cli.recorded import recorded
-from starling.cli.report import complain, say
+from starling.cli.report import complain, printable, say
 from starling.client.options import Options
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT, sample_recording
 from starling.client.word_errors import word_error_rate
@@ -38,7 +38,7 @@ async def demonstrate(*, once: bool, file: Path | None, port: int | None) -> Exi
             if warning := exposure(settings.server.host):
                 complain(warning)
             _say(f"Starling listens on {to_open(server.url)}")
-            _say(f"Captioning {recording.name}{f' ({length:.0f} s)' if length else ''} as if it were spoken now:\n")
+            _say(f"Captioning {printable(recording.name)}{f' ({length:.0f} s)' if length else ''} as if it were spoken now:\n")
             heard = await caption(
                 to_open(server.stream_url), recorded(str(recording), speed=1), presenter(as_json=False), Options()
             )

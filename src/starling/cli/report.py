@@ -13,8 +13,8 @@ from starling.cli.exits import ExitCode
 
 
 def complain(message: str) -> None:
-    """One line on stderr in the name of the program."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    """One line on stderr in the name of the program. What a server or a file's name put into it cannot steer the terminal."""
+    lines = [printable(line).strip() for line in message.splitlines() if line.strip()]
     for line in lines or ["failed without saying why"]:
         say(f"starling: {line}", sys.stderr)
 
@@ -38,6 +38,11 @@ def _columns(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except OSError:
         return 0
+
+
+def printable(text: str) -> str:
+    """``text`` with blanks for what cannot be seen, control sequences among it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def describe(error: Exception) -> tuple[str, ExitCode]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from starling.audio import Recording
 from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.recorded import source as opened
-from starling.cli.report import complain
+from starling.cli.report import complain, printable
 from starling.client.options import Options
 from starling.client.subtitles import Segment, to_srt, to_text, to_vtt
 from starling.core.audio import seconds
@@ -110,7 +110,7 @@ def _said(error: StarlingError | OSError) -> str:
 def _listen(stream: RecognizerStream, source: str, transcripts: list[Transcript]) -> None:
     """Append the finals of ``source`` to ``transcripts``, those before an error too."""
     with Recording(opened(source)) as recording, _progress() as progress:
-        task = progress.add_task("-" if source == STANDARD_INPUT else Path(source).name, total=recording.duration)
+        task = progress.add_task("-" if source == STANDARD_INPUT else printable(Path(source).name), total=recording.duration)
         try:
             for block in recording.blocks():
                 transcripts += _finals(stream.accept_waveform(block))
@@ -166,7 +166,7 @@ def _progress() -> Progress:
     """Bars on stderr, gone when done; nothing at all where stderr is no terminal."""
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         _AudioTime(),
         TimeRemainingColumn(),

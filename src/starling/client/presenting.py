@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from starling.client.captions import Captions
-from starling.client.terminal import LiveText
+from starling.client.terminal import LiveText, plain
 from starling.protocols.native.messages import Done, Error, Result, ServerMessage, encode
 
 
@@ -57,7 +57,7 @@ class FinalLines:
         if isinstance(message, Result):
             line = self._captions.update(message)
             if line is not None:
-                self._write(" ".join(line.text.split()) + "\n")
+                self._write(" ".join(plain(line.text).split()) + "\n")
 
     def close(self, *, failed: bool = False) -> None:
         self._complaints.close(failed=failed)

@@ -48,7 +48,7 @@ class LiveText:
         """Print ``settled`` for good, each on a line of its own, then draw ``lines`` as the provisional rows below."""
         size = self._size()
         width = max(2, size.columns - 1)  # the last column stays free: writing it makes terminals differ
-        above = [row for text in settled for row in _rows(_clean(text), width)]
+        above = [row for text in settled for row in _rows(plain(text), width)]
         below = [row for line in lines for row in _provisional_rows(line, width)][-max(1, size.rows - 1) :]
         out = [self._to_first_row(size.columns)]
         out += [f"{row.ansi}{ERASE_TO_END_OF_ROW}\n" for row in above]
@@ -79,7 +79,7 @@ def _rows(text: str, width: int) -> list[_Row]:
 
 
 def _provisional_rows(line: Line, width: int) -> list[_Row]:
-    text = _clean(line.text)
+    text = plain(line.text)
     rows = []
     for start, end in wrap(text, width):
         turn = min(max(start, line.stable), end)
@@ -105,5 +105,6 @@ def wrap(text: str, width: int) -> list[tuple[int, int]]:
     return rows
 
 
-def _clean(text: str) -> str:
+def plain(text: str) -> str:
+    """``text`` with blanks for control characters, which could steer a terminal."""
     return _CONTROL.sub(" ", text)
