@@ -143,3 +143,22 @@ def test_what_precedes_the_damage_is_given() -> None:
     with pytest.raises(CorruptAudio, match="packets of opus in a row cannot be decoded"):
         blocks.extend(read_recording(io.BytesIO(data)))
     assert [len(block) for block in blocks] == [16_000]
+
+
+class Interrupted(io.BytesIO):
+    """A file during whose reading somebody presses Ctrl-C, after ``served`` bytes."""
+
+    def __init__(self, data: bytes, served: int) -> None:
+        super().__init__(data)
+        self.served = served
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= self.served:
+            raise KeyboardInterrupt
+        return super().read(size)
+
+
+@pytest.mark.parametrize("served", [0, 400_000])
+def test_an_interrupt_while_it_reads_is_one(served: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        list(read_recording(Interrupted(recording_path("two_cities").read_bytes(), served)))

@@ -14,6 +14,7 @@ import pytest
 from recordings import recording, recording_path
 from starling.cli import transcribing
 from starling.cli.entry import run
+from starling.cli.exits import ExitCode
 from starling.cli.transcribing import Job, plan
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT
 from starling.client.word_errors import word_error_rate
@@ -21,6 +22,7 @@ from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
 from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
+from starling.session.machine import Session
 
 BECKETT = str(recording_path("beckett"))
 CITIES = str(recording_path("two_cities"))
@@ -154,3 +156,13 @@ def test_the_sample_is_transcribed_as_the_library_does_it(output: Output) -> Non
     with Recognizer() as recognizer:
         finals = list(recognizer.transcribe(np.asarray(recording("two_cities")), SessionConfig()))
     assert len(text.splitlines()) == len(finals)
+
+
+@pytest.mark.usefixtures("scripted")
+def test_an_interrupt_is_no_failure_of_the_recording(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object, __: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "hear", interrupted)
+    assert run(["transcribe", BECKETT]) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == ""

@@ -48,10 +48,14 @@ class Recording:
     def __init__(self, source: str | Path | BinaryIO) -> None:
         with ExitStack() as opened:
             file = opened.enter_context(Path(source).open("rb")) if isinstance(source, (str, Path)) else source
+            self._file = _Interruptible(file)
             try:
                 # A playlist could make FFmpeg open any file or address; io_open is asked first. Tags may be in any charset.
-                container = opened.enter_context(av.open(file, mode="r", io_open=_refuse_reference, metadata_errors="replace"))
+                container = opened.enter_context(
+                    av.open(self._file, mode="r", io_open=_refuse_reference, metadata_errors="replace")
+                )
             except FFmpegError as error:
+                self._file.check()
                 raise CorruptAudio(_UNREADABLE) from error
             stream = container.streams.best("audio")
             if not isinstance(stream, AudioStream):
@@ -129,9 +133,36 @@ class Recording:
                     continue
                 broken = 0
                 yield from frames
+            self._file.check()
             yield from self._decoder.decode(None)
         except FFmpegError as error:
+            self._file.check()
             raise CorruptAudio(f"the recording is damaged or cut off: {error.strerror}") from error
+
+
+class _Interruptible:
+    """A file for FFmpeg, in whose C code an exception would be lost: Ctrl-C is the end of the file there, and raised after it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._interrupted = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+    def read(self, size: int) -> bytes:
+        if self._interrupted:
+            return b""
+        try:
+            return self._file.read(size)
+        except KeyboardInterrupt:
+            self._interrupted = True
+            return b""
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if ``read`` met it."""
+        if self._interrupted:
+            raise KeyboardInterrupt
 
 
 def read_recording(source: str | Path | BinaryIO, *, start: int = 0) -> Iterator[Samples]:

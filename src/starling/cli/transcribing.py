@@ -115,8 +115,10 @@ def _listen(stream: RecognizerStream, source: str, transcripts: list[Transcript]
             for block in recording.blocks():
                 transcripts += _finals(stream.accept_waveform(block))
                 progress.advance(task, seconds(len(block)))
-        finally:
+        except (StarlingError, OSError):
             transcripts += _finals(stream.input_finished())
+            raise
+        transcripts += _finals(stream.input_finished())
 
 
 def _finals(events: Sequence[SessionEvent]) -> list[Transcript]:
