@@ -398,3 +398,15 @@ def test_who_floods_with_pings_waits_between_the_slices(monkeypatch: pytest.Monk
             writer.close()
 
     run(scenario)
+
+
+def test_sessions_that_are_cancelled_log_no_error() -> None:
+    async def scenario() -> None:
+        async with served() as it, it.connect() as client:
+            await client.send(START)
+            await hear(client, until="ready")
+            (task,) = (task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro()))
+            task.cancel()
+            assert await hear(client) == []
+
+    run(scenario)

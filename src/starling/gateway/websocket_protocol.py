@@ -38,6 +38,7 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._application, self.app = self.app, self._converse
         self._fault: ClientError | None = None  # the connection can only be closed now
         self._close_frame = b""
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -159,6 +160,12 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             if self.transport.can_write_eof():
                 self.transport.write_eof()
             self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+
+    async def _converse(self, *connection: Any) -> None:
+        try:
+            await self._application(*connection)
+        except asyncio.CancelledError:  # by a second Ctrl-C; uvicorn would log an error for each session
+            raise ClientDisconnected from None
 
     async def run_asgi(self) -> None:
         try:
