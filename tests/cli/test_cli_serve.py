@@ -50,6 +50,11 @@ def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, 
         assert server.wait(20) == 0
 
 
+def test_whoever_closes_the_standard_streams_gets_silence(tmp_path: Path) -> None:
+    shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "starling", "version"]
+    assert subprocess.run(shell, timeout=60, cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - our own
+
+
 def test_a_server_for_everybody_warns_and_names_an_address_to_open(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

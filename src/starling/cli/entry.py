@@ -62,6 +62,7 @@ def options(
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -89,6 +90,13 @@ def run(arguments: Sequence[str]) -> int:
         complain(message)
         return code
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _open_standard_streams() -> None:
+    """Let nothing stand where a stream was closed by who started us: libuv aborts when a socket has such a number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # os.open gives the lowest number that is free: this stream's own
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _reader_gone() -> ExitCode:
