@@ -35,8 +35,8 @@ class Hypothesis:
 class Transcript:
     """Revision ``revision`` of segment ``segment_id``: what was said from ``start`` to ``end``, sample positions of the session.
 
-    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is a prefix of ``text`` not expected to
-    change again; of a final it is the whole.
+    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is the prefix of ``text``
+    on whose words several readings in a row agreed: they rarely change, but they can. Of a final it is the whole.
     """
 
     session_id: str
