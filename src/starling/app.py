@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
 from starling.config.settings import EngineName, Settings
 from starling.core.audio import samples
 from starling.core.config import SessionConfig
@@ -84,9 +84,9 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         engine, vad = await decode(lambda: _engine(settings)), await listen(Detector)
         metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
         audio_log = MemoryAudioLog(max_lead=max_lead)
-        results = MemoryResultBus()
+        results, board = MemoryResultBus(), MemoryLoadBoard()
         worker = RecognizerWorker(
-            WorkerPorts(audio_log=audio_log, results=results, engine=engine, vad=vad, clock=clock, metrics=metrics),
+            WorkerPorts(audio_log=audio_log, results=results, board=board, engine=engine, vad=vad, clock=clock, metrics=metrics),
             worker_id=f"{platform.node()}-{os.getpid()}",
             listen=listen,
             decode=decode,
@@ -95,7 +95,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         )
         gateway = Gateway(
             gateway_options(settings),
-            GatewayPorts(audio_log=audio_log, results=results, clock=clock, metrics=metrics),
+            GatewayPorts(audio_log=audio_log, results=results, board=board, clock=clock, metrics=metrics),
             engine.capabilities,
             health,
         )

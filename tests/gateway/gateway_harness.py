@@ -13,7 +13,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
 from starling.core.ports import Capabilities
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -101,6 +101,7 @@ class Served:
     recognizer: ScriptedRecognizer
     log: MemoryAudioLog
     bus: MemoryResultBus
+    board: MemoryLoadBoard
     health: Health
     metrics: Metrics
     host: str
@@ -140,19 +141,20 @@ async def served(
     options: GatewayOptions | None = None, *, max_lead: int = 960_000, held: bool = False, unfinished: bool = False
 ) -> AsyncIterator[Served]:
     """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet."""
-    log, bus, metrics, health = MemoryAudioLog(max_lead=max_lead), MemoryResultBus(), Metrics(), Health("model")
+    log, bus, board = MemoryAudioLog(max_lead=max_lead), MemoryResultBus(), MemoryLoadBoard()
+    metrics, health = Metrics(), Health("model")
     health.set("model", State.OK)
     recognizer = ScriptedRecognizer(log, bus)
     if not held:
         recognizer.listening.set()
     if not unfinished:
         recognizer.finishing.set()
-    ports = Ports(audio_log=log, results=bus, clock=SystemClock(), metrics=metrics)
+    ports = Ports(audio_log=log, results=bus, board=board, clock=SystemClock(), metrics=metrics)
     gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
     recognizing = asyncio.create_task(recognizer.run())
     try:
         async with serving(gateway) as (host, port):
-            yield Served(gateway, recognizer, log, bus, health, metrics, host, port)
+            yield Served(gateway, recognizer, log, bus, board, health, metrics, host, port)
             recognizer.listening.set()
             recognizer.finishing.set()
             await gateway.drain(5)

@@ -10,6 +10,7 @@ from gateway.gateway_harness import START, hear, run, served, until
 from starling import __version__
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
+from starling.core.load import Load, Rung
 from starling.gateway import app
 from starling.gateway.gateway import Gateway
 from starling.gateway.options import GatewayOptions
@@ -48,6 +49,40 @@ def test_too_many_sessions_of_one_address() -> None:
         async with served(GatewayOptions(port=0, max_sessions_per_address=1)) as it, it.connect():
             assert await refused(it.connect()) == (503, "2", "overloaded")
             assert it.count("starling_sessions_refused_total", reason="address") == 1
+
+    run(scenario)
+
+
+def load(sessions: int, rung: Rung = Rung.NORMAL, *, limit: int = 1, retry_after: float = 2.0) -> Load:
+    return Load(sessions=sessions, demand=0.5, rung=rung, limit=limit, retry_after=retry_after)
+
+
+def test_nobody_is_admitted_while_every_recognizer_refuses() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            it.board.post("w1", load(9, Rung.REFUSING, limit=9, retry_after=6.2))
+            it.board.post("w2", load(9, Rung.REFUSING, limit=9, retry_after=4.2))
+            assert await refused(it.connect()) == (503, "5", "overloaded")
+            assert it.count("starling_sessions_refused_total", reason="engine") == 1
+            it.board.post("w2", load(8, Rung.STRETCHED, limit=9))
+            async with it.connect() as client:
+                await client.send(START)
+                await hear(client, until="ready")
+
+    run(scenario)
+
+
+def test_a_burst_of_clients_gets_the_room_that_recognizers_said_they_have_once() -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            it.board.post("w1", load(0, limit=1))
+            it.board.post("w2", load(0, limit=1))
+            async with it.connect(), it.connect():
+                assert await refused(it.connect()) == (503, "2", "overloaded")
+                it.board.withdraw("w1")
+                it.board.withdraw("w2")
+                async with it.connect():
+                    pass
 
     run(scenario)
 

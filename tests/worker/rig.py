@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from starling.bus.memory import MemoryAudioLog, MemoryResultBus
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.ports import Engine, Vad
@@ -83,9 +83,11 @@ class Rig:
         self.metrics = Metrics()
         self.log = SlowLog(hop)
         self.results = SlowBus(hop)
+        self.board = MemoryLoadBoard()
         self.ports = Ports(
             audio_log=self.log,
             results=self.results,
+            board=self.board,
             engine=engine or ScriptedEngine(),
             vad=vad or EnergyVad(),
             clock=self.clock,

@@ -1,15 +1,16 @@
-"""The bus of one process: both ports in memory."""
+"""The bus of one process: its ports in memory."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
+from starling.core.load import Load
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 
@@ -70,7 +71,7 @@ class _Staged:
 
     def trim(self, checkpoint: Checkpoint) -> None:
         """Drop what ``checkpoint`` covers. A control at its very position may not have been seen, and does no harm twice."""
-        self.opened = Opened(self.opened.session_id, self.opened.trace_id, checkpoint)
+        self.opened = replace(self.opened, checkpoint=checkpoint)
         while self.records:
             position, record = self.records[0]
             if position > checkpoint.position or (position == checkpoint.position and not isinstance(record, Audio | Gap)):
@@ -240,3 +241,19 @@ class MemoryResultBus:
 
 def _replaces(newer: Transcript, older: Transcript) -> bool:
     return not older.is_final and older.segment_id == newer.segment_id
+
+
+class MemoryLoadBoard:
+    """LoadBoard in memory."""
+
+    def __init__(self) -> None:
+        self._loads: dict[str, Load] = {}
+
+    def post(self, worker_id: str, load: Load) -> None:
+        self._loads[worker_id] = load
+
+    def withdraw(self, worker_id: str) -> None:
+        self._loads.pop(worker_id, None)
+
+    def loads(self) -> Mapping[str, Load]:
+        return dict(self._loads)

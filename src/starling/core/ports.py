@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -13,6 +13,7 @@ from starling.core.audio import Frames, Samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import EngineFailed
 from starling.core.languages import match_language
+from starling.core.load import Load
 from starling.core.records import Checkpoint, Record
 from starling.core.transcript import Hypothesis, SessionEvent
 
@@ -185,3 +186,16 @@ class ResultBus(Protocol):
 
     async def publish(self, event: SessionEvent) -> None:
         """Deliver ``event``. Without a subscriber it is dropped."""
+
+
+class LoadBoard(Protocol):
+    """Where recognizers say how much they have to do, and gateways look before they admit anybody. Nothing here blocks."""
+
+    def post(self, worker_id: str, load: Load) -> None:
+        """Say what is true now; it replaces what ``worker_id`` said before."""
+
+    def withdraw(self, worker_id: str) -> None:
+        """``worker_id`` takes no sessions any more. Unknown ones are ignored."""
+
+    def loads(self) -> Mapping[str, Load]:
+        """The last word of each recognizer, by its id; those that said nothing yet are not in it."""

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
+from starling.core.load import Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Opened:
     session_id: str
     trace_id: str
     checkpoint: Checkpoint
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)

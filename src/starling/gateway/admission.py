@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
 from starling.core.errors import Overloaded, ShuttingDown
+from starling.core.load import Rung
+from starling.core.ports import LoadBoard
 from starling.gateway.options import GatewayOptions
 from starling.telemetry.health import Health
 from starling.telemetry.metrics import Metrics
 
-Reason: TypeAlias = Literal["capacity", "address", "starting", "draining"]
+Reason: TypeAlias = Literal["capacity", "address", "engine", "starting", "draining"]
 """Values of the label of ``Metrics.sessions_refused`` that admission gives."""
 
 
@@ -20,10 +22,14 @@ GOODBYE: Final = "the server is shutting down; connect to another one, or again 
 
 
 class Admission:
-    """Counts sessions, all and by client address, and refuses those that are too many or come at a wrong time."""
+    """Counts sessions, all and by client address, and refuses those that are too many or come at a wrong time.
 
-    def __init__(self, options: GatewayOptions, health: Health, metrics: Metrics) -> None:
+    Too many is also what the recognizers on ``board`` say they cannot serve.
+    """
+
+    def __init__(self, options: GatewayOptions, board: LoadBoard, health: Health, metrics: Metrics) -> None:
         self._options = options
+        self._board = board
         self._health = health
         self._metrics = metrics
         self._by_address: Counter[str] = Counter()
@@ -74,6 +80,17 @@ class Admission:
                 f"{options.max_sessions_per_address} sessions are open from your address, which is the limit",
                 gate="gateway",
                 retry_after=options.retry_after,
+            )
+
+        self._check_recognizers()
+
+    def _check_recognizers(self) -> None:
+        """Who was admitted since they last spoke counts too: a burst of clients must not find the same room twice."""
+        loads = self._board.loads().values()
+        if loads and (all(load.rung is Rung.REFUSING for load in loads) or self.active >= sum(load.limit for load in loads)):
+            self._count("engine")
+            raise Overloaded(
+                "recognition has no room for one more session", gate="engine", retry_after=min(load.retry_after for load in loads)
             )
 
     def _count(self, reason: Reason) -> None:

@@ -42,7 +42,7 @@ class Gateway:
         self.capabilities = capabilities
         self.health = health
         self.guard = Guard(options)
-        self._admission = Admission(options, health, ports.metrics)
+        self._admission = Admission(options, ports.board, health, ports.metrics)
         self._offer = Offer(capabilities=capabilities, defaults=options.defaults)
         match_language(options.defaults.language, capabilities.languages)
         self._sessions: set[StreamSession] = set()

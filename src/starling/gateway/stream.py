@@ -21,7 +21,7 @@ from starling.core.errors import (
     SlowConsumer,
     StarlingError,
 )
-from starling.core.ports import AudioLog, Clock, ResultBus, Subscription
+from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, Subscription
 from starling.core.records import Checkpoint, EndReason, Opened, Record
 from starling.core.transcript import (
     SegmentFailed,
@@ -50,6 +50,7 @@ class Ports:
 
     audio_log: AudioLog
     results: ResultBus
+    board: LoadBoard
     clock: Clock
     metrics: Metrics
 

@@ -60,8 +60,8 @@ class Metrics:
         "starling_sessions_refused_total",
         "sessions",
         "Sessions that were turned away, by the reason given to the client.",
-        action="`capacity`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
-        labels={"reason": ("capacity", "address", "forbidden", "starting", "draining")},
+        action="`capacity`, `engine`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
+        labels={"reason": ("capacity", "address", "engine", "forbidden", "starting", "draining")},
     )
 
     # --- audio in ---

@@ -10,7 +10,7 @@ from functools import partial
 
 from starling.core.audio import Frames, seconds
 from starling.core.errors import IllegalTransition, ServerError, StarlingError
-from starling.core.ports import AudioLog, Clock, Engine, EngineStream, ResultBus, Vad, VadStream
+from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream
 from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
 from starling.scheduler.batcher import Job, Kind
@@ -31,6 +31,7 @@ class Ports:
 
     audio_log: AudioLog
     results: ResultBus
+    board: LoadBoard
     engine: Engine
     vad: Vad
     clock: Clock
