@@ -18,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from gateway.gateway_harness import END, START, Served, hear, run, served, until
 from protocols.native_strategies import client_messages
 from starling.core.records import EndReason
-from starling.gateway import websocket_protocol
+from starling.gateway import intake, websocket_protocol
 from starling.gateway.options import GatewayOptions
 from starling.gateway.websocket_protocol import SLICE, PoliteWebSocketProtocol
 from starling.protocols.native.messages import decode_server, encode
@@ -157,6 +157,35 @@ def test_who_never_reads_is_cut_off_and_holds_nothing() -> None:
             await until(lambda: not it.gateway.active)
             assert it.count("starling_result_backlog") == 0
             plain.close()
+
+    run(scenario)
+
+
+def test_who_leaves_after_a_large_message_is_not_worked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SLICE", 2)
+
+    async def scenario() -> None:
+        async with served() as it:
+            reader, writer = await raw(it)
+            writer.write(masked(Opcode.TEXT, NO_GATE.encode()) + masked(Opcode.BINARY, bytes(1_000_000)))
+            await until(lambda: bool(it.recognizer.records))
+            writer.transport.abort()
+            ended = await it.recognizer.ended.get()
+            assert ended.reason is EndReason.DISCONNECTED
+            assert it.count("starling_audio_in_seconds_total") < 10
+            assert not await reader.read(0)
+
+    run(scenario)
+
+
+def test_a_large_message_hides_none_that_come_after_it() -> None:
+    async def scenario() -> None:
+        async with served() as it, it.connect() as client:
+            await client.send(NO_GATE)
+            for _ in range(5):
+                await client.send(bytes(320_000))
+            await client.send(END)
+            assert (await hear(client))[-1]["audio_seconds"] == 50.0
 
     run(scenario)
 

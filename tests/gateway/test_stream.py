@@ -348,6 +348,20 @@ def test_a_session_may_not_last_for_ever() -> None:
     run(scenario)
 
 
+def test_nor_have_more_audio_than_could_be_spoken_in_its_time() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, max_session_seconds=20)) as it, it.connect() as client:
+            await opened(client)
+            await client.send(bytes(2 * 16_000 * 30))
+            said = await hear(client)
+            (refusal,) = [message for message in said if message["type"] == "error"]
+            assert "a session may have 20 seconds of audio" in refusal["message"]
+            assert said[-1]["type"] == "done"
+            assert 20 < said[-1]["audio_seconds"] < 22
+
+    run(scenario)
+
+
 def test_recognition_that_never_finishes_is_not_waited_for_for_ever() -> None:
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, finish_timeout=0.05), unfinished=True) as it, it.connect() as client:

@@ -106,7 +106,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"| first frame | within {options.start_timeout:g} seconds |" in PAGE
     assert f"| audio or `keepalive` | every {options.idle_timeout:g} seconds |" in PAGE
     assert f"| reading results | something within {options.send_timeout:g} seconds |" in PAGE
-    assert f"| length of a session | {options.max_session_seconds / 3600:g} hours |" in PAGE
+    assert f"| length of a session, and of the audio in it | {options.max_session_seconds / 3600:g} hours |" in PAGE
 
 
 def test_the_table_of_states_is_that_of_the_code() -> None:

@@ -54,6 +54,12 @@ class Arrivals:
             self._loop.time() + limit, IdleTimeout(f"expected audio or keepalive within {limit:g} seconds")
         )
 
+    def check_length(self, heard: float) -> None:
+        """Raise SessionTooLong once ``heard``, the seconds of audio that came, are more than a session may last."""
+        limit = self._options.max_session_seconds
+        if heard > limit:
+            raise SessionTooLong(f"a session may have {limit:g} seconds of audio; send the rest in a new one")
+
     async def _receive(self, limit: float, late: IdleTimeout) -> Frame:
         if self._stopped is not None:
             raise self._stopped

@@ -21,9 +21,9 @@ class GatewayOptions:
     ``max_frame_bytes``: of one message; ``max_head_bytes``: of a request's head.
     ``head_timeout``, ``start_timeout``, ``idle_timeout``: how long a request's head, a session's first frame, and any further
     frame may take. ``send_timeout``: how long a client may take nothing of what is sent to it. ``finish_timeout``: how long
-    recognition may take to finish after the last audio. ``max_session_seconds``: how long a session may last. ``max_backlog``:
-    results that wait for the client before its audio is left unread. ``retry_after``: what a client refused for load is told to
-    wait.
+    recognition may take to finish after the last audio. ``max_session_seconds``: how long a session may last, and how much audio
+    it may have. ``max_backlog``: results that wait for the client before its audio is left unread. ``retry_after``: what a client
+    refused for load is told to wait.
     ``allowed_hosts``: names in a Host header besides the loopback's, ``host`` and addresses; ``*`` allows any.
     ``allowed_origins``: origins of web pages, such as ``https://captions.example``, besides the server's own; ``*`` allows any.
     Raises InvalidOption for a value out of range.

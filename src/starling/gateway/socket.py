@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from starling.core.errors import SlowConsumer
@@ -27,16 +28,26 @@ class Socket:
     def __init__(self, websocket: WebSocket, *, send_timeout: float) -> None:
         self._websocket = websocket
         self._send_timeout = send_timeout
+        self._next: asyncio.Task[Message] | None = None  # asked for ahead of time, to see whether the client is still there
 
     async def receive(self) -> Frame:
         """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
         await asyncio.sleep(0)  # thousands of small messages may lie ready; others get their turn between them
-        message = await self._websocket.receive()
+        asked, self._next = self._next, None
+        message = await (asked or self._websocket.receive())
         if message["type"] == "websocket.disconnect":
             raise Gone
         text: str | None = message.get("text")
         data: bytes = message.get("bytes") or b""
         return data if text is None else text
+
+    async def pause(self) -> None:
+        """Let others have their turn in the middle of a large message. Raises Gone if its sender has left meanwhile."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._websocket.receive())
+        await asyncio.sleep(0)
+        if self._next.done() and self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
+            raise Gone
 
     async def send(self, frame: Frame) -> None:
         """Hand ``frame`` to the network, waiting while the client does not read. Raises Gone and SlowConsumer."""
@@ -53,5 +64,7 @@ class Socket:
 
     async def close(self, code: int, reason: str = "") -> None:
         """Say goodbye. Does nothing if the client is gone."""
+        if self._next is not None and not self._next.cancel():
+            self._next.exception()  # nobody asks for it any more
         with suppress(*GONE):
             await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))

@@ -179,9 +179,11 @@ class StreamSession:
         now = self._ports.clock.now()
         match verb:
             case Feed():
-                for records in self._intake.feed(verb.data, now):
+                for number, records in enumerate(self._intake.feed(verb.data, now)):
+                    if number:
+                        await self._socket.pause()  # a large message is many slices
                     await self._append(records)
-                    await asyncio.sleep(0)  # a large message is many slices; others get their turn between them
+                    self._arrivals.check_length(seconds(self._intake.position))
             case Finalize():
                 await self._append(self._intake.finalize(now))
             case Configure():
