@@ -1,0 +1,83 @@
+"""The whole server in one process: a gateway on the event loop, a recognizer worker beside it, the bus in memory between them,
+and one thread for each of the two models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from starling.app.bus import Bus
+from starling.app.options import gateway_options, log_options, max_lead
+from starling.app.recognition import recognition, watch_lag
+from starling.config.settings import Settings
+from starling.gateway.gateway import Gateway
+from starling.gateway.server import serving
+from starling.gateway.stream import Ports
+from starling.telemetry.clock import SystemClock
+from starling.telemetry.health import Health, State
+from starling.telemetry.logs import configure_logging, get_logger
+from starling.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+
+FORCE_AFTER: Final = 2.0
+"""Seconds that the recognizer gets to finish what sessions left behind, once the gateway is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is."""
+
+    url: str
+    stream_url: str
+    metrics: Metrics
+    health: Health
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """A server for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
+    try:
+        async with _composed(settings) as server:
+            yield server
+    except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
+
+
+@asynccontextmanager
+async def _composed(settings: Settings) -> AsyncIterator[Running]:
+    metrics, clock, health = Metrics(), SystemClock(), Health("engine")
+    configure_logging(log_options(settings), metrics=metrics)
+    bus = Bus.in_memory(max_lead=max_lead(settings))
+    worker_id = f"{platform.node()}-{os.getpid()}"
+    async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer:
+        gateway = Gateway(
+            gateway_options(settings),
+            Ports(audio_log=bus.audio_log, results=bus.results, board=bus.board, clock=clock, metrics=metrics),
+            recognizer.capabilities,
+            health,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            recognizing = tasks.create_task(recognizer.worker.run(), name="recognizer")
+            probe = tasks.create_task(watch_lag(metrics, clock), name="event loop probe")
+            async with serving(gateway) as (host, port):
+                await recognizer.decode(recognizer.warm_up)
+                health.set("engine", State.OK)
+                address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                log.info("serving", address=address, model=recognizer.capabilities.model)
+                try:
+                    yield Running(f"http://{address}/", f"ws://{address}/v1/stream", metrics, health)
+                finally:
+                    await gateway.drain(settings.server.drain_grace)
+            await bus.audio_log.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(recognizing, FORCE_AFTER)
+            probe.cancel()

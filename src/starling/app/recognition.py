@@ -1,0 +1,103 @@
+"""A recognizer worker with its models, each on a thread of its own: the same in every form of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from starling.app.bus import Bus
+from starling.app.options import batching, segmentation_options
+from starling.config.settings import EngineName, Settings
+from starling.core.ports import Capabilities, Clock, Engine
+from starling.engine.moonshine import MoonshineEngine
+from starling.engine.moonshine.options import MoonshineOptions, Precision
+from starling.engine.scripted import ScriptedEngine
+from starling.scheduler.loop import Offload
+from starling.telemetry.logs import get_logger
+from starling.telemetry.metrics import Metrics
+from starling.vad.detector import Detector
+from starling.worker.live import Ports
+from starling.worker.recognize import RecognizerWorker
+
+log = get_logger(__name__)
+
+LAG_PROBE: Final = 0.25
+"""Seconds between two looks at how late the event loop is."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """``worker`` is not running yet. ``warm_up`` makes it quick from its first decode on."""
+
+    worker: RecognizerWorker
+    capabilities: Capabilities
+    warm_up: Callable[[], None]
+    decode: Offload
+
+
+@asynccontextmanager
+async def recognition(
+    settings: Settings, *, bus: Bus, clock: Clock, metrics: Metrics, worker_id: str
+) -> AsyncIterator[Recognition]:
+    """Models are loaded at the beginning and freed at the end, after whatever they still compute. Raises ModelUnavailable."""
+    with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
+        decode, listen = _on(decode_thread), _on(listen_thread)
+        engine, vad = await asyncio.gather(decode(lambda: load_engine(settings)), listen(Detector))
+        metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
+        worker = RecognizerWorker(
+            Ports(
+                audio_log=bus.audio_log,
+                results=bus.results,
+                board=bus.board,
+                engine=engine,
+                vad=vad,
+                clock=clock,
+                metrics=metrics,
+            ),
+            worker_id=worker_id,
+            listen=listen,
+            decode=decode,
+            segmentation=segmentation_options(settings),
+            batching=batching(settings, engine.capabilities),
+        )
+        try:
+            yield Recognition(worker, engine.capabilities, engine.warm_up, decode)
+        finally:  # on their threads
+            await decode(engine.close)
+            await listen(vad.close)
+
+
+def load_engine(settings: Settings) -> Engine:
+    """The engine that was chosen. Blocks. Raises ModelUnavailable."""
+    match settings.engine.name:
+        case EngineName.MOONSHINE_TINY_EN:
+            engine = MoonshineEngine.load(
+                MoonshineOptions(precision=Precision(settings.engine.precision), beam=settings.engine.beam)
+            )
+            log.info("model loaded", graphs=engine.provenance.source, precision=engine.provenance.precision)
+            if engine.provenance.reason:
+                log.warning("model serves otherwise than asked", reason=engine.provenance.reason)
+            return engine
+        case EngineName.SCRIPTED:
+            return ScriptedEngine()
+
+
+async def watch_lag(metrics: Metrics, clock: Clock) -> None:
+    """Measure how late timers fire, for ever."""
+    while True:
+        due = clock.now() + LAG_PROBE
+        await asyncio.sleep(LAG_PROBE)
+        metrics.event_loop_lag.observe(max(0.0, clock.now() - due))
+
+
+def _on(thread: ThreadPoolExecutor) -> Offload:
+    async def offload(call: Callable[[], T], /) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread, call)
+
+    return offload
