@@ -62,6 +62,7 @@ class Peer:
             "model": "scripted-en",
             "sample_rate": 16_000,
             "vad": "both",
+            "quality": "balanced",
         }
         await self.send("ready", **known, **(given | options))
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from starling.core.audio import Encoding
-from starling.core.config import VadMode
+from starling.core.config import Quality, VadMode
 from starling.protocols.native.messages import (
     ClientMessage,
     Done,
@@ -38,6 +38,7 @@ READY = Ready(
     endpoint_silence_ms=500,
     words=False,
     vad=VadMode.BOTH,
+    quality=Quality.BALANCED,
 )
 DONE = Done(sequence=9, session_id="s1", trace_id="t1", audio_seconds=1.0, segments=1)
 

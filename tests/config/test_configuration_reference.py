@@ -66,4 +66,5 @@ def test_a_session_gets_the_defaults_of_the_core() -> None:
     ours, core = Settings().session, SessionConfig()
     assert ours.partial_interval_ms == core.partial_interval * 1000
     assert ours.endpoint_silence_ms == core.endpoint_silence * 1000
-    assert (ours.language, ours.partials, ours.words, ours.vad) == (core.language, core.partials, core.words, core.vad)
+    assert (ours.language, ours.partials, ours.words) == (core.language, core.partials, core.words)
+    assert (ours.vad, ours.quality) == (core.vad, core.quality)

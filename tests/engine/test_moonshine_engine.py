@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from contracts.engine_contract import EngineContract, Subject
 from recordings import recording
 from starling.core.audio import SAMPLE_RATE, Samples
-from starling.core.errors import EngineFailed, InvalidOption
+from starling.core.config import Quality
+from starling.core.errors import EngineFailed
 from starling.core.ports import EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
-from starling.engine.moonshine import Model, MoonshineEngine, MoonshineOptions
+from starling.engine.moonshine import Model, MoonshineEngine
 from starling.engine.moonshine.engine import MoonshineStream
 from starling.engine.moonshine.graphs import Encoding, token_limit
 from starling.engine.moonshine.shipped import ShippedGraphs
@@ -27,8 +29,8 @@ def decode(engine: MoonshineEngine, stream: EngineStream) -> Hypothesis:
     return outcome
 
 
-def final(engine: MoonshineEngine, samples: Samples) -> Hypothesis:
-    stream = engine.create_stream(StreamOptions())
+def final(engine: MoonshineEngine, samples: Samples, quality: Quality = Quality.BALANCED, *, words: bool = False) -> Hypothesis:
+    stream = engine.create_stream(StreamOptions(quality=quality, words=words))
     stream.accept_waveform(samples)
     stream.input_finished(len(samples))
     return decode(engine, stream)
@@ -225,18 +227,33 @@ def test_a_partial_has_no_words(timing: MoonshineEngine) -> None:
     assert decode(timing, stream).words == ()
 
 
-def test_a_beam_of_one_is_greedy(moonshine: Model) -> None:
+def test_a_fast_final_is_as_greedy_as_a_partial(timing: MoonshineEngine) -> None:
     samples = recording("two_cities")[16_000:60_000]
-    stream = (engine := MoonshineEngine(moonshine, beam=1)).create_stream(StreamOptions())
+    stream = timing.create_stream(StreamOptions())
     stream.accept_waveform(samples)
-    partial = decode(engine, stream)
-    assert final(engine, samples).text == partial.text
+    partial = decode(timing, stream)
+    assert final(timing, samples, Quality.FAST).text == partial.text
 
 
-@pytest.mark.parametrize("beam", [0, 9])
-def test_beams_of_other_widths_are_refused(beam: int) -> None:
-    with pytest.raises(InvalidOption, match=f"between 1 and 8, got {beam}"):
-        MoonshineOptions(beam=beam)
+def test_qualities_read_nearly_the_same_of_clear_speech(timing: MoonshineEngine) -> None:
+    fast, *better = (words(final(timing, recording("two_cities")[16_000:160_000], quality).text).split() for quality in Quality)
+    for text in better:
+        assert difflib.SequenceMatcher(None, fast, text).ratio() > 0.8
+
+
+@pytest.mark.parametrize("quality", Quality)
+@pytest.mark.parametrize("length", [3_199, 3_200, 9_000, 40_000])
+def test_every_quality_takes_every_length(timing: MoonshineEngine, quality: Quality, length: int) -> None:
+    hypothesis = final(timing, recording("two_cities")[16_000 : 16_000 + length], quality, words=True)
+    assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    assert all(0 <= word.start <= word.end <= length for word in hypothesis.words)
+
+
+@pytest.mark.parametrize("quality", Quality)
+def test_the_shipped_graphs_take_every_quality(shipped_moonshine: Model, quality: Quality) -> None:
+    engine = MoonshineEngine(shipped_moonshine)
+    samples = recording("beckett")[:32_000]
+    assert final(engine, samples, quality) == final(engine, samples)
 
 
 def test_the_engine_says_what_serves(moonshine: Model, exact_moonshine: Model, shipped_moonshine: Model) -> None:

@@ -63,7 +63,7 @@ def test_an_engine_is_loaded_from_the_cache_of_the_user(kept: Path, monkeypatch:
     (kept / "starling").mkdir()
     path.rename(kept / "starling" / path.name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
-    engine = MoonshineEngine.load(MoonshineOptions(beam=2))
+    engine = MoonshineEngine.load(MoonshineOptions())
     assert engine.provenance == Provenance(Source.CACHED, Precision.INT8)
     assert engine.capabilities.word_times
 

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from msgspec import UNSET
 
 from starling.core.audio import Encoding
-from starling.core.config import VadMode
+from starling.core.config import Quality, VadMode
 from starling.protocols.native.messages import (
     Audio,
     ClientMessage,
@@ -41,6 +41,7 @@ _options = {
     "endpoint_silence_ms": unset | st.integers(100, 10_000),
     "words": unset | st.booleans(),
     "vad": unset | st.sampled_from(VadMode),
+    "quality": unset | st.sampled_from(Quality),
 }
 
 audio = st.builds(
@@ -71,6 +72,7 @@ _readies = st.builds(
     endpoint_silence_ms=counts,
     words=st.booleans(),
     vad=st.sampled_from(VadMode),
+    quality=st.sampled_from(Quality),
     client_ref=unset | text,
 )
 _words = st.builds(Word, text=text, start=positions, end=positions, confidence=confidences)

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from protocols.native_strategies import client_messages
 from starling.core.audio import AudioFormat, Encoding
-from starling.core.config import SessionConfig, VadMode
+from starling.core.config import Quality, SessionConfig, VadMode
 from starling.core.errors import ClientError, EngineFailed, InvalidMessage, InvalidOption, Overloaded, ShuttingDown
 from starling.core.ports import Capabilities
 from starling.core.transcript import (
@@ -89,7 +89,7 @@ def test_a_refused_frame_names_what_is_allowed() -> None:
 def test_start_carries_format_and_options() -> None:
     sent = (
         '{"type":"start","audio":{"encoding":"mulaw","sample_rate":8000},"language":"pt-BR","partials":false,'
-        '"partial_interval_ms":250,"endpoint_silence_ms":700,"words":true,"vad":"off","client_ref":"call 7"}'
+        '"partial_interval_ms":250,"endpoint_silence_ms":700,"words":true,"vad":"off","quality":"best","client_ref":"call 7"}'
     )
     assert NativeAdapter(OFFER).receive(sent) == [
         Open(
@@ -102,6 +102,7 @@ def test_start_carries_format_and_options() -> None:
                     endpoint_silence=0.7,
                     words=True,
                     vad=VadMode.OFF,
+                    quality=Quality.BEST,
                 ),
                 client_ref="call 7",
             )
@@ -187,6 +188,7 @@ def test_ready_says_what_was_made_of_the_request() -> None:
         "endpoint_silence_ms": 500,
         "words": False,
         "vad": "both",
+        "quality": "balanced",
         "client_ref": "me",
     }
 

@@ -110,6 +110,7 @@ def test_a_damaged_frame_is_a_client_error_or_another_frame(message: ClientMessa
         ('{"type":"start","audio":{"channels":0}}', UnsupportedAudio, "between 1 and 8, got 0"),
         ('{"type":"start","audio":{"encoding":"mp3"}}', UnsupportedAudio, "pcm_s16le, pcm_f32le, mulaw"),
         ('{"type":"start","vad":"loud"}', InvalidOption, "vad must be one of both, silero, webrtc, off, got 'loud'"),
+        ('{"type":"configure","quality":"good"}', InvalidOption, "quality must be one of fast, balanced, best, got 'good'"),
         ('{"type":"start","partial_interval_ms":99}', InvalidOption, "between 100 and 10000, got 99"),
         ('{"type":"configure","endpoint_silence_ms":10001}', InvalidOption, "between 100 and 10000, got 10001"),
         ('{"type":"start","language":""}', InvalidOption, "BCP 47"),

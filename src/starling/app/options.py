@@ -26,6 +26,7 @@ def session_config(settings: Settings) -> SessionConfig:
         endpoint_silence=chosen.endpoint_silence_ms / 1000,
         words=chosen.words,
         vad=chosen.vad,
+        quality=chosen.quality,
     )
 
 

@@ -77,9 +77,7 @@ def load_engine(settings: Settings) -> Engine:
     """The engine that was chosen. Blocks. Raises ModelUnavailable."""
     match settings.engine.name:
         case EngineName.MOONSHINE_TINY_EN:
-            engine = MoonshineEngine.load(
-                MoonshineOptions(precision=Precision(settings.engine.precision), beam=settings.engine.beam)
-            )
+            engine = MoonshineEngine.load(MoonshineOptions(precision=Precision(settings.engine.precision)))
             log.info("model loaded", graphs=engine.provenance.source, precision=engine.provenance.precision)
             if engine.provenance.reason:
                 log.warning("model serves otherwise than asked", reason=engine.provenance.reason)

@@ -14,6 +14,7 @@ DEFAULT_URL = "ws://127.0.0.1:8000"
 
 SESSION = "Session options (the server's own apply where none is given)"
 
+HowHard: TypeAlias = Literal["fast", "balanced", "best"]
 Vad: TypeAlias = Literal["both", "silero", "webrtc", "off"]
 
 Url: TypeAlias = Annotated[
@@ -57,6 +58,11 @@ VadChoice: TypeAlias = Annotated[
     typer.Option("--vad", help="Detectors that must hear speech before a segment opens.", rich_help_panel=SESSION),
 ]
 
+QualityChoice: TypeAlias = Annotated[
+    HowHard | None,
+    typer.Option("--quality", help="How hard final texts are searched for; best is for recordings.", rich_help_panel=SESSION),
+]
+
 
 def session_options(
     *,
@@ -66,10 +72,11 @@ def session_options(
     endpoint_silence: float | None = None,
     words: bool | None = None,
     vad: str | None = None,
+    quality: str | None = None,
 ) -> Options:
     """The options whose flags were given."""
     from starling.client.options import Options
-    from starling.core.config import VadMode
+    from starling.core.config import Quality, VadMode
 
     options = Options()
     if language is not None:
@@ -84,4 +91,6 @@ def session_options(
         options["words"] = words
     if vad is not None:
         options["vad"] = VadMode(vad)
+    if quality is not None:
+        options["quality"] = Quality(quality)
     return options

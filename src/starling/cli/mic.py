@@ -31,6 +31,7 @@ def mic(
     endpoint_silence: flags.EndpointSilence = None,
     words: flags.Words = None,
     vad: flags.VadChoice = None,
+    quality: flags.QualityChoice = None,
 ) -> int:
     """Caption what you say, until Ctrl-C.
 
@@ -49,6 +50,7 @@ def mic(
         endpoint_silence=endpoint_silence,
         words=words,
         vad=vad,
+        quality=quality,
     )
     from starling.cli.eventloop import run
     from starling.cli.live import Heard, caption, is_live, presenter, wanted

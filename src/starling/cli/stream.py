@@ -33,6 +33,7 @@ def stream(
     endpoint_silence: flags.EndpointSilence = None,
     words: flags.Words = None,
     vad: flags.VadChoice = None,
+    quality: flags.QualityChoice = None,
 ) -> int:
     """Caption a recording through a server.
 
@@ -51,6 +52,7 @@ def stream(
         endpoint_silence=endpoint_silence,
         words=words,
         vad=vad,
+        quality=quality,
     )
     heard = run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
     if is_live(sys.stdout) and speed == 1:

@@ -32,6 +32,7 @@ def transcribe(
     endpoint_silence: flags.EndpointSilence = None,
     words: flags.Words = None,
     vad: flags.VadChoice = None,
+    quality: flags.QualityChoice = None,
 ) -> int:
     """Turn recordings into text, subtitles or JSON.
 
@@ -42,6 +43,6 @@ def transcribe(
     from starling.cli.transcribing import Job, plan, transcribe_all
 
     jobs: list[Job] = plan(files, form, output_dir)
-    options = flags.session_options(language=language, endpoint_silence=endpoint_silence, words=words, vad=vad)
+    options = flags.session_options(language=language, endpoint_silence=endpoint_silence, words=words, vad=vad, quality=quality)
     failed = transcribe_all(jobs, form, options, debug=bool(context.find_root().params.get("debug")))
     return ExitCode.FAILURE if failed else ExitCode.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypedDict
 
-from starling.core.config import SessionConfig, VadMode
+from starling.core.config import Quality, SessionConfig, VadMode
 
 IN_SECONDS: Final = ("partial_interval", "endpoint_silence")
 """Options that travel in whole milliseconds, under a name that says so."""
@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     endpoint_silence: float
     words: bool
     vad: VadMode
+    quality: Quality
 
 
 def on_the_wire(options: Options) -> dict[str, Any]:

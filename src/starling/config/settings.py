@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, VadMode
+from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, Quality, VadMode
 from starling.telemetry.logs import LogFormat, LogLevel
 
 
@@ -109,6 +109,9 @@ class Session(Group):
     vad: VadMode = setting(
         VadMode.BOTH, "detectors that must hear speech before a segment opens; `off` takes all audio for speech"
     )
+    quality: Quality = setting(
+        Quality.BALANCED, "how hard finals are searched for: `fast` is least computing, `best` is for recordings"
+    )
     words: bool = setting(False, "send times and confidences of words, where the engine has them")  # noqa: FBT003 (a default)
 
 
@@ -147,9 +150,6 @@ class Engine(Group):
     )
     precision: Precision = setting(
         Precision.INT8, "`exact` computes in 32-bit floats: about three times the work, the same text on every machine"
-    )
-    beam: int = setting(
-        4, "hypotheses that a final follows side by side; 1 is quickest and less accurate", unit="hypotheses", low=1, high=8
     )
 
 

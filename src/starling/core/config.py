@@ -25,6 +25,18 @@ class VadMode(StrEnum):
     OFF = "off"
 
 
+class Quality(StrEnum):
+    """How hard final texts are searched for; each step costs several times the computing of the one before.
+
+    ``FAST`` takes the likeliest word each time, ``BALANCED`` follows the best few texts side by side, ``BEST``, meant for
+    recordings, also hears everything twice.
+    """
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
     """The options of one session.
@@ -41,6 +53,7 @@ class SessionConfig:
     endpoint_silence: float = 0.5
     words: bool = False
     vad: VadMode = VadMode.BOTH
+    quality: Quality = Quality.BALANCED
 
     def __post_init__(self) -> None:
         _check_range("partial_interval", self.partial_interval, *PARTIAL_INTERVAL_RANGE)

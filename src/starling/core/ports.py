@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starling.core.audio import Frames, Samples
-from starling.core.config import SessionConfig, VadMode
+from starling.core.config import Quality, SessionConfig, VadMode
 from starling.core.errors import EngineFailed
 from starling.core.languages import match_language
 from starling.core.load import Load
@@ -52,10 +52,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted."""
+    """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted; ``quality`` of its final."""
 
     language: str = "en"
     words: bool = False
+    quality: Quality = Quality.BALANCED
 
 
 class EngineStream(Protocol):

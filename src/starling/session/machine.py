@@ -161,7 +161,7 @@ class Session:
         self._segments[segment.segment_id] = segment
         self._commands += (
             Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)),
-            Begin(segment.segment_id, StreamOptions(language=config.language, words=config.words)),
+            Begin(segment.segment_id, StreamOptions(language=config.language, words=config.words, quality=config.quality)),
         )
 
     def _reconfigure(self) -> bool:

@@ -63,6 +63,10 @@ class Decoded:
         return float(np.exp(np.mean(self.log_probabilities)))
 
 
+SILENT = Decoded((), ())
+"""Nothing was said."""
+
+
 def decode(reader: Reader, *, limits: Sequence[int], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
     """For each row, the most likely token again and again, until END or its limit of tokens (at least 1).
 

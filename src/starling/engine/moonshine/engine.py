@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from starling.core.audio import SAMPLE_RATE, Samples, samples
+from starling.core.config import Quality
 from starling.core.errors import EngineFailed, ShuttingDown
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
 from starling.engine.moonshine.alignment import word_spans
-from starling.engine.moonshine.beam import search
-from starling.engine.moonshine.decoding import Decoded, decode, without_loop
-from starling.engine.moonshine.graphs import FRAME, as_floats, token_limit
+from starling.engine.moonshine.decoding import SILENT, Decoded, decode, without_loop
+from starling.engine.moonshine.finals import SHORTEST_SPEECH, decode_final
+from starling.engine.moonshine.graphs import as_floats, token_limit
 from starling.engine.moonshine.model import Model, Provenance, Source, load_model
 from starling.engine.moonshine.options import MoonshineOptions
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
@@ -25,21 +25,11 @@ from starling.engine.moonshine.tokens import Vocabulary, WordTokens
 from starling.engine.moonshine.weights import DECODER, SHA256
 from starling.engine.stream import Snapshot, UtteranceStream
 
-SHORTEST_SPEECH = samples(0.2)
-"""Shorter utterances have no text: of speech, noise and silence alike the model makes a filler such as "You" there."""
-
-ALONE = samples(1.0)
-"""Finals shorter than this get silence around them: of a word cut out tightly the model says a part, or says it twice."""
-
-MARGIN = 13
-"""How much silence before and after, in frames (0.31 s)."""
-
 LANGUAGES = ("en",)
 MAX_UTTERANCE = 30 * SAMPLE_RATE
 
 DEFAULTS = MoonshineOptions()
 
-_SILENT = Decoded((), ())
 _WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
 
 
@@ -55,14 +45,13 @@ class MoonshineStream(UtteranceStream):
 class MoonshineEngine:
     """An Engine that encodes all of an utterance for each answer, and decodes what its last partial does not already say.
 
-    Finals are decoded from scratch and alone, so that they depend on the samples only, by a search ``beam`` hypotheses wide (as
-    MoonshineOptions has it). Partials are decoded greedily, and share passes of the decoder where that cannot change their text.
+    Finals are decoded from scratch and alone, so that they depend on the samples only, by a search as hard as the stream's
+    quality asks. Partials are decoded greedily, and share passes of the decoder where that cannot change their text.
     The shipped graphs know neither search nor word times. ``provenance``: which graphs serve, and why.
     """
 
-    def __init__(self, model: Model, *, beam: int = DEFAULTS.beam) -> None:
+    def __init__(self, model: Model) -> None:
         self._model: Model | None = model
-        self._beam = beam
         self.provenance: Provenance = model.provenance
         self._capabilities = Capabilities(
             model="moonshine-tiny-en",
@@ -77,7 +66,7 @@ class MoonshineEngine:
     @classmethod
     def load(cls, options: MoonshineOptions = DEFAULTS) -> MoonshineEngine:
         """The embedded model, run as ``options`` say. Raises ModelUnavailable as ``load_model`` does."""
-        return cls(load_model(precision=options.precision), beam=options.beam)
+        return cls(load_model(precision=options.precision))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -100,7 +89,7 @@ class MoonshineEngine:
                 continue
             snapshot = stream.snapshot()
             if snapshot.is_final:
-                outcomes[place] = _final(model, snapshot, self._beam, words=stream.options.words)
+                outcomes[place] = _final(model, snapshot, stream.options)
             else:
                 partials.append((place, stream, snapshot))
         for start in range(0, len(partials), model.graphs.batch_size):
@@ -114,7 +103,8 @@ class MoonshineEngine:
         noise = np.random.default_rng(0)
         for length in _WARM_UP_LENGTHS:
             audio = noise.normal(0, 300, length).astype(np.int16)
-            decoded = _search(model, audio, self._beam, attention=True)
+            for quality in Quality:
+                decoded = decode_final(model.graphs, audio, quality, attention=True)
             _recognise(model, [audio], [decoded.tokens])
 
     def close(self) -> None:
@@ -132,10 +122,11 @@ def _version(provenance: Provenance) -> str:
     return f"{SHA256[DECODER][:12]}-{provenance.precision}{fallback}"
 
 
-def _final(model: Model, snapshot: Snapshot, beam: int, *, words: bool) -> DecodeOutcome:
+def _final(model: Model, snapshot: Snapshot, options: StreamOptions) -> DecodeOutcome:
     try:
-        decoded = _search(model, snapshot.samples, beam, attention=words)
-        return _hypothesis(model, snapshot, decoded, _words(model.vocabulary, decoded, snapshot.samples) if words else ())
+        decoded = decode_final(model.graphs, snapshot.samples, options.quality, attention=options.words)
+        words = _words(model.vocabulary, decoded, snapshot.samples) if options.words else ()
+        return _hypothesis(model, snapshot, decoded, words)
     except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
         return _failure(error)
 
@@ -179,29 +170,12 @@ def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequenc
     """The most likely tokens of each int16 ``[n]``, decoded together."""
     heard = [place for place, audio in enumerate(audios) if len(audio) >= SHORTEST_SPEECH]
     if not heard:
-        return [_SILENT] * len(audios)
+        return [SILENT] * len(audios)
     limits = [token_limit(audios[place]) for place in heard]
     encodings = [model.graphs.hear(as_floats(audios[place])) for place in heard]
     reader = model.graphs.begin(encodings, capacity=max(limits) + 1)
     answers = dict(zip(heard, decode(reader, limits=limits, drafts=[drafts[place] for place in heard]), strict=True))
-    return [answers.get(place, _SILENT) for place in range(len(audios))]
-
-
-def _search(model: Model, audio: Samples, beam: int, *, attention: bool) -> Decoded:
-    """The best tokens of int16 ``[n]``, with ``attention`` over its frames if that is wanted and known."""
-    if len(audio) < SHORTEST_SPEECH:
-        return _SILENT
-    margin = MARGIN if len(audio) < ALONE else 0
-    limit = token_limit(audio)
-    encoding = model.graphs.hear(as_floats(np.pad(audio, margin * FRAME)))
-    if not isinstance(model.graphs, RebuiltGraphs):
-        (decoded,) = decode(model.graphs.begin([encoding], capacity=limit + 1), limits=[limit], drafts=[()])
-        return decoded
-    reader = model.graphs.begin_beam(encoding, width=beam, capacity=limit + 1, attention=attention)
-    decoded = search(reader, width=beam, limit=limit)
-    if decoded.attention is None:
-        return decoded
-    return replace(decoded, attention=decoded.attention[:, margin : encoding.frames - margin])
+    return [answers.get(place, SILENT) for place in range(len(audios))]
 
 
 def _words(vocabulary: Vocabulary, decoded: Decoded, audio: Samples) -> tuple[Word, ...]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from starling.core.errors import InvalidOption
-
-WIDEST_BEAM = 8
-
 
 class Precision(StrEnum):
     """In which numbers the model computes.
@@ -23,14 +19,6 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoonshineOptions:
-    """``beam``: hypotheses that a final follows side by side (1 to 8); 1 is greedy decoding, as partials always are.
-
-    Raises InvalidOption when ``beam`` is out of range.
-    """
+    """How the model is loaded. How hard a final is searched for is each session's own choice (``Quality``)."""
 
     precision: Precision = Precision.INT8
-    beam: int = 4
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.beam <= WIDEST_BEAM:
-            raise InvalidOption(f"beam must be between 1 and {WIDEST_BEAM}, got {self.beam}")

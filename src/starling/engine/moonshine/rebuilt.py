@@ -75,9 +75,12 @@ class RebuiltGraphs:
         least = 2 if self._steady else 1
         return Transcription(self._decoder, encodings, asked, capacity=capacity, least=least, attention=attention)
 
-    def begin_beam(self, encoding: Encoding, *, width: int, capacity: int, attention: bool = False) -> Transcription:
-        """Start to write down one utterance in one row, of which ``select`` may make up to ``width``."""
-        return Transcription(self._decoder, [encoding], width, capacity=capacity, least=1, attention=attention)
+    def begin_beam(self, views: Sequence[Encoding], *, width: int, capacity: int, attention: bool = False) -> Transcription:
+        """Start to write down one utterance in a row for each view of it, of which ``select`` may make up to ``width``.
+
+        Rows of a view stand together, views in the order given, and have equally many rows.
+        """
+        return Transcription(self._decoder, views, len(views) * width, capacity=capacity, least=1, attention=attention)
 
 
 class Transcription:

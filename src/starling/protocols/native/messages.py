@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from starling.core.audio import CHANNELS, SAMPLE_RATES, Encoding
-from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, VadMode
+from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, Quality, VadMode
 from starling.core.errors import InvalidOption, UnsupportedAudio
 from starling.protocols.native.refusal import QUOTE_LIMIT, refusal
 
@@ -57,6 +57,7 @@ class OptionFrame(ClientFrame, frozen=True, kw_only=True):
     endpoint_silence_ms: int | UnsetType = UNSET
     words: bool | UnsetType = UNSET
     vad: VadMode | UnsetType = UNSET
+    quality: Quality | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _check_language("language", self.language)
@@ -137,6 +138,7 @@ class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
     endpoint_silence_ms: int
     words: bool
     vad: VadMode
+    quality: Quality
     client_ref: str | UnsetType = UNSET
 
 

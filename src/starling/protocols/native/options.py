@@ -35,6 +35,7 @@ def changes(message: wire.OptionFrame | wire.SetLangs) -> dict[str, Any]:
         endpoint_silence=_from_ms(message.endpoint_silence_ms),
         words=message.words,
         vad=message.vad,
+        quality=message.quality,
     )
 
 
@@ -49,6 +50,7 @@ def effective(request: OpenRequest) -> dict[str, Any]:
         "endpoint_silence_ms": round(config.endpoint_silence * 1000),
         "words": config.words,
         "vad": config.vad,
+        "quality": config.quality,
         "client_ref": UNSET if request.client_ref is None else request.client_ref,
     }
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from starling.core.audio import Encoding
-from starling.core.config import VadMode
+from starling.core.config import Quality, VadMode
 from starling.core.errors import ClientError, InvalidMessage, InvalidOption, UnsupportedAudio
 
 MESSAGE_TYPES: Final = ("start", "configure", "set_langs", "finalize", "keepalive", "end")
+_CHOICES: Final[dict[str, type[StrEnum]]] = {"vad": VadMode, "quality": Quality}
+
 QUOTE_LIMIT: Final = 60
 """Characters of a client's text that an error gives back."""
 
@@ -75,7 +78,7 @@ def _in_our_words(what: str, path: str, fields_at: Callable[[str], Sequence[str]
 def _bad_choice(path: str, got: str) -> ClientError:
     if path == "audio.encoding":
         return UnsupportedAudio(f"{path} must be one of {', '.join(Encoding)}, got {got}")
-    return InvalidOption(f"{path} must be one of {', '.join(VadMode)}, got {got}")
+    return InvalidOption(f"{path} must be one of {', '.join(_CHOICES[path])}, got {got}")
 
 
 def _cut(text: str) -> str:
