@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from scripted_session import speech
+from starling.bus.memory import MemoryWitness
 from starling.core.errors import EngineFailed
-from starling.core.ports import DecodeOutcome, EngineStream, StreamOptions
+from starling.core.ports import DecodeOutcome, EngineStream, StreamOptions, Work
 from starling.core.transcript import Hypothesis
 from starling.engine.scripted import ScriptedEngine
 from starling.scheduler.batcher import BatchOptions, Job, Kind
@@ -26,11 +27,13 @@ class Rig:
         options: BatchOptions | None = None,
         engine: ScriptedEngine | None = None,
         cost: Callable[[], float] = lambda: 1.0,
+        witness: MemoryWitness | None = None,
     ) -> None:
         self.engine = engine or ScriptedEngine()
         self.answers: list[tuple[float, Answer]] = []
         self.clock = VirtualClock()
         self.metrics = Metrics()
+        self.witness = witness or MemoryWitness()
         self.offload = CostedOffload(cost)
         self.loop = DecodeLoop(
             self.engine,
@@ -39,6 +42,7 @@ class Rig:
             offload=self.offload,
             clock=self.clock,
             metrics=self.metrics,
+            witness=self.witness,
         )
 
     def submit(self, session_id: str, segment_id: int = 0, kind: Kind = Kind.PARTIAL) -> None:
@@ -243,3 +247,25 @@ def test_waiting_is_measured_from_submission_to_the_start_of_the_batch() -> None
         assert sample("starling_engine_in_flight") == 0
 
     run(scenario())
+
+
+def test_the_witness_knows_whom_a_decode_is_for_and_a_suspect_shares_none() -> None:
+    witness = MemoryWitness()
+    seen: list[tuple[str, ...]] = []
+
+    class Watched(ScriptedEngine):
+        def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+            seen.append(witness.in_hand[Work.DECODE])
+            return super().decode_streams(streams)
+
+    async def scenario() -> None:
+        rig = Rig(engine=Watched(), options=BatchOptions(max_batch=8), witness=witness)
+        witness.suspected = {"b"}
+        async with rig.running():
+            for name in "abc":
+                rig.submit(name)
+            await asyncio.sleep(5)
+
+    run(scenario())
+    assert seen == [("a", "c"), ("b",)]
+    assert witness.in_hand == {}

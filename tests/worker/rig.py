@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemoryWitness
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.ports import Engine, Vad
@@ -84,6 +84,7 @@ class Rig:
         self.log = SlowLog(hop)
         self.results = SlowBus(hop)
         self.board = MemoryLoadBoard()
+        self.witness = MemoryWitness()
         self.ports = Ports(
             audio_log=self.log,
             results=self.results,
@@ -92,6 +93,7 @@ class Rig:
             vad=vad or EnergyVad(),
             clock=self.clock,
             metrics=self.metrics,
+            witness=self.witness,
         )
         self._segmentation = segmentation or SegmentationOptions()
         self._batching = batching or BatchOptions()

@@ -14,7 +14,7 @@ from scripted_session import CONFIG, Driver, Part, written
 from starling.core.audio import FRAME, SAMPLE_RATE, Frames, Samples, samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import IllegalTransition, InvalidOption
-from starling.core.ports import Probabilities, StreamOptions, VadStream
+from starling.core.ports import Probabilities, StreamOptions, VadStream, Work
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
@@ -407,3 +407,25 @@ def test_an_engine_that_fails_a_segment_costs_only_its_text() -> None:
         assert [event.segment_id for event in events if isinstance(event, SpeechEnded)] == [0, 1]
 
     run(scenario())
+
+
+def test_a_suspect_is_scored_alone_while_others_share_a_call() -> None:
+    calls: list[tuple[str, ...]] = []
+
+    class Watched(EnergyVad):
+        def score(self, batch: Sequence[tuple[VadStream, Frames]]) -> list[Probabilities]:
+            calls.append(rig.witness.in_hand[Work.LISTEN])
+            return super().score(batch)
+
+    rig = Rig(vad=Watched(), listen=lambda: 0.05)
+    rig.witness.suspected.add("b")
+
+    async def scenario() -> None:
+        async with rig.running(), asyncio.TaskGroup() as clients:
+            for name in "abc":
+                clients.create_task(rig.client(name, chunked(CHAT, name)))
+
+    run(scenario())
+    assert ("b",) in calls
+    assert all(call == ("b",) for call in calls if "b" in call)
+    assert ("a", "c") in calls

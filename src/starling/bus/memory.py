@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.load import Load
+from starling.core.ports import Work
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 
@@ -257,3 +259,22 @@ class MemoryLoadBoard:
 
     def loads(self) -> Mapping[str, Load]:
         return dict(self._loads)
+
+
+class MemoryWitness:
+    """Witness in memory. ``in_hand``: the sessions that each kind of work is done for. ``suspected``: for tests to fill."""
+
+    def __init__(self) -> None:
+        self.in_hand: dict[Work, tuple[str, ...]] = {}
+        self.suspected: set[str] = set()
+
+    @contextmanager
+    def watch(self, work: Work, session_ids: Sequence[str]) -> Iterator[None]:
+        self.in_hand[work] = tuple(session_ids)
+        try:
+            yield
+        finally:
+            del self.in_hand[work]
+
+    def suspects(self) -> Collection[str]:
+        return self.suspected

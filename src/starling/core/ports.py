@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from enum import StrEnum
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,3 +202,26 @@ class LoadBoard(Protocol):
 
     def loads(self) -> Mapping[str, Load]:
         """The last word of each recognizer, by its id; those that said nothing yet are not in it."""
+
+
+# --- supervision -------------------------------------------------------------------------------------------------------
+
+MOST_WITNESSED: Final = 64
+"""Sessions that a Witness can name at once, for each kind of work."""
+
+
+class Work(StrEnum):
+    """What a recognizer does off its event loop, in code that could end the process."""
+
+    LISTEN = "listen"
+    DECODE = "decode"
+
+
+class Witness(Protocol):
+    """Remembers whose audio a model is at work on, where it outlives this process. Nothing here blocks."""
+
+    def watch(self, work: Work, session_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them."""
+
+    def suspects(self) -> Collection[str]:
+        """Sessions whose audio was in hand when a recognizer failed: no call is made for one of them and others together."""

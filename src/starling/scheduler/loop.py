@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from starling.core.errors import EngineFailed, Overloaded
-from starling.core.ports import Clock, DecodeOutcome, Engine
+from starling.core.ports import Clock, DecodeOutcome, Engine, Witness, Work
 from starling.scheduler.batcher import Batcher, BatchOptions, Job
+from starling.scheduler.isolation import apart
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 
@@ -49,6 +50,7 @@ class DecodeLoop:
         offload: Offload,
         clock: Clock,
         metrics: Metrics,
+        witness: Witness,
     ) -> None:
         self._engine = engine
         self._batcher = Batcher(options)
@@ -56,6 +58,7 @@ class DecodeLoop:
         self._offload = offload
         self._clock = clock
         self._metrics = metrics
+        self._witness = witness
         self._submitted = asyncio.Event()
 
     def submit(self, job: Job) -> None:
@@ -88,8 +91,8 @@ class DecodeLoop:
             batch = self._batcher.take(self._clock.now())
             for job in batch.expired:
                 self._metrics.decodes.labels(kind=job.kind, outcome="expired").inc()
-            if batch.jobs:
-                await self._decode(batch.jobs)
+            for jobs in apart(batch.jobs, lambda job: job.session_id, self._witness.suspects()):
+                await self._decode(jobs)
 
     async def _decode(self, jobs: Sequence[Job]) -> None:
         started = self._clock.now()
@@ -110,7 +113,8 @@ class DecodeLoop:
     def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:
         """An engine that breaks its promise, and raises or leaves answers out, fails its batch, not the process."""
         try:
-            outcomes = self._engine.decode_streams([job.stream for job in jobs])
+            with self._witness.watch(Work.DECODE, [job.session_id for job in jobs]):
+                outcomes = self._engine.decode_streams([job.stream for job in jobs])
         except Exception as error:
             log.exception("engine raised", batch=len(jobs))
             failure = EngineFailed(f"the engine raised {type(error).__name__}; the audio of this segment has no text")

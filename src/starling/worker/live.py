@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
+from starling.bus.memory import MemoryWitness
 from starling.core.audio import Frames, seconds
 from starling.core.errors import IllegalTransition, ServerError, StarlingError
-from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream
+from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream, Witness
 from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
 from starling.scheduler.batcher import Job, Kind
@@ -36,6 +37,7 @@ class Ports:
     vad: Vad
     clock: Clock
     metrics: Metrics
+    witness: Witness = field(default_factory=MemoryWitness)
 
 
 class LiveSession:

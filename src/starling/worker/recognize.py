@@ -9,12 +9,15 @@ loop, each on a thread of its own.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
-from starling.core.audio import seconds
+from starling.core.audio import Frames, seconds
 from starling.core.errors import ServerError
+from starling.core.ports import Probabilities, VadStream, Work
 from starling.core.records import Opened
 from starling.scheduler.batcher import BatchOptions
+from starling.scheduler.isolation import apart
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import log_context
@@ -47,7 +50,13 @@ class RecognizerWorker:
         self._sessions: dict[str, LiveSession] = {}
         self._changed = asyncio.Event()
         self._decoder = DecodeLoop(
-            ports.engine, options=batching, answer=self._answer, offload=decode, clock=ports.clock, metrics=ports.metrics
+            ports.engine,
+            options=batching,
+            answer=self._answer,
+            offload=decode,
+            clock=ports.clock,
+            metrics=ports.metrics,
+            witness=ports.witness,
         )
 
     async def run(self) -> None:
@@ -80,12 +89,22 @@ class RecognizerWorker:
             if not waiting:
                 await self._change()
                 continue
-            started = self._ports.clock.now()
-            scores = await self._offload_vad(partial(score, self._ports.vad, [frames for _, frames in waiting]))
-            self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
-            for (live, _), heard in zip(waiting, scores, strict=True):
-                await (live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist()))
-                self._settle(live)
+            for together in apart(waiting, lambda one: one[0].session_id, self._ports.witness.suspects()):
+                await self._score(together)
+
+    async def _score(self, waiting: Sequence[tuple[LiveSession, tuple[VadStream, Frames]]]) -> None:
+        started = self._ports.clock.now()
+        scores = await self._offload_vad(partial(self._score_blocking, waiting))
+        self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
+        for (live, _), heard in zip(waiting, scores, strict=True):
+            await (live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist()))
+            self._settle(live)
+
+    def _score_blocking(
+        self, waiting: Sequence[tuple[LiveSession, tuple[VadStream, Frames]]]
+    ) -> list[Probabilities | ServerError]:
+        with self._ports.witness.watch(Work.LISTEN, [live.session_id for live, _ in waiting]):
+            return score(self._ports.vad, [frames for _, frames in waiting])
 
     async def _answer(self, answer: Answer) -> None:
         if live := self._sessions.get(answer.job.session_id):
