@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from starling import __version__
-from starling.cli import demo, doctor, mic, serve, stream, transcribe, version
+from starling.cli import demo, doctor, keys, mic, serve, stream, transcribe, version
 from starling.cli.exits import ExitCode
 from starling.cli.report import complain, describe
 
@@ -37,6 +37,7 @@ _add(demo.demo, demo.EXAMPLES)
 _add(stream.stream, stream.EXAMPLES)
 _add(mic.mic, mic.EXAMPLES)
 _add(transcribe.transcribe, transcribe.EXAMPLES)
+app.add_typer(keys.keys)
 _add(doctor.doctor, doctor.EXAMPLES)
 _add(version.version, version.EXAMPLES)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
 from starling.cli.entry import HELP_OPTIONS, app
@@ -35,14 +37,18 @@ def render_cli_markdown() -> str:
     """The whole page."""
     root = typer.main.get_command(app)
     context = typer.Context(root, info_name="starling", terminal_width=WIDTH, help_option_names=HELP_OPTIONS)
-    pages = [_page(context)]
-    assert isinstance(root, typer.core.TyperGroup)
-    for name in root.list_commands(context):
-        command = root.get_command(context, name)
-        assert command is not None
-        pages.append(_page(typer.Context(command, info_name=name, parent=context, terminal_width=WIDTH)))
     codes = "".join(f"| {int(code)} | {code.meaning} |\n" for code in ExitCode)
-    return PROSE + codes + "".join(pages)
+    return PROSE + codes + "".join(_pages(context))
+
+
+def _pages(context: typer.Context) -> Iterator[str]:
+    """The page of a command, and those of the commands in it."""
+    yield _page(context)
+    if isinstance(context.command, typer.core.TyperGroup):
+        for name in context.command.list_commands(context):
+            inner = context.command.get_command(context, name)
+            assert inner is not None
+            yield from _pages(typer.Context(inner, info_name=name, parent=context, terminal_width=WIDTH))
 
 
 def _page(context: typer.Context) -> str:

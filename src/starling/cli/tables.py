@@ -35,6 +35,14 @@ def print_settings(settings: Iterable[EffectiveSetting]) -> None:
     _console().print(table)
 
 
+def print_rows(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Any table of plain text."""
+    table = _table(*headers)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
 def _table(*headers: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for header in headers:

@@ -21,6 +21,14 @@ class EngineName(StrEnum):
     SCRIPTED = "scripted"
 
 
+class AuthMode(StrEnum):
+    """Whether clients must show an API key."""
+
+    AUTO = "auto"
+    KEYS = "keys"
+    OPEN = "open"
+
+
 class Precision(StrEnum):
     """In which numbers the embedded model computes."""
 
@@ -85,6 +93,17 @@ class Server(Group):
     drain_grace: float = setting(
         10.0, "time for open segments to finish after SIGTERM or Ctrl-C", unit="seconds", low=0, high=600
     )
+
+
+class Auth(Group):
+    """API keys. `starling keys` makes and revokes them; SECURITY.md says what they protect."""
+
+    mode: AuthMode = setting(
+        AuthMode.AUTO,
+        "`keys` wants an API key of every client, `open` of nobody; `auto` is `keys` once there are some, and otherwise "
+        "`open`, on loopback only",
+    )
+    keys_file: str = setting("~/.config/starling/keys.json", "where keys and the limits of tenants are; it holds hashes only")
 
 
 class Session(Group):
@@ -193,6 +212,7 @@ class Settings(Group):
     """The whole tree."""
 
     server: Server = Server()
+    auth: Auth = Auth()
     session: Session = Session()
     segmentation: Segmentation = Segmentation()
     scheduler: Scheduler = Scheduler()

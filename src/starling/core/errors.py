@@ -12,12 +12,16 @@
     │   ├── IdleTimeout           no audio and no keepalive for too long
     │   ├── SessionTooLong        the session lasted as long as one may
     │   ├── SlowConsumer          results were not read
-    │   └── Forbidden             an origin or host that may not talk to this server
+    │   ├── Unauthenticated       no API key, or none that is known here
+    │   └── Forbidden             an origin, host or key that may not do this
     ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
+    │   └── QuotaExceeded         a ClientError too: the caller has used up what it may use
     ├── ServerError               Starling is at fault
     │   ├── EngineFailed          a decode raised
     │   ├── ModelUnavailable      weights missing, corrupt or of another version
+    │   ├── KeysUnavailable       the file of API keys cannot be read
     │   └── ShuttingDown          the server drains
+    │       └── Dismissed         an operator ended the session
     └── IllegalTransition         a bug in the caller of a state machine; nothing was changed
         └── SessionGone           a record of a session that the audio log does not know, or not any more
 
@@ -111,8 +115,15 @@ class SlowConsumer(ClientError):
     retryable = True
 
 
+class Unauthenticated(ClientError):
+    """No API key, or none that is known here."""
+
+    code = "unauthenticated"
+    http_status = 401
+
+
 class Forbidden(ClientError):
-    """An origin or host that may not talk to this server."""
+    """An origin, host or key that may not do this."""
 
     code = "forbidden"
     http_status = 403
@@ -121,7 +132,8 @@ class Forbidden(ClientError):
 class Overloaded(StarlingError):
     """A gate of flow control is shut. Nothing was accepted; try again after ``retry_after`` seconds.
 
-    ``gate`` names it: ``gateway`` (sessions) or ``engine`` (decodes).
+    ``gate`` names it: ``tenant`` (quota), ``rate`` (of connections and attempts), ``gateway`` (places), ``log`` (audio that
+    recognition has yet to take) or ``engine`` (recognizers).
     """
 
     code = "overloaded"
@@ -133,6 +145,13 @@ class Overloaded(StarlingError):
         super().__init__(message)
         self.gate = gate
         self.retry_after = retry_after
+
+
+class QuotaExceeded(Overloaded, ClientError):
+    """The caller has used up what it may use; the server itself has room."""
+
+    code = "quota_exceeded"
+    http_status = 429
 
 
 class ServerError(StarlingError):
@@ -153,6 +172,14 @@ class ModelUnavailable(ServerError):
     http_status = 503
 
 
+class KeysUnavailable(ServerError):
+    """The file of API keys cannot be read, so nobody can be told from anybody."""
+
+    code = "keys_unavailable"
+    retryable = True
+    http_status = 503
+
+
 class ShuttingDown(ServerError):
     """The server drains: open segments finish, new sessions go elsewhere."""
 
@@ -160,6 +187,14 @@ class ShuttingDown(ServerError):
     retryable = True
     http_status = 503
     close_code = 1012
+
+
+class Dismissed(ShuttingDown):
+    """An operator ended the session."""
+
+    code = "dismissed"
+    retryable = False
+    close_code = 1008
 
 
 class IllegalTransition(StarlingError):

@@ -1,0 +1,1 @@
+"""Who a client is: API keys and the tenants they speak for."""

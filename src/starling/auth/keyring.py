@@ -1,0 +1,75 @@
+"""The keys that are good now: those of the file, read again whenever it has changed."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from starling.auth.keyfile import KeyFile, KeyRecord, read_keyfile
+from starling.auth.keys import read
+from starling.auth.tenants import Principal
+from starling.core.errors import InvalidOption, KeysUnavailable, Unauthenticated
+
+Mark: TypeAlias = tuple[int, int, int] | None
+"""Inode, time of change in nanoseconds and size of a file; None where there is none."""
+
+NOBODY: Final = "0" * 64
+"""A digest that no key has: what an unknown id is compared with, so that it takes as long as a known one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    mark: Mark
+    file: KeyFile
+    keys: dict[str, KeyRecord]
+
+
+class Keyring:
+    """The keys in the file at ``path``. A file that is gone has none; one that cannot be read lets nobody in until it can.
+
+    A look at the file's inode is all that an unchanged one costs: a revoked key is refused from the next request on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._loaded: _Loaded | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no key at all. Raises KeysUnavailable."""
+        return not self._current().keys
+
+    def authenticate(self, token: str) -> Principal:
+        """Who presents ``token``. Raises Unauthenticated, and KeysUnavailable when the file cannot be read."""
+        key = read(token)
+        current = self._current()
+        record = current.keys.get(key.key_id)
+        if not hmac.compare_digest(record.digest if record else NOBODY, key.digest) or record is None:
+            raise Unauthenticated("this API key is not known here, or not any more: ask for a new one")
+        return Principal(tenant=current.file.tenant(record.tenant), key_id=record.key_id, operator=record.operator)
+
+    def knows(self, key_id: str) -> bool:
+        """Whether the key called ``key_id`` is still good. Raises KeysUnavailable."""
+        return key_id in self._current().keys
+
+    def _current(self) -> _Loaded:
+        mark = _mark(self.path)
+        if self._loaded is None or self._loaded.mark != mark:
+            try:
+                file = read_keyfile(self.path)
+            except InvalidOption as error:
+                self._loaded = None
+                raise KeysUnavailable(error.message) from error
+            self._loaded = _Loaded(mark, file, {record.key_id: record for record in file.keys})
+        return self._loaded
+
+
+def _mark(path: Path) -> Mark:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - at every request: Path.stat takes twice as long
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
