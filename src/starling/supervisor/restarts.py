@@ -1,0 +1,43 @@
+"""When a process that ended is started again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starling.supervisor.options import SupervisorOptions
+
+
+class Restarts:
+    """One seat's history of failures. Times are seconds of one clock.
+
+    The first failure after a healthy time is repaired at once; each further one waits twice as long as the one before, between
+    half of that and all of it, so that processes that fail for one reason do not come back in step. ``draw`` gives numbers from
+    0 to 1 (see Marc Brooker, "Exponential Backoff And Jitter", AWS 2015: equal jitter).
+    """
+
+    def __init__(self, options: SupervisorOptions, draw: Callable[[], float]) -> None:
+        self._options = options
+        self._draw = draw
+        self._failures = 0
+        self._ready_at: float | None = None
+
+    @property
+    def failures(self) -> int:
+        """In a row."""
+        return self._failures
+
+    def ready(self, now: float) -> None:
+        """The process took up its work."""
+        self._ready_at = now
+
+    def failed(self, now: float) -> float:
+        """The process ended; how many seconds to wait before the next one starts."""
+        if self._ready_at is not None and now - self._ready_at >= self._options.healthy_after:
+            self._failures = 0
+        self._ready_at = None
+        self._failures += 1
+        if self._failures == 1:
+            return 0.0
+        doublings = min(self._failures - 2, 62)
+        longest: float = min(self._options.longest_delay, self._options.first_delay * 2**doublings)
+        return longest * (0.5 + 0.5 * self._draw())
