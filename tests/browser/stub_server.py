@@ -63,6 +63,7 @@ class Peer:
             "sample_rate": 16_000,
             "vad": "both",
             "quality": "balanced",
+            "hotwords": 0,
         }
         await self.send("ready", **known, **(given | options))
 

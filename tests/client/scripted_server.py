@@ -39,6 +39,7 @@ READY = Ready(
     words=False,
     vad=VadMode.BOTH,
     quality=Quality.BALANCED,
+    hotwords=0,
 )
 DONE = Done(sequence=9, session_id="s1", trace_id="t1", audio_seconds=1.0, segments=1)
 

@@ -16,6 +16,7 @@ from starling.protocols.native.messages import (
     End,
     Error,
     Finalize,
+    HotWord,
     KeepAlive,
     Ready,
     Result,
@@ -34,6 +35,8 @@ counts = st.integers(0, 2**31)
 confidences = st.none() | st.floats(0, 1)
 unset = st.just(UNSET)
 
+_phrases = st.text("Kaldi é1-", max_size=20).map(lambda letters: f"{letters}x")
+
 _options = {
     "language": unset | languages,
     "partials": unset | st.booleans(),
@@ -42,6 +45,7 @@ _options = {
     "words": unset | st.booleans(),
     "vad": unset | st.sampled_from(VadMode),
     "quality": unset | st.sampled_from(Quality),
+    "hotwords": unset | st.lists(_phrases | st.builds(HotWord, phrase=_phrases, weight=st.floats(0.1, 2)), max_size=5).map(tuple),
 }
 
 audio = st.builds(
@@ -73,6 +77,7 @@ _readies = st.builds(
     words=st.booleans(),
     vad=st.sampled_from(VadMode),
     quality=st.sampled_from(Quality),
+    hotwords=counts,
     client_ref=unset | text,
 )
 _words = st.builds(Word, text=text, start=positions, end=positions, confidence=confidences)

@@ -189,6 +189,7 @@ def test_ready_says_what_was_made_of_the_request() -> None:
         "words": False,
         "vad": "both",
         "quality": "balanced",
+        "hotwords": 0,
         "client_ref": "me",
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from starling.core import hotwords
 from starling.core.config import SessionConfig
 from starling.gateway.options import GatewayOptions
 from starling.protocols.native.adapter import TRANSITIONS, Input, State
@@ -15,6 +16,7 @@ from starling.protocols.native.messages import (
     Audio,
     ClientMessage,
     Configure,
+    HotWord,
     Ready,
     Result,
     ServerMessage,
@@ -61,10 +63,9 @@ def test_every_field_of_every_message_is_there(tag: str) -> None:
     assert described == wire_fields(MESSAGES[tag])
 
 
-@pytest.mark.parametrize(("tag", "nested"), [("start", Audio), ("result", Word)])
+@pytest.mark.parametrize(("tag", "nested"), [("start", Audio), ("start", HotWord), ("result", Word)])
 def test_nested_objects_are_there(tag: str, nested: type[msgspec.Struct]) -> None:
-    _, inner = tables(section(tag))
-    assert set(inner) == wire_fields(nested)
+    assert wire_fields(nested) in [set(inner) for inner in tables(section(tag))]
 
 
 def test_no_message_is_there_that_does_not_exist() -> None:
@@ -89,7 +90,7 @@ def test_every_message_of_the_client_has_an_example() -> None:
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
-    rows, audio = tables(section("start"))
+    rows, hotword, audio = tables(section("start"))
     defaults = SessionConfig()
     assert rows["language"][2] == f"`{defaults.language}`"
     assert rows["partials"][2] == str(defaults.partials).lower()
@@ -99,11 +100,15 @@ def test_the_defaults_are_those_of_the_code() -> None:
     assert rows["vad"][2] == f"`{defaults.vad}`"
     assert rows["quality"][2] == f"`{defaults.quality}`"
     assert audio["sample_rate"][2] == "16000"
+    assert hotword["weight"][2] == f"{hotwords.HotWord('any').weight:g}"
 
 
 def test_the_limits_are_those_of_the_code() -> None:
     options = GatewayOptions()
     assert options.max_frame_bytes == 1 << 20
+    assert f"at most {hotwords.MAX_PHRASE} characters" in PAGE
+    assert f"most {hotwords.MAX_HOTWORDS}, of {hotwords.MAX_CHARACTERS} characters together" in PAGE
+    assert "{:g} to {:g}; much more".format(*hotwords.WEIGHT_RANGE) in PAGE
     assert f"| first frame | within {options.start_timeout:g} seconds |" in PAGE
     assert f"| audio or `keepalive` | every {options.idle_timeout:g} seconds |" in PAGE
     assert f"| reading results | something within {options.send_timeout:g} seconds |" in PAGE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
@@ -63,6 +65,19 @@ QualityChoice: TypeAlias = Annotated[
     typer.Option("--quality", help="How hard final texts are searched for; best is for recordings.", rich_help_panel=SESSION),
 ]
 
+HotWord: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hotword",
+        metavar="PHRASE",
+        help="A word or phrase that is expected; PHRASE :1.5 gives it a weight (0.1 to 2). May be given again.",
+        rich_help_panel=SESSION,
+    ),
+]
+HotWordFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--hotwords", metavar="FILE", help="A file of them, one to a line.", rich_help_panel=SESSION)
+]
+
 
 def session_options(
     *,
@@ -73,8 +88,10 @@ def session_options(
     words: bool | None = None,
     vad: str | None = None,
     quality: str | None = None,
+    hotword: Sequence[str] | None = None,
+    hotwords: Path | None = None,
 ) -> Options:
-    """The options whose flags were given."""
+    """The options whose flags were given. Raises InvalidOption for hot words that are none."""
     from starling.client.options import Options
     from starling.core.config import Quality, VadMode
 
@@ -93,4 +110,8 @@ def session_options(
         options["vad"] = VadMode(vad)
     if quality is not None:
         options["quality"] = Quality(quality)
+    if hotword or hotwords:
+        from starling.cli.hotwords import chosen
+
+        options["hotwords"] = chosen(hotword or (), hotwords)
     return options

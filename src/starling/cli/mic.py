@@ -32,6 +32,8 @@ def mic(
     words: flags.Words = None,
     vad: flags.VadChoice = None,
     quality: flags.QualityChoice = None,
+    hotword: flags.HotWord = None,
+    hotwords: flags.HotWordFile = None,
 ) -> int:
     """Caption what you say, until Ctrl-C.
 
@@ -51,6 +53,8 @@ def mic(
         words=words,
         vad=vad,
         quality=quality,
+        hotword=hotword,
+        hotwords=hotwords,
     )
     from starling.cli.eventloop import run
     from starling.cli.live import Heard, caption, is_live, presenter, wanted

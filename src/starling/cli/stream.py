@@ -34,6 +34,8 @@ def stream(
     words: flags.Words = None,
     vad: flags.VadChoice = None,
     quality: flags.QualityChoice = None,
+    hotword: flags.HotWord = None,
+    hotwords: flags.HotWordFile = None,
 ) -> int:
     """Caption a recording through a server.
 
@@ -53,6 +55,8 @@ def stream(
         words=words,
         vad=vad,
         quality=quality,
+        hotword=hotword,
+        hotwords=hotwords,
     )
     heard = run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
     if is_live(sys.stdout) and speed == 1:

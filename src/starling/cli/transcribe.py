@@ -33,6 +33,8 @@ def transcribe(
     words: flags.Words = None,
     vad: flags.VadChoice = None,
     quality: flags.QualityChoice = None,
+    hotword: flags.HotWord = None,
+    hotwords: flags.HotWordFile = None,
 ) -> int:
     """Turn recordings into text, subtitles or JSON.
 
@@ -43,6 +45,14 @@ def transcribe(
     from starling.cli.transcribing import Job, plan, transcribe_all
 
     jobs: list[Job] = plan(files, form, output_dir)
-    options = flags.session_options(language=language, endpoint_silence=endpoint_silence, words=words, vad=vad, quality=quality)
+    options = flags.session_options(
+        language=language,
+        endpoint_silence=endpoint_silence,
+        words=words,
+        vad=vad,
+        quality=quality,
+        hotword=hotword,
+        hotwords=hotwords,
+    )
     failed = transcribe_all(jobs, form, options, debug=bool(context.find_root().params.get("debug")))
     return ExitCode.FAILURE if failed else ExitCode.OK

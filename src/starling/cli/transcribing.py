@@ -18,7 +18,7 @@ from starling.audio import Recording
 from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.recorded import source as opened
 from starling.cli.report import complain, printable
-from starling.client.options import Options
+from starling.client.options import Options, session_config
 from starling.client.subtitles import Segment, to_srt, to_text, to_vtt
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
@@ -62,7 +62,7 @@ def transcribe_all(jobs: Sequence[Job], form: str, options: Options, *, debug: b
 
     A recording that breaks off gives what was said before, and counts as failed.
     """
-    config = SessionConfig(**options).updated(partials=False)
+    config = session_config(options).updated(partials=False)
     failed = 0
     with Recognizer() as recognizer:
         for job in jobs:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
 from starling.core.config import Quality, SessionConfig, VadMode
+from starling.core.hotwords import HotWord, hot_words
+from starling.protocols.native import messages as wire
 
 IN_SECONDS: Final = ("partial_interval", "endpoint_silence")
 """Options that travel in whole milliseconds, under a name that says so."""
@@ -21,6 +24,15 @@ class Options(TypedDict, total=False):
     words: bool
     vad: VadMode
     quality: Quality
+    hotwords: Sequence[str | HotWord]
+
+
+def session_config(options: Options) -> SessionConfig:
+    """``options`` as a session without a server takes them. Raises InvalidOption for a value out of range."""
+    given: dict[str, Any] = {**options}
+    if "hotwords" in given:
+        given["hotwords"] = hot_words(given["hotwords"])
+    return SessionConfig(**given)
 
 
 def on_the_wire(options: Options) -> dict[str, Any]:
@@ -28,8 +40,10 @@ def on_the_wire(options: Options) -> dict[str, Any]:
 
     Raises InvalidOption for a value out of range.
     """
-    SessionConfig(**options)  # checks the ranges
+    config = session_config(options)  # checks the ranges
     fields: dict[str, Any] = {name: value for name, value in options.items() if name != "target_language"}
+    if "hotwords" in fields:
+        fields["hotwords"] = tuple(wire.HotWord(phrase=word.phrase, weight=word.weight) for word in config.hotwords)
     for name in IN_SECONDS:
         if name in fields:
             fields[f"{name}_ms"] = round(fields.pop(name) * 1000)

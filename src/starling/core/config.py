@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from starling.core.errors import InvalidOption
+from starling.core.hotwords import HotWord, check_hot_words
 
 PARTIAL_INTERVAL_RANGE = (0.1, 10.0)
 ENDPOINT_SILENCE_RANGE = (0.1, 10.0)
@@ -43,6 +44,7 @@ class SessionConfig:
 
     ``language``: BCP 47 tag of the speech. ``target_language``: translate finals to it, or None. ``partial_interval``: seconds of
     new speech between partial results (0.1 to 10). ``endpoint_silence``: seconds of silence that end a segment (0.1 to 10).
+    ``hotwords``: words and phrases that are expected, see ``hot_words``.
     Raises InvalidOption when a value is out of range.
     """
 
@@ -54,10 +56,12 @@ class SessionConfig:
     words: bool = False
     vad: VadMode = VadMode.BOTH
     quality: Quality = Quality.BALANCED
+    hotwords: tuple[HotWord, ...] = ()
 
     def __post_init__(self) -> None:
         _check_range("partial_interval", self.partial_interval, *PARTIAL_INTERVAL_RANGE)
         _check_range("endpoint_silence", self.endpoint_silence, *ENDPOINT_SILENCE_RANGE)
+        check_hot_words(self.hotwords)
 
     def updated(self, **changes: Any) -> SessionConfig:
         """A copy with ``changes`` applied and checked."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from starling.core.audio import Frames, Samples
 from starling.core.config import Quality, SessionConfig, VadMode
 from starling.core.errors import EngineFailed
+from starling.core.hotwords import HotWord
 from starling.core.languages import match_language
 from starling.core.load import Load
 from starling.core.records import Checkpoint, Record
@@ -33,7 +34,8 @@ class Clock(Protocol):
 class Capabilities:
     """What an engine can do. ``languages``: BCP 47 tags. ``max_utterance``: the longest utterance it takes, in samples.
 
-    ``batch_size``: how many streams are worth decoding together; 1 where batching gains nothing.
+    ``batch_size``: how many streams are worth decoding together; 1 where batching gains nothing. ``hotwords``: whether finals can
+    prefer them.
     """
 
     model: str
@@ -43,22 +45,32 @@ class Capabilities:
     confidence: bool
     max_utterance: int
     batch_size: int = 1
+    hotwords: bool = False
 
     def serve(self, config: SessionConfig) -> SessionConfig:
-        """``config`` as this engine can serve it: the nearest language it speaks, words only where it has their times.
+        """``config`` as this engine can serve it: the nearest language it speaks, words only where it has their times, hot words
+        only where it can prefer them.
 
         Raises InvalidOption for a language it does not speak.
         """
-        return config.updated(language=match_language(config.language, self.languages), words=config.words and self.word_times)
+        return config.updated(
+            language=match_language(config.language, self.languages),
+            words=config.words and self.word_times,
+            hotwords=config.hotwords if self.hotwords else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted; ``quality`` of its final."""
+    """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted; ``quality`` of its final.
+
+    ``hotwords``: what its final should prefer where the sound allows it; engines that cannot (``Capabilities``) do not look.
+    """
 
     language: str = "en"
     words: bool = False
     quality: Quality = Quality.BALANCED
+    hotwords: tuple[HotWord, ...] = ()
 
 
 class EngineStream(Protocol):

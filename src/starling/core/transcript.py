@@ -21,7 +21,7 @@ class Hypothesis:
     """An engine's answer for one utterance.
 
     ``end``: how many samples of the utterance, counted from its start, the text covers. ``words``: positions count from the
-    utterance's start. ``confidence``: 0 to 1, or None.
+    utterance's start. ``confidence``: 0 to 1, or None. ``hotwords``: how many hot words the text has; None where none were given.
     """
 
     text: str
@@ -29,6 +29,7 @@ class Hypothesis:
     confidence: float | None = None
     language: str | None = None
     words: tuple[Word, ...] = ()
+    hotwords: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import EngineFailed, ShuttingDown
+from starling.core.hotwords import HotWord
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
@@ -49,6 +50,12 @@ def scripted_words(samples: Samples) -> Iterator[Word]:
 def scripted_text(samples: Samples) -> str:
     """What ScriptedEngine answers for int16 ``[n]``."""
     return " ".join(word.text for word in scripted_words(samples))
+
+
+def _present(hotwords: Sequence[HotWord], words: Sequence[Word]) -> int:
+    """How many of ``hotwords`` (single words, in lower case) are among ``words``."""
+    said = {word.text for word in words}
+    return sum(hotword.phrase in said for hotword in hotwords)
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ class ScriptedEngine:
             languages=languages,
             word_times=True,
             confidence=True,
+            hotwords=True,
             max_utterance=max_utterance,
         )
 
@@ -138,6 +146,7 @@ class ScriptedEngine:
             confidence=min((word.confidence for word in words if word.confidence is not None), default=None),
             language=stream.language,
             words=words if stream.options.words else (),
+            hotwords=_present(stream.options.hotwords, words) if stream.options.hotwords and snapshot.is_final else None,
         )
 
     def _check_open(self) -> None:

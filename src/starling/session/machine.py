@@ -161,7 +161,10 @@ class Session:
         self._segments[segment.segment_id] = segment
         self._commands += (
             Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)),
-            Begin(segment.segment_id, StreamOptions(language=config.language, words=config.words, quality=config.quality)),
+            Begin(
+                segment.segment_id,
+                StreamOptions(language=config.language, words=config.words, quality=config.quality, hotwords=config.hotwords),
+            ),
         )
 
     def _reconfigure(self) -> bool:

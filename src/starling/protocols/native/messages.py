@@ -8,11 +8,13 @@ millisecond; names that end in ``_ms`` are whole milliseconds. Confidences have 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from starling.core import hotwords as core
 from starling.core.audio import CHANNELS, SAMPLE_RATES, Encoding
 from starling.core.config import ENDPOINT_SILENCE_RANGE, PARTIAL_INTERVAL_RANGE, Quality, VadMode
 from starling.core.errors import InvalidOption, UnsupportedAudio
@@ -48,6 +50,13 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise UnsupportedAudio(f"audio.channels must be between {low} and {high}, got {_short(self.channels)}")
 
 
+class HotWord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A word or phrase that is expected; a plain string is one of weight 1."""
+
+    phrase: str
+    weight: float = 1.0
+
+
 class OptionFrame(ClientFrame, frozen=True, kw_only=True):
     """The options that ``start`` and ``configure`` share."""
 
@@ -58,11 +67,13 @@ class OptionFrame(ClientFrame, frozen=True, kw_only=True):
     words: bool | UnsetType = UNSET
     vad: VadMode | UnsetType = UNSET
     quality: Quality | UnsetType = UNSET
+    hotwords: tuple[str | HotWord, ...] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _check_language("language", self.language)
         _check_ms("partial_interval_ms", self.partial_interval_ms, PARTIAL_INTERVAL_RANGE)
         _check_ms("endpoint_silence_ms", self.endpoint_silence_ms, ENDPOINT_SILENCE_RANGE)
+        _check_hotwords(self.hotwords)
 
 
 class Start(OptionFrame, frozen=True, kw_only=True, tag="start"):
@@ -125,7 +136,10 @@ class EffectiveAudio(Struct, frozen=True, kw_only=True):
 
 
 class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
-    """The session is open, with these options. ``sample_rate``: Hz at which speech is recognised, whatever was sent."""
+    """The session is open, with these options. ``sample_rate``: Hz at which speech is recognised, whatever was sent.
+
+    ``hotwords``: how many there are.
+    """
 
     session_id: str
     trace_id: str
@@ -139,6 +153,7 @@ class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
     words: bool
     vad: VadMode
     quality: Quality
+    hotwords: int
     client_ref: str | UnsetType = UNSET
 
 
@@ -240,6 +255,8 @@ def _fields(text: str, path: str) -> tuple[str, ...]:
     """The fields that a client's frame ``text`` may have at ``path``, empty for the frame itself: those of the type it names."""
     if path == "audio":
         return Audio.__struct_fields__
+    if path.startswith("hotwords["):
+        return HotWord.__struct_fields__
     try:
         named = msgspec.json.decode(text, type=_Named).type
     except (ValueError, RecursionError):  # malformed behind what is refused
@@ -272,6 +289,22 @@ def _check_ms(name: str, value: int | UnsetType, seconds: tuple[float, float]) -
     low, high = (round(bound * 1000) for bound in seconds)
     if not low <= value <= high:
         raise InvalidOption(f"{name} must be between {low} and {high}, got {_short(value)}")
+
+
+def hotwords(given: Sequence[str | HotWord]) -> tuple[core.HotWord, ...]:
+    """What ``given`` on the wire stands for. Raises InvalidOption for what is out of range, naming it by its place."""
+    found: list[core.HotWord] = []
+    for place, entry in enumerate(given):
+        try:
+            found.append(core.HotWord(entry) if isinstance(entry, str) else core.HotWord(entry.phrase, entry.weight))
+        except InvalidOption as error:
+            raise InvalidOption(f"hotwords[{place}]: {error.message}") from None
+    return core.hot_words(found)
+
+
+def _check_hotwords(given: Sequence[str | HotWord] | UnsetType) -> None:
+    if given is not UNSET:
+        hotwords(given)
 
 
 def _short(value: object) -> str:

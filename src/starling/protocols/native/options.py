@@ -36,6 +36,7 @@ def changes(message: wire.OptionFrame | wire.SetLangs) -> dict[str, Any]:
         words=message.words,
         vad=message.vad,
         quality=message.quality,
+        hotwords=UNSET if message.hotwords is UNSET else wire.hotwords(message.hotwords),
     )
 
 
@@ -51,6 +52,7 @@ def effective(request: OpenRequest) -> dict[str, Any]:
         "words": config.words,
         "vad": config.vad,
         "quality": config.quality,
+        "hotwords": len(config.hotwords),
         "client_ref": UNSET if request.client_ref is None else request.client_ref,
     }
 
