@@ -68,7 +68,7 @@ class Rig:
         finally:
             await stopped(task)
 
-    async def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: Answer) -> None:
         self.answers.append((self.clock.now(), answer))
 
 

@@ -76,13 +76,14 @@ class Rig:
         hop: float = 0.0,
         engine: Engine | None = None,
         vad: Vad | None = None,
+        results: MemoryResultBus | None = None,
         segmentation: SegmentationOptions | None = None,
         batching: BatchOptions | None = None,
     ) -> None:
         self.clock = VirtualClock()
         self.metrics = Metrics()
         self.log = SlowLog(hop)
-        self.results = SlowBus(hop)
+        self.results = results or SlowBus(hop)
         self.board = MemoryLoadBoard()
         self.witness = MemoryWitness()
         self.ports = Ports(

@@ -37,7 +37,7 @@ class Answer:
 class DecodeLoop:
     """Owns the queue and the one thread that calls the engine.
 
-    ``answer`` is awaited for each decoded job, in the order of the batch. Jobs that were superseded or expired get no answer: a
+    ``answer`` is called with each decoded job, in the order of the batch. Jobs that were superseded or expired get no answer: a
     newer one speaks for them.
     """
 
@@ -46,7 +46,7 @@ class DecodeLoop:
         engine: Engine,
         *,
         options: BatchOptions,
-        answer: Callable[[Answer], Awaitable[None]],
+        answer: Callable[[Answer], None],
         offload: Offload,
         clock: Clock,
         metrics: Metrics,
@@ -108,7 +108,7 @@ class DecodeLoop:
         for job, outcome in zip(jobs, outcomes, strict=True):
             failed = isinstance(outcome, EngineFailed)
             self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
-            await self._answer(Answer(job, outcome, took / len(jobs)))
+            self._answer(Answer(job, outcome, took / len(jobs)))
 
     def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:
         """An engine that breaks its promise, and raises or leaves answers out, fails its batch, not the process."""

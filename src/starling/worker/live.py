@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.worker.latency import Latency
+from starling.worker.outbox import Outbox, Outgoing, Spawn
 
 log = get_logger(__name__)
 
@@ -43,75 +43,93 @@ class Ports:
 class LiveSession:
     """A session and all that belongs to it here: detector state, engine streams, records it could not take yet.
 
-    ``submit`` queues a decode. ``waiting``: the detector state and the frames it wants scored. A lock keeps
-    its commands in the order given.
+    Nothing here waits: what must is done by its outbox. ``submit`` queues a decode, ``spawn`` starts the outbox's tasks, and
+    ``moved`` is called when something happened meanwhile. ``waiting``: the detector state and the frames it wants scored.
+    ``ended``: it takes nothing more.
     """
 
-    def __init__(self, opened: Opened, options: SegmentationOptions, ports: Ports, submit: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        options: SegmentationOptions,
+        ports: Ports,
+        *,
+        submit: Callable[[Job], None],
+        spawn: Spawn,
+        moved: Callable[[LiveSession], None],
+    ) -> None:
         self.session_id = opened.session_id
-        self.over = False
         self.waiting: tuple[VadStream, Frames] | None = None
+        self.ended = False
         self._ear: VadStream | None = None
         self._session = Session(opened, options)
         self._trace_id = opened.trace_id
         self._ports = ports
         self._submit = submit
+        self._moved = moved
         self._latency = Latency(ports.clock, ports.metrics)
         self._streams: dict[int, EngineStream] = {}
         self._records: deque[Record] = deque()
-        self._lock = asyncio.Lock()
+        self._outbox = Outbox(self._send, spawn=spawn, moved=self._go_on, failed=self._cut_off)
 
-    async def receive(self, record: Record) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and everybody was told."""
+        return self.ended and not self._outbox
+
+    def receive(self, record: Record) -> None:
         """Take a record of the log, now or once the scores are there that it must wait for."""
+        if self.ended:
+            return
         if isinstance(record, Audio | Gap):
             self._latency.arrived(record.end, record.arrived)
         elif isinstance(record, Finalize | Ended):
             self._latency.told()
         self._records.append(record)
-        async with self._lock:
-            await self._advance()
+        self._advance()
 
-    async def hear(self, scores: Sequence[float]) -> None:
+    def hear(self, scores: Sequence[float]) -> None:
         """Take the scores of what was waiting."""
-        async with self._lock:
-            self.waiting = None
-            await self._step(partial(self._session.hear, scores))
-            await self._advance()
+        self.waiting = None
+        self._step(partial(self._session.hear, scores))
+        self._advance()
 
-    async def decoded(self, answer: Answer) -> None:
+    def decoded(self, answer: Answer) -> None:
         """Take the engine's answer."""
         job = answer.job
         is_final = job.kind is Kind.FINAL
-        async with self._lock:
-            self._latency.decoded(job.segment_id, answer.cost)
-            if is_final:
-                self._streams.pop(job.segment_id, None)
-            await self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
+        self._latency.decoded(job.segment_id, answer.cost)
+        if is_final:
+            self._streams.pop(job.segment_id, None)
+        self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
 
-    async def fail(self, error: StarlingError) -> None:
-        """The session cannot go on, for a reason outside of it."""
-        async with self._lock:
-            await self._abandon(error)
+    def fail(self, error: StarlingError) -> None:
+        """The session cannot go on: tell the client, and forget it."""
+        if self.ended:
+            return
+        log.warning("session abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
+        self._outbox.put(Deliver(SessionFailed(self.session_id, error.code, error.message)))
+        self._perform(Finish())
 
-    async def _advance(self) -> None:
-        while self._records and self._session.state is State.LISTENING and not self.over:
-            await self._step(partial(self._session.receive, self._records.popleft()))
+    def _advance(self) -> None:
+        while self._records and self._session.state is State.LISTENING and not self.ended and not self._outbox.full:
+            self._step(partial(self._session.receive, self._records.popleft()))
 
-    async def _step(self, step: Callable[[], list[Command]]) -> None:
+    def _step(self, step: Callable[[], list[Command]]) -> None:
         """Tell the session something and do what it commands. What goes wrong costs this session and no other."""
-        if self.over:
+        if self.ended:
             return
         try:
             for command in step():
-                await self._perform(command)
+                self._perform(command)
         except Exception as error:
             if isinstance(error, StarlingError) and not isinstance(error, IllegalTransition):
-                await self._abandon(error)
+                self.fail(error)
                 return
             log.exception("session crashed", session_id=self.session_id, trace_id=self._trace_id)
-            await self._abandon(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
+            self.fail(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
 
-    async def _perform(self, command: Command) -> None:
+    def _perform(self, command: Command) -> None:
         match command:
             case Listen():
                 if command.fresh or self._ear is None:
@@ -126,18 +144,44 @@ class LiveSession:
             case DecodeFinal():
                 self._streams[command.segment_id].input_finished(command.end)
                 self._decode(command.segment_id, Kind.FINAL)
-            case Deliver():
-                await self._deliver(command.event)
-            case Commit():
-                self._latency.committed(command.checkpoint.position)
-                await self._ports.audio_log.commit(self.session_id, command.checkpoint)
+            case Deliver() | Commit():
+                self._outbox.put(command)
             case Finish():
-                await self._finish()
+                self.ended = True
+                self.waiting = None
+                self._streams.clear()
+                self._records.clear()
+                self._outbox.put(command)
 
     def _decode(self, segment_id: int, kind: Kind) -> None:
         self._submit(Job(self.session_id, segment_id, kind, self._streams[segment_id], self._ports.clock.now()))
 
-    async def _deliver(self, event: SessionEvent) -> None:
+    # --- what the outbox does ---
+
+    async def _send(self, entry: Outgoing) -> None:
+        match entry:
+            case Deliver():
+                self._observe(entry.event)
+                await self._ports.results.publish(entry.event)
+            case Commit():
+                self._latency.committed(entry.checkpoint.position)
+                await self._ports.audio_log.commit(self.session_id, entry.checkpoint)
+            case Finish():
+                await self._ports.audio_log.forget(self.session_id)
+
+    def _go_on(self) -> None:
+        self._advance()
+        self._moved(self)
+
+    def _cut_off(self, error: Exception) -> None:
+        """The bus failed."""
+        log.error("results could not be delivered", session_id=self.session_id, trace_id=self._trace_id, exc_info=error)
+        if self.ended:
+            self._outbox.put(Finish())
+        else:
+            self.fail(ServerError(f"results could not be delivered ({type(error).__name__}); start a new session"))
+
+    def _observe(self, event: SessionEvent) -> None:
         latency = self._latency.delivered(event)
         if isinstance(event, Transcript) and event.is_final:
             log.info(
@@ -159,19 +203,3 @@ class LiveSession:
                 code=event.code,
                 message=event.message,
             )
-        await self._ports.results.publish(event)
-
-    async def _abandon(self, error: StarlingError) -> None:
-        """Tell the client that the session cannot go on, and forget it."""
-        if self.over:
-            return
-        log.warning("session abandoned", session_id=self.session_id, trace_id=self._trace_id, code=error.code)
-        await self._ports.results.publish(SessionFailed(self.session_id, error.code, error.message))
-        await self._finish()
-
-    async def _finish(self) -> None:
-        self.over = True
-        self.waiting = None
-        self._streams.clear()
-        self._records.clear()
-        await self._ports.audio_log.forget(self.session_id)

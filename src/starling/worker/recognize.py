@@ -22,6 +22,7 @@ from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import log_context
 from starling.worker.live import LiveSession, Ports
+from starling.worker.outbox import Spawn
 from starling.worker.scoring import score
 
 
@@ -67,20 +68,21 @@ class RecognizerWorker:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             loops = (tasks.create_task(self._listen()), tasks.create_task(self._decoder.run()))
-            await self._follow()
+            await self._follow(tasks.create_task)
             while self._sessions:
                 await self._change()
             for loop in loops:
                 loop.cancel()
 
-    async def _follow(self) -> None:
+    async def _follow(self, spawn: Spawn) -> None:
         async for records in self._ports.audio_log.follow():
             for record in records:
                 if isinstance(record, Opened):
-                    opened = LiveSession(record, self._segmentation, self._ports, self._decoder.submit)
-                    self._sessions[record.session_id] = opened
+                    self._sessions[record.session_id] = LiveSession(
+                        record, self._segmentation, self._ports, submit=self._decoder.submit, spawn=spawn, moved=self._settle
+                    )
                 elif live := self._sessions.get(record.session_id):
-                    await live.receive(record)
+                    live.receive(record)
                     self._settle(live)
 
     async def _listen(self) -> None:
@@ -97,7 +99,7 @@ class RecognizerWorker:
         scores = await self._offload_vad(partial(self._score_blocking, waiting))
         self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
         for (live, _), heard in zip(waiting, scores, strict=True):
-            await (live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist()))
+            live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist())
             self._settle(live)
 
     def _score_blocking(
@@ -106,16 +108,17 @@ class RecognizerWorker:
         with self._ports.witness.watch(Work.LISTEN, [live.session_id for live, _ in waiting]):
             return score(self._ports.vad, [frames for _, frames in waiting])
 
-    async def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: Answer) -> None:
         if live := self._sessions.get(answer.job.session_id):
-            await live.decoded(answer)
+            live.decoded(answer)
             self._settle(live)
 
     def _settle(self, live: LiveSession) -> None:
         """After a session moved: drop it if it is over, and let the loops look again."""
-        if live.over:
-            self._sessions.pop(live.session_id, None)
+        if live.ended:
             self._decoder.cancel(live.session_id)
+        if live.over and self._sessions.get(live.session_id) is live:
+            del self._sessions[live.session_id]
         self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
         self._changed.set()
 
