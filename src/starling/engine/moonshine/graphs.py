@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.engine.moonshine.decoding import Reader
-
-SHORTEST = 895
-"""Fewer samples than this (56 ms) leave nothing after the encoder's three strided convolutions."""
+from starling.engine.moonshine.hearing import Echoes
 
 FRAME = 384
 """Samples to a frame, the step in which the encoder hears (24 ms)."""
@@ -39,8 +37,11 @@ class Graphs(Protocol):
     @property
     def batch_size(self) -> int: ...
 
-    def hear(self, audio: NDArray[np.float32]) -> Encoding:
-        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST."""
+    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
+        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST.
+
+        ``echoes``: those of an earlier call, for a beginning of the same audio, to spare work. They change nothing else.
+        """
 
     def begin(self, encodings: Sequence[Encoding], *, capacity: int) -> Reader:
         """Start to write down what was heard, a row for each encoding (at most ``batch_size``), of up to ``capacity`` tokens."""

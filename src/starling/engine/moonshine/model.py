@@ -21,7 +21,7 @@ from starling.engine.moonshine.shipped import ShippedGraphs
 from starling.engine.moonshine.tokens import Vocabulary, parse_pieces
 from starling.engine.moonshine.weights import SHA256, Weights, read_weights, wheel_folder
 
-BUILDER = 1
+BUILDER = 2
 """Counts up with every change of the rebuilt graphs; what another builder has made is not looked at."""
 
 
@@ -88,10 +88,10 @@ def _rebuilt(weights: Weights, vocabulary: Vocabulary, folder: Path, precision: 
     artefact = None if path is None else read_artefact(path)
     if artefact is not None:
         agreement = Agreement(**artefact.facts)
-        graphs = _open(weights, artefact.parts, precision) if agreement.holds else None
+        graphs = _open(artefact.parts, precision) if agreement.holds else None
     else:
         parts = _build(weights, precision)
-        graphs = _open(weights, parts, precision)
+        graphs = _open(parts, precision)
         shipped = ShippedGraphs(weights.encoder, weights.decoder)
         agreement = compare(graphs, shipped, vocabulary, speech(folder.parent))
         source, reason = _keep(path, Artefact(parts if agreement.holds else {}, asdict(agreement)))
@@ -112,23 +112,21 @@ def _artefact_path(precision: Precision, cache: Path | None) -> Path | None:
 
 def _build(weights: Weights, precision: Precision) -> dict[str, bytes]:
     from starling.engine.moonshine.construction.decoder import build_cross, build_decoder  # noqa: PLC0415 - onnx is slow
-    from starling.engine.moonshine.construction.encoder import build_encoder  # noqa: PLC0415 - to import, and seldom needed
-    from starling.engine.moonshine.construction.extraction import decoder_weights  # noqa: PLC0415
+    from starling.engine.moonshine.construction.encoder import build_ear, build_encoder  # noqa: PLC0415 - to import, and
+    from starling.engine.moonshine.construction.extraction import decoder_weights, encoder_weights  # noqa: PLC0415 - seldom
+    # needed
 
-    extracted = decoder_weights(weights.decoder)
-    parts = {"cross": build_cross(extracted, precision), "decoder": build_decoder(extracted, precision)}
-    if precision is Precision.EXACT:
-        parts["encoder"] = build_encoder(weights.encoder)
-    return parts
+    listening, writing = encoder_weights(weights.encoder), decoder_weights(weights.decoder)
+    return {
+        "ear": build_ear(listening),
+        "encoder": build_encoder(listening, precision),
+        "cross": build_cross(writing, precision),
+        "decoder": build_decoder(writing, precision),
+    }
 
 
-def _open(weights: Weights, parts: Mapping[str, bytes], precision: Precision) -> RebuiltGraphs:
-    return RebuiltGraphs(
-        encoder=parts.get("encoder", weights.encoder),
-        cross=parts["cross"],
-        decoder=parts["decoder"],
-        steady=precision is Precision.EXACT,
-    )
+def _open(parts: Mapping[str, bytes], precision: Precision) -> RebuiltGraphs:
+    return RebuiltGraphs(**parts, steady=precision is Precision.EXACT)
 
 
 def _keep(path: Path | None, artefact: Artefact) -> tuple[Source, str]:

@@ -1,4 +1,4 @@
-"""The rebuilt decoder, run by onnxruntime on buffers that the caller owns."""
+"""The rebuilt graphs, run by onnxruntime on buffers that the caller owns."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from onnxruntime import InferenceSession, OrtValue  # type: ignore[attr-defined]
 
 from starling.engine.moonshine.decoding import Choices
 from starling.engine.moonshine.graphs import Encoding
+from starling.engine.moonshine.hearing import Echoes, GrowingEncoder
 from starling.engine.moonshine.runtime import open_session
-from starling.engine.moonshine.shipped import Encoder
 from starling.engine.moonshine.tokens import END
 
 HEADS = 8
@@ -34,7 +34,7 @@ _BATCH = 4
 
 
 class RebuiltGraphs:
-    """Encoder and rebuilt decoder; ``encoder``, ``cross`` and ``decoder`` are the bytes of their files.
+    """Encoder and decoder; ``ear``, ``encoder``, ``cross`` and ``decoder`` are the bytes of their files.
 
     ``steady``: the graphs compute in floats, and rows must not depend on each other to the bit. onnxruntime adds up in another
     order when a matrix has one row only, and when the length of a sum is no multiple of a few vectors; so steady transcriptions
@@ -42,8 +42,8 @@ class RebuiltGraphs:
     products comes from all rows of a pass, and utterances are decoded one at a time.
     """
 
-    def __init__(self, *, encoder: bytes, cross: bytes, decoder: bytes, steady: bool) -> None:
-        self._encoder = Encoder(encoder)
+    def __init__(self, *, ear: bytes, encoder: bytes, cross: bytes, decoder: bytes, steady: bool) -> None:
+        self._encoder = GrowingEncoder(ear, encoder)
         self._cross = open_session(cross)
         self._decoder = open_session(decoder)
         self._steady = steady
@@ -52,12 +52,12 @@ class RebuiltGraphs:
     def batch_size(self) -> int:
         return _BATCH if self._steady else 1
 
-    def hear(self, audio: NDArray[np.float32]) -> Encoding:
+    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
 
-        The arrays are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
+        ``echoes``: those of an earlier call, for a beginning of the same audio; what they hold is not heard again. The arrays are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
         """
-        states = self._encoder.encode(audio)
+        states = self._encoder.encode(audio, echoes)
         frames = states.shape[1]
         if self._steady:
             states = np.pad(states, ((0, 0), (0, -frames % _FRAMES), (0, 0)))

@@ -16,6 +16,7 @@ from onnxruntime import InferenceSession  # type: ignore[attr-defined]  # it exp
 
 from starling.engine.moonshine.decoding import Choices
 from starling.engine.moonshine.graphs import Encoding
+from starling.engine.moonshine.hearing import Echoes
 from starling.engine.moonshine.runtime import open_session
 
 _LAYERS = 6
@@ -44,7 +45,7 @@ class ShippedGraphs:
         self._encoder = Encoder(encoder)
         self._decoder = open_session(decoder)
 
-    def hear(self, audio: NDArray[np.float32]) -> Encoding:
+    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:  # noqa: ARG002 - all is heard anew
         """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST."""
         states = self._encoder.encode(audio)
         return Encoding((states,), states.shape[1])

@@ -4,8 +4,7 @@ What the shipped graph lacks and this one has: rows of unequal length in one bat
 and values appended in place; the best tokens and their log-probabilities instead of 32768 logits; where in the audio the decoder
 looked. Its mathematics is that of the shipped graph, and so are its int8 products.
 
-Attention to what was written is onnxruntime's GroupQueryAttention: it rotates queries and keys by position (Su et al. 2021,
-"RoFormer", arXiv:2104.09864; 32 of 36 dimensions, in pairs), writes keys and values into the caller's buffers, and handles each
+Attention to what was written is onnxruntime's GroupQueryAttention: it rotates queries and keys by position, writes keys and values into the caller's buffers, and handles each
 row with its own length, so a row's numbers do not depend on the length of others. It wants heads of a multiple of 16 dimensions:
 those of 36 are filled up with zeros, which adds nothing to a product.
 """
@@ -19,15 +18,10 @@ from numpy.typing import NDArray
 
 from starling.engine.moonshine.construction.extraction import LAYERS, DecoderWeights, Layer, Quantised
 from starling.engine.moonshine.construction.graph import MICROSOFT, Graph
+from starling.engine.moonshine.construction.rotation import HEAD, rotation
 from starling.engine.moonshine.options import Precision
 from starling.engine.moonshine.rebuilt import HEAD_ROOM, HEADS, LONGEST
 
-HEAD = 36
-"""Dimensions of an attention head."""
-
-_ROTATED = 32
-_WAVELENGTH = 10_000.0
-_FEED = 1152
 _ALIGNING = range(3, 6)
 """The layers whose attention follows the audio; the first three look anywhere."""
 
@@ -86,9 +80,7 @@ class _LayerGraph:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self.attentions: list[str] = []
-        angles = np.outer(np.arange(LONGEST), _WAVELENGTH ** -(np.arange(0, _ROTATED, 2) / _ROTATED))
-        self._cosines = graph.constant(np.cos(angles).astype(np.float32))
-        self._sines = graph.constant(np.sin(angles).astype(np.float32))
+        self._cosines, self._sines = rotation(graph, LONGEST)
         self._heads = graph.numbers(1)
         # The rows of an utterance, such as the hypotheses of a beam, are so many queries to the same keys and values.
         utterances = graph.node("Shape", "cross_mask", start=0, end=1)

@@ -1,4 +1,4 @@
-"""The weights of the decoder, out of the graph they are shipped in.
+"""The weights of encoder and decoder, out of the graphs they are shipped in.
 
 A ``.ort`` file becomes ``.onnx`` by letting onnxruntime save what it loaded. Its nodes are named after the layers of the
 published model (Jeffries et al. 2024, "Moonshine: Speech Recognition for Live Transcription and Voice Commands",
@@ -74,6 +74,42 @@ class DecoderWeights:
     head: Quantised
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderLayer:
+    """One layer of the encoder: attention to all that was heard, and a feed-forward network; a norm before each.
+
+    Matrices are 288 by 288 but for ``expand`` (288 by 1152) and ``contract`` (1152 by 288); norms are float32 ``[288]``.
+    """
+
+    self_norm: NDArray[np.float32]
+    query: Quantised
+    key: Quantised
+    value: Quantised
+    out: Quantised
+    feed_norm: NDArray[np.float32]
+    expand: Quantised
+    contract: Quantised
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    """Three convolutions, float32 ``[out, in, window]``: 288 by 1 by 127, 576 by 288 by 7 and 288 by 576 by 3; then layers.
+
+    Between the first two is a norm over all channels and all time, with ``gain`` and ``shift``, float32 ``[288]``. ``second_bias``
+    is float32 ``[576]``, ``third_bias`` ``[288]``.
+    """
+
+    first: NDArray[np.float32]
+    gain: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    second: NDArray[np.float32]
+    second_bias: NDArray[np.float32]
+    third: NDArray[np.float32]
+    third_bias: NDArray[np.float32]
+    layers: tuple[EncoderLayer, ...]
+    norm: NDArray[np.float32]
+
+
 def as_onnx(model: bytes) -> ModelProto:
     """The graph in ``model``, the bytes of a ``.ort`` file."""
     options = SessionOptions()
@@ -119,6 +155,46 @@ def decoder_weights(model: bytes) -> DecoderWeights:
     embedding = Quantised(constants[f"{stem}quantized"], float(constants[f"{stem}scale"]), int(constants[f"{stem}zero_point"]))
     layers = tuple(_layer(f"layers.{number}", matrices, norms) for number in range(LAYERS))
     return DecoderWeights(embedding, layers, norms["norm"], matrices["/proj_out"])
+
+
+def encoder_weights(model: bytes) -> EncoderWeights:
+    """The weights in ``model``, the bytes of the shipped encoder. Raises KeyError for another graph."""
+    graph = as_onnx(model)
+    constants = initializers(graph)
+    matrices: dict[str, Quantised] = {}
+    others: dict[str, list[NDArray[np.float32]]] = {}
+    for node in graph.graph.node:
+        matrix = product(node, constants)
+        if matrix is None:
+            others[node.name] = [constants[name] for name in node.input[1:] if name in constants]
+        else:
+            matrices[node.name.removesuffix("/MatMul_quant").removeprefix("/")] = matrix
+    ((gain,), (shift,)) = others["/groupnorm/Mul"], others["/groupnorm/Add"]
+    ((first,), (second, second_bias), (third, third_bias)) = (others[f"/conv{number}/Conv"] for number in (1, 2, 3))
+    layers = tuple(
+        EncoderLayer(
+            self_norm=others[f"/layers.{number}/input_layernorm/LayerNormalization"][0],
+            query=matrices[f"layers.{number}/self_attn/q_proj"],
+            key=matrices[f"layers.{number}/self_attn/k_proj"],
+            value=matrices[f"layers.{number}/self_attn/v_proj"],
+            out=matrices[f"layers.{number}/self_attn/o_proj"],
+            feed_norm=others[f"/layers.{number}/post_attention_layernorm/LayerNormalization"][0],
+            expand=matrices[f"layers.{number}/mlp/fc1"],
+            contract=matrices[f"layers.{number}/mlp/fc2"],
+        )
+        for number in range(LAYERS)
+    )
+    return EncoderWeights(
+        first=first,
+        gain=gain.ravel(),
+        shift=shift.ravel(),
+        second=second,
+        second_bias=second_bias,
+        third=third,
+        third_bias=third_bias,
+        layers=layers,
+        norm=others["SkipLayerNormalization"][0],
+    )
 
 
 def _branch_without_past(model: ModelProto) -> Any:

@@ -15,6 +15,7 @@ from starling.engine.moonshine.options import Precision
 MICROSOFT = "com.microsoft"
 """Where onnxruntime keeps its own operators: https://github.com/microsoft/onnxruntime/blob/v1.23.2/docs/ContribOperators.md"""
 
+_ALL = np.iinfo(np.int64).max
 _TYPES: dict[object, int] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32, np.int64: TensorProto.INT64}
 
 
@@ -44,6 +45,15 @@ class Graph:
     def numbers(self, *values: int) -> str:
         """A constant int64 ``[n]``, as shapes and axes are given."""
         return self.constant(np.array(values, np.int64))
+
+    def cut(self, value: str, start: int = 0, end: int | str = _ALL, *, axis: int = 0, step: int = 1) -> str:
+        """``value[start:end:step]`` along ``axis``. ``end`` may be a value, int64 ``[1]``."""
+        limit = end if isinstance(end, str) else self.numbers(end)
+        return self.node("Slice", value, self.numbers(start), limit, self.numbers(axis), self.numbers(step))
+
+    def length(self, value: str) -> str:
+        """The length of the first axis of ``value``, int64 ``[1]``."""
+        return self.node("Shape", value, start=0, end=1)
 
     def node(self, operator: str, *inputs: str, to: str | None = None, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output, called ``to`` if it matters."""
