@@ -18,6 +18,7 @@ from starling.core.transcript import Hypothesis
 from starling.engine.moonshine import Model, MoonshineEngine
 from starling.engine.moonshine.engine import MoonshineStream
 from starling.engine.moonshine.graphs import Encoding, token_limit
+from starling.engine.moonshine.hearing import Echoes
 from starling.engine.moonshine.shipped import ShippedGraphs
 
 pytestmark = pytest.mark.model
@@ -42,7 +43,7 @@ class BrokenGraphs(ShippedGraphs):
     def __init__(self) -> None:
         pass
 
-    def hear(self, audio: NDArray[np.float32]) -> Encoding:
+    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         raise ValueError(f"cannot encode {audio.tolist()}")
 
 
@@ -55,7 +56,7 @@ class MoonshineContract(EngineContract):
     def subject(self, model: Model) -> Subject:
         def break_stream(stream: EngineStream) -> None:
             assert isinstance(stream, MoonshineStream)
-            stream.draft = (10**6,)
+            stream.progress.draft = (10**6,)
 
         speech = recording("two_cities")
         return Subject(
@@ -140,7 +141,7 @@ def test_a_final_has_no_more_tokens_than_its_duration_allows(engine: MoonshineEn
     for start in range(0, len(samples), 6_000):
         stream.accept_waveform(samples[start : start + 6_000])
         decode(engine, stream)
-        assert len(stream.draft) <= token_limit(samples[: start + 6_000])
+        assert len(stream.progress.draft) <= token_limit(samples[: start + 6_000])
 
 
 def test_an_error_of_a_decode_quotes_neither_audio_nor_text(moonshine: Model) -> None:
@@ -157,7 +158,7 @@ def test_a_stream_recovers_when_its_decode_does(engine: MoonshineEngine) -> None
     samples = recording("beckett")[:32_000]
     stream = engine.create_stream(StreamOptions())
     stream.accept_waveform(samples)
-    stream.draft = (10**6,)
+    stream.progress.draft = (10**6,)
     (failure,) = engine.decode_streams([stream])
     assert isinstance(failure, EngineFailed)
     stream.input_finished(len(samples))

@@ -15,11 +15,11 @@ from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
 from starling.engine.moonshine.alignment import word_spans
-from starling.engine.moonshine.decoding import SILENT, Decoded, decode, without_loop
+from starling.engine.moonshine.decoding import Decoded
 from starling.engine.moonshine.finals import SHORTEST_SPEECH, decode_final
-from starling.engine.moonshine.graphs import as_floats, token_limit
 from starling.engine.moonshine.model import Model, Provenance, Source, load_model
 from starling.engine.moonshine.options import MoonshineOptions
+from starling.engine.moonshine.partials import Progress, follow
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
 from starling.engine.moonshine.tokens import Vocabulary, WordTokens
 from starling.engine.moonshine.weights import DECODER, SHA256
@@ -34,16 +34,16 @@ _WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
 
 
 class MoonshineStream(UtteranceStream):
-    """One utterance. ``draft``: the tokens of its last partial."""
+    """One utterance, and what its partials found out."""
 
     def __init__(self, options: StreamOptions) -> None:
         super().__init__(limit=MAX_UTTERANCE)
         self.options = options
-        self.draft: tuple[int, ...] = ()
+        self.progress = Progress()
 
 
 class MoonshineEngine:
-    """An Engine that encodes all of an utterance for each answer, and decodes what its last partial does not already say.
+    """An Engine that hears for each answer what is new, encodes all, and decodes what its last partial does not already say.
 
     Finals are decoded from scratch and alone, so that they depend on the samples only, by a search as hard as the stream's
     quality asks. Partials are decoded greedily, and share passes of the decoder where that cannot change their text.
@@ -89,6 +89,7 @@ class MoonshineEngine:
                 continue
             snapshot = stream.snapshot()
             if snapshot.is_final:
+                stream.progress = Progress()
                 outcomes[place] = _final(model, snapshot, stream.options)
             else:
                 partials.append((place, stream, snapshot))
@@ -105,7 +106,7 @@ class MoonshineEngine:
             audio = noise.normal(0, 300, length).astype(np.int16)
             for quality in Quality:
                 decoded = decode_final(model.graphs, audio, quality, attention=True)
-            _recognise(model, [audio], [decoded.tokens])
+            follow(model.graphs, [audio], [Progress(draft=decoded.tokens)])
 
     def close(self) -> None:
         self._model = None
@@ -133,7 +134,7 @@ def _final(model: Model, snapshot: Snapshot, options: StreamOptions) -> DecodeOu
 
 def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:
     try:
-        answers = _recognise(model, [snapshot.samples for snapshot in snapshots], [stream.draft for stream in streams])
+        answers = follow(model.graphs, [snapshot.samples for snapshot in snapshots], [stream.progress for stream in streams])
     except Exception as error:  # noqa: BLE001 - as above
         if len(streams) == 1:
             return [_failure(error)]
@@ -142,12 +143,7 @@ def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Seque
             for stream, snapshot in zip(streams, snapshots, strict=True)
             for outcome in _partials(model, [stream], [snapshot])
         ]
-    outcomes: list[DecodeOutcome] = []
-    for stream, snapshot, answer in zip(streams, snapshots, answers, strict=True):
-        decoded = without_loop(answer)
-        stream.draft = decoded.tokens
-        outcomes.append(_hypothesis(model, snapshot, decoded))
-    return outcomes
+    return [_hypothesis(model, snapshot, answer) for snapshot, answer in zip(snapshots, answers, strict=True)]
 
 
 def _failure(error: Exception) -> EngineFailed:
@@ -164,18 +160,6 @@ def _hypothesis(model: Model, snapshot: Snapshot, decoded: Decoded, words: tuple
         language=LANGUAGES[0],
         words=words,
     )
-
-
-def _recognise(model: Model, audios: Sequence[Samples], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
-    """The most likely tokens of each int16 ``[n]``, decoded together."""
-    heard = [place for place, audio in enumerate(audios) if len(audio) >= SHORTEST_SPEECH]
-    if not heard:
-        return [SILENT] * len(audios)
-    limits = [token_limit(audios[place]) for place in heard]
-    encodings = [model.graphs.hear(as_floats(audios[place])) for place in heard]
-    reader = model.graphs.begin(encodings, capacity=max(limits) + 1)
-    answers = dict(zip(heard, decode(reader, limits=limits, drafts=[drafts[place] for place in heard]), strict=True))
-    return [answers.get(place, SILENT) for place in range(len(audios))]
 
 
 def _words(vocabulary: Vocabulary, decoded: Decoded, audio: Samples) -> tuple[Word, ...]:

@@ -40,8 +40,8 @@ _EPSILON = 1e-5
 class Echoes:
     """What the ear made of an utterance so far: 192 kB for a second of audio, freed with the utterance.
 
-    ``heard``: float32 ``[n, ECHO_WIDTH]``. ``sums`` and ``squares``: float32 ``[m]``, of each sound, to compute the norm's mean and
-    variance from. They are added up anew each time, in one order, because the order decides the last bits.
+    Besides echoes it keeps each sound's sum and sum of squares, for the norm's mean and variance. They are added up anew each
+    time, in one order, because the order decides the last bits.
     """
 
     __slots__ = ("_count", "_heard", "_sounds", "_squares", "_sums")
@@ -60,7 +60,7 @@ class Echoes:
 
     @property
     def heard(self) -> NDArray[np.float32]:
-        """All echoes."""
+        """All echoes, float32 ``[n, ECHO_WIDTH]``."""
         return self._heard[: self._count]
 
     def put(self, start: int, echoes: NDArray[np.float32], sums: NDArray[np.float32], squares: NDArray[np.float32]) -> None:
@@ -92,8 +92,8 @@ class GrowingEncoder:
     def encode(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> NDArray[np.float32]:
         """States of ``audio`` (float32 ``[n]``, -1 to 1, n >= SHORTEST): float32 ``[1, t, WIDTH]``, one for each FRAME.
 
-        ``echoes``: those of an earlier call, for a beginning of the same audio; they are brought up to date. Raises ValueError for
-        less than SHORTEST.
+        ``echoes``: those of an earlier call, for a beginning of the same audio; they are brought up to date. Raises ValueError
+        for less than SHORTEST.
         """
         if len(audio) < SHORTEST:
             raise ValueError(f"expected at least {SHORTEST} samples, got {len(audio)}")
@@ -116,7 +116,8 @@ class GrowingEncoder:
         pieces = np.zeros((sounds + 1, STRIDE), np.float32)
         used = min(len(audio), pieces.size)
         pieces.ravel()[:used] = audio[:used]
-        echoes.put(start, *self._ear.run(["echoes", "sums", "squares"], {"pieces": pieces}))
+        results = self._ear.run(["echoes", "sums", "squares"], {"pieces": pieces})
+        echoes.put(start, *cast("list[NDArray[np.float32]]", results))
 
 
 def _with_room(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:

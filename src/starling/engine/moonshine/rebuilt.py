@@ -55,7 +55,8 @@ class RebuiltGraphs:
     def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
 
-        ``echoes``: those of an earlier call, for a beginning of the same audio; what they hold is not heard again. The arrays are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
+        ``echoes``: those of an earlier call, for a beginning of the same audio; what they hold is not heard again. The arrays
+        are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
         """
         states = self._encoder.encode(audio, echoes)
         frames = states.shape[1]

@@ -4,9 +4,9 @@ What the shipped graph lacks and this one has: rows of unequal length in one bat
 and values appended in place; the best tokens and their log-probabilities instead of 32768 logits; where in the audio the decoder
 looked. Its mathematics is that of the shipped graph, and so are its int8 products.
 
-Attention to what was written is onnxruntime's GroupQueryAttention: it rotates queries and keys by position, writes keys and values into the caller's buffers, and handles each
-row with its own length, so a row's numbers do not depend on the length of others. It wants heads of a multiple of 16 dimensions:
-those of 36 are filled up with zeros, which adds nothing to a product.
+Attention to what was written is onnxruntime's GroupQueryAttention: it rotates queries and keys by position, writes keys and
+values into the caller's buffers, and handles each row with its own length, so a row's numbers do not depend on the length of
+others. It wants heads of a multiple of 16 dimensions: those of 36 are filled up with zeros, which adds nothing to a product.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 The shipped graph hears all of an utterance at each partial. Its first two convolutions look at 14 ms only, so what they make of
 audio never changes, but for the norm between them, whose mean and variance are over all of the utterance. Such a norm is a scale
 and an offset, and a convolution of those is again a scale and an offset: so the *ear* computes the second convolution of what is
-not yet normed, its *echoes*, piece by piece as audio comes; and the *encoder* norms echoes, which is cheap, and goes on from there.
+not yet normed, its *echoes*, piece by piece as audio comes; the *encoder* norms echoes, which is cheap, and goes on from there.
 
-Time is the first axis everywhere. A convolution is then the product of overlapping windows, side by side, with one matrix: rows do
-not depend on each other, and nothing is transposed.
+Time is the first axis everywhere. A convolution is then the product of overlapping windows, side by side, with one matrix: rows
+do not depend on each other, and nothing is transposed. Attention and rotation are onnxruntime's own operators.
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ class EncoderLayer:
 class EncoderWeights:
     """Three convolutions, float32 ``[out, in, window]``: 288 by 1 by 127, 576 by 288 by 7 and 288 by 576 by 3; then layers.
 
-    Between the first two is a norm over all channels and all time, with ``gain`` and ``shift``, float32 ``[288]``. ``second_bias``
-    is float32 ``[576]``, ``third_bias`` ``[288]``.
+    Between the first two is a norm over all channels and all time, with ``gain`` and ``shift``, float32 ``[288]``.
+    ``second_bias`` is float32 ``[576]``, ``third_bias`` ``[288]``.
     """
 
     first: NDArray[np.float32]
