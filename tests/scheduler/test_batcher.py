@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from starling.core.errors import InvalidOption, Overloaded
+from starling.core.load import Priority
 from starling.core.ports import StreamOptions
 from starling.engine.scripted import ScriptedEngine
-from starling.scheduler.batcher import Batcher, BatchOptions, Job, Kind
+from starling.scheduler.batcher import Batcher, BatchOptions
+from starling.scheduler.job import Job, Kind
 
 STREAM = ScriptedEngine().create_stream(StreamOptions())
 
@@ -19,103 +23,131 @@ def job(session_id: str, segment_id: int = 0, kind: Kind = Kind.PARTIAL, submitt
     return Job(session_id, segment_id, kind, STREAM, submitted)
 
 
-def final(session_id: str, segment_id: int = 0, submitted: float = 0.0) -> Job:
-    return job(session_id, segment_id, Kind.FINAL, submitted)
+def final(session_id: str, segment_id: int = 0, submitted: float = 0.0, due: float = 0.0) -> Job:
+    return replace(job(session_id, segment_id, Kind.FINAL, submitted), due=due)
+
+
+STRETCHES = st.sampled_from([1.0, 2.0, math.inf])
 
 
 @dataclass
-class Model:
-    """The queue as two plain lists. A place is a session's, and the time since when it has been taken."""
+class Waiting:
+    """A job in the model's queue. ``since``: when its place was taken."""
 
-    finals: list[Job] = field(default_factory=list)
-    places: list[tuple[str, float]] = field(default_factory=list)
-    partials: dict[str, Job] = field(default_factory=dict)
-
-    def drop(self, session_id: str) -> Job | None:
-        self.places = [(session, since) for session, since in self.places if session != session_id]
-        return self.partials.pop(session_id, None)
+    job: Job
+    since: float
 
 
 class Scheduling(RuleBasedStateMachine):
-    """The batcher against the model. Time passes in steps of 1/8 s, which floats hold exactly."""
+    """The batcher against a plain list. Time passes in steps of 1/8 s, which floats hold exactly."""
 
-    @initialize(max_batch=st.integers(1, 3), max_wait=st.sampled_from([0.0, 0.25]), max_pending=st.integers(1, 4))
-    def begin(self, max_batch: int, max_wait: float, max_pending: int) -> None:
-        self.options = BatchOptions(max_batch=max_batch, max_wait=max_wait, max_pending=max_pending, partial_lifetime=1.0)
+    @initialize(max_batch=st.integers(1, 3), max_pending=st.integers(1, 4))
+    def begin(self, max_batch: int, max_pending: int) -> None:
+        self.options = BatchOptions(max_batch=max_batch, max_pending=max_pending, partial_lifetime=1.0)
         self.batcher = Batcher(self.options)
-        self.model = Model()
-        self.now = 0.0
+        self.queue: list[Waiting] = []
+        self.shown: dict[str, float] = {}
+        self.turns: list[str] = []
+        self.now = 100.0
         self.submitted = 0
         self.accounted = 0  # given back as superseded, cancelled, or taken
+
+    def of(self, kind: Kind) -> list[Waiting]:
+        return [waiting for waiting in self.queue if waiting.job.kind is kind]
+
+    def drop(self, jobs: Iterable[Job]) -> None:
+        gone = {id(job) for job in jobs}
+        self.queue = [waiting for waiting in self.queue if id(waiting.job) not in gone]
+
+    def ready(self, waiting: Waiting) -> float:
+        job, stretch = waiting.job, self.batcher.stretch[waiting.job.priority]
+        if stretch == 1 or (job.first and stretch < math.inf):
+            return waiting.since
+        return max(waiting.since, self.shown.get(job.session_id, 0) + stretch * job.interval)
 
     @rule(steps=st.integers(1, 6))
     def wait(self, steps: int) -> None:
         self.now += steps / 8
 
-    @rule(session=st.sampled_from("abcdef"))
-    def submit_partial(self, session: str) -> None:
-        new = job(session, self.submitted, Kind.PARTIAL, self.now)
-        if session not in self.model.partials and len(self.model.partials) >= self.options.max_pending:
+    @rule(low=STRETCHES, normal=STRETCHES)
+    def stretch(self, low: float, normal: float) -> None:
+        self.batcher.stretch = {Priority.HIGH: 1.0, Priority.NORMAL: normal, Priority.LOW: low}
+
+    @rule(session=st.sampled_from("abcdef"), first=st.booleans())
+    def submit_partial(self, session: str, *, first: bool) -> None:
+        priority = Priority.LOW if session > "c" else Priority.NORMAL
+        new = Job(session, self.submitted, Kind.PARTIAL, STREAM, self.now, first=first, interval=0.375, priority=priority)
+        older = next((waiting for waiting in self.of(Kind.PARTIAL) if waiting.job.session_id == session), None)
+        if older is None and len(self.of(Kind.PARTIAL)) >= self.options.max_pending:
             with pytest.raises(Overloaded) as refused:
                 self.batcher.submit(new)
             assert (refused.value.gate, refused.value.retry_after > 0) == ("engine", True)
             return
-        older = self.batcher.submit(new)
         self.submitted += 1
-        assert older is self.model.partials.get(session)
-        self.accounted += older is not None
         if older is None:
-            self.model.places.append((session, self.now))
-        self.model.partials[session] = new
+            assert self.batcher.submit(new) is None
+            self.queue.append(Waiting(new, self.now))
+        else:
+            assert self.batcher.submit(new) is older.job
+            self.accounted += 1
+            older.job = new
 
-    @rule(session=st.sampled_from("abcdef"))
-    def submit_final(self, session: str) -> None:
-        new = final(session, self.submitted, self.now)
+    @rule(session=st.sampled_from("abcdef"), ahead=st.sampled_from([-2.0, 0.0, 0.5, 3.0]))
+    def submit_final(self, session: str, ahead: float) -> None:
+        new = final(session, self.submitted, self.now, due=self.now + ahead)
         self.submitted += 1
-        older = self.batcher.submit(new)
-        assert older is self.model.drop(session)
-        self.accounted += older is not None
-        self.model.finals.append(new)
+        older: list[Job | None] = [waiting.job for waiting in self.of(Kind.PARTIAL) if waiting.job.session_id == session]
+        assert [self.batcher.submit(new)] == (older or [None])
+        self.accounted += len(older)
+        self.drop(job for job in older if job is not None)
+        self.queue.append(Waiting(new, self.now))
 
     @rule(session=st.sampled_from("abcdef"))
     def cancel(self, session: str) -> None:
         before = len(self.batcher)
         self.batcher.cancel(session)
-        self.model.drop(session)
-        self.model.finals = [waiting for waiting in self.model.finals if waiting.session_id != session]
+        self.drop([waiting.job for waiting in self.queue if waiting.job.session_id == session])
+        self.shown.pop(session, None)
+        self.turns = [turn for turn in self.turns if turn != session]
         self.accounted += before - len(self.batcher)
 
     @rule()
     def take(self) -> None:
-        due = self.batcher.due(self.now)
+        wait = self.batcher.due(self.now)
         batch = self.batcher.take(self.now)
         self.accounted += len(batch.jobs) + len(batch.expired)
-        assert len(batch.jobs) <= self.options.max_batch
-        assert bool(batch.jobs or batch.expired) or due != 0.0, "due, and nothing came of it"
-        if self.model.finals:
-            assert batch.jobs == tuple(self.model.finals[:1])
-            assert not batch.expired
-            del self.model.finals[:1]
-            return
-        ripe = bool(self.model.places) and (
-            len(self.model.places) >= self.options.max_batch or self.now - self.model.places[0][1] >= self.options.max_wait
-        )
-        waiting = [self.model.partials[session] for session, _ in self.model.places]
-        expired = [partial for partial in waiting if self.now - partial.submitted > self.options.partial_lifetime]
-        fresh = [partial for partial in waiting if partial not in expired][: self.options.max_batch] if ripe else []
-        assert batch.jobs == tuple(fresh)
-        assert set(batch.expired) <= set(expired)
-        if len(fresh) < self.options.max_batch:
-            assert batch.expired == tuple(expired)
-        for taken in (*batch.jobs, *batch.expired):
-            self.model.drop(taken.session_id)
+        assert bool(batch.jobs or batch.expired) == (wait == 0.0), "due, or not, and nothing came of it"
+        heads = {waiting.job.session_id: waiting.job for waiting in reversed(self.of(Kind.FINAL))}
+        due = [job for job in heads.values() if job.due <= self.now]
+        if due:
+            assert (len(batch.jobs), batch.expired) == (1, ())
+            assert batch.jobs[0] in due
+            assert batch.jobs[0].due == min(job.due for job in due)
+        else:
+            old = [it.job for it in self.of(Kind.PARTIAL) if self.now - it.job.submitted >= self.options.partial_lifetime]
+            assert list(batch.expired) == old
+            self.drop(old)
+            ready = [waiting for waiting in self.of(Kind.PARTIAL) if self.ready(waiting) <= self.now]
+            ready.sort(key=lambda waiting: (not waiting.job.first, self.ready(waiting)))
+            if ready:
+                assert list(batch.jobs) == [waiting.job for waiting in ready[: self.options.max_batch]]
+                self.shown.update({job.session_id: self.now for job in batch.jobs})
+            elif heads:
+                [job] = batch.jobs
+                assert job is heads[job.session_id]
+                last = {session: self.turns[::-1].index(session) for session in self.turns}
+                assert last.get(job.session_id, 999) == max(last.get(session, 999) for session in heads)
+                self.turns.append(job.session_id)
+            else:
+                assert not batch.jobs
+        self.drop(batch.jobs)
 
-    @precondition(lambda self: not self.model.finals)
+    @precondition(lambda self: not self.of(Kind.FINAL))
     @rule()
     def take_when_due(self) -> None:
         due = self.batcher.due(self.now)
         if due is None:
-            assert not self.model.places
+            assert not self.queue
             return
         self.now += due
         assert self.batcher.due(self.now) == 0.0
@@ -125,10 +157,10 @@ class Scheduling(RuleBasedStateMachine):
     def nothing_is_lost_and_nothing_comes_twice(self) -> None:
         if not hasattr(self, "batcher"):
             return
-        assert len(self.batcher) == len(self.model.finals) + len(self.model.partials) == self.submitted - self.accounted
-        assert len(self.model.partials) <= self.options.max_pending
-        if self.model.finals:
-            assert self.batcher.due(self.now) == 0.0
+        assert len(self.batcher) == len(self.queue) == self.submitted - self.accounted
+        assert len(self.of(Kind.PARTIAL)) <= self.options.max_pending
+        overdue = [self.now - max(waiting.job.due, waiting.job.submitted) for waiting in self.of(Kind.FINAL)]
+        assert self.batcher.lateness(self.now) <= max(overdue, default=0.0)
 
 
 Scheduling.TestCase.settings = settings(max_examples=60, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow])
@@ -161,29 +193,51 @@ def test_a_newer_partial_takes_the_place_of_the_older() -> None:
     assert [batcher.take(1.0).jobs for _ in range(2)] == [(newer,), (second,)]
 
 
-def test_a_partial_waits_for_others_only_so_long() -> None:
-    batcher = Batcher(BatchOptions(max_batch=2, max_wait=0.25))
-    assert batcher.due(0.0) is None
-    batcher.submit(job("a", submitted=1.0))
-    assert batcher.due(1.0) == 0.25
-    assert batcher.take(1.0).jobs == ()
-    assert batcher.due(1.25) == 0.0
-    batcher.submit(job("b", submitted=1.1))
-    assert batcher.due(1.1) == 0.0
-    assert [taken.session_id for taken in batcher.take(1.1).jobs] == ["a", "b"]
+def test_the_final_that_is_due_first_goes_first() -> None:
+    batcher = Batcher(BatchOptions())
+    finals = [final("a", due=3.0), final("b", due=1.0), final("c", due=2.0)]
+    for last in finals:
+        batcher.submit(last)
+    assert [batcher.take(9.0).jobs[0].session_id for _ in finals] == ["b", "c", "a"]
 
 
-def test_replacing_a_partial_does_not_make_it_wait_longer() -> None:
-    batcher = Batcher(BatchOptions(max_batch=2, max_wait=0.25))
+def test_finals_of_sessions_ahead_of_their_time_go_last_and_take_turns() -> None:
+    batcher = Batcher(BatchOptions(max_batch=1))
+    for segment in range(3):
+        batcher.submit(final("fast", segment, due=60.0 + segment))
+    batcher.submit(final("quick", due=50.0))
+    batcher.submit(job("live"))
+    batcher.submit(final("late", due=1.0))
+    told = [batcher.take(1.5).jobs[0] for _ in range(6)]
+    assert [(it.session_id, it.segment_id) for it in told] == [
+        ("late", 0), ("live", 0), ("fast", 0), ("quick", 0), ("fast", 1), ("fast", 2),
+    ]  # fmt: skip
+
+
+def test_the_first_words_of_a_segment_go_before_partials_that_waited_longer() -> None:
+    batcher = Batcher(BatchOptions(max_batch=1))
     batcher.submit(job("a", submitted=1.0))
-    batcher.submit(job("a", 1, submitted=1.2))
-    assert batcher.due(1.25) == 0.0
+    batcher.submit(replace(job("b", submitted=1.2), first=True))
+    assert [batcher.take(1.3).jobs[0].session_id for _ in range(2)] == ["b", "a"]
+
+
+def test_stretched_partials_wait_and_replacing_one_does_not_make_it_wait_longer() -> None:
+    batcher = Batcher(BatchOptions(), stretch=dict.fromkeys(Priority, 3.0))
+    batcher.submit(job("a"))
+    assert len(batcher.take(0.0).jobs) == 1
+    for step in range(1, 4):
+        batcher.submit(job("a", step, submitted=step * 0.3))
+        assert batcher.due(step * 0.3) == pytest.approx(0.9 - step * 0.3)
+    assert [taken.segment_id for taken in batcher.take(0.9).jobs] == [3]
 
 
 def test_a_wait_that_floats_make_up_is_none() -> None:
-    batcher = Batcher(BatchOptions(max_batch=2, max_wait=0.3))
+    batcher = Batcher(BatchOptions(), stretch=dict.fromkeys(Priority, 3.0))
     batcher.submit(job("a", submitted=0.1))
-    assert batcher.due(0.1 + 0.3 - 1e-16) == 0.0
+    batcher.take(0.1)
+    batcher.submit(job("a", submitted=0.2))
+    assert batcher.due(0.1 + 0.9 - 1e-16) == 0.0
+    assert batcher.take(0.1 + 0.9 - 1e-16).jobs
 
 
 def test_an_old_partial_expires_and_a_final_never_does() -> None:
@@ -196,9 +250,7 @@ def test_an_old_partial_expires_and_a_final_never_does() -> None:
     assert (batch.jobs, batch.expired) == ((), (old,))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"max_batch": 0}, {"max_pending": 0}, {"max_wait": -0.1}, {"max_wait": 2.0, "partial_lifetime": 2.0}]
-)
+@pytest.mark.parametrize("wrong", [{"max_batch": 0}, {"max_pending": 0}, {"partial_lifetime": 0.0}])
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidOption, match="expected"):
         BatchOptions(**wrong)  # type: ignore[arg-type]  # a mix of int and float options

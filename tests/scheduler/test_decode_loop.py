@@ -12,7 +12,8 @@ from starling.core.errors import EngineFailed
 from starling.core.ports import DecodeOutcome, EngineStream, StreamOptions, Work
 from starling.core.transcript import Hypothesis
 from starling.engine.scripted import ScriptedEngine
-from starling.scheduler.batcher import BatchOptions, Job, Kind
+from starling.scheduler.batcher import BatchOptions
+from starling.scheduler.job import Job, Kind
 from starling.scheduler.loop import Answer, DecodeLoop
 from starling.telemetry.metrics import Metrics
 from virtual_time import CostedOffload, VirtualClock, run, settle, stopped
@@ -101,7 +102,7 @@ def test_what_comes_during_a_decode_goes_next_finals_first() -> None:
 
 def test_a_batch_is_as_large_as_allowed_and_shares_its_cost() -> None:
     async def scenario() -> None:
-        rig = Rig(options=BatchOptions(max_batch=3, max_wait=0.1))
+        rig = Rig(options=BatchOptions(max_batch=3))
         async with rig.running():
             for name in "abcde":
                 rig.submit(name)
@@ -113,15 +114,16 @@ def test_a_batch_is_as_large_as_allowed_and_shares_its_cost() -> None:
     run(scenario())
 
 
-def test_a_partial_waits_for_company_then_goes_alone() -> None:
+def test_a_partial_of_a_client_ahead_of_its_time_is_dropped() -> None:
     async def scenario() -> None:
-        rig = Rig(options=BatchOptions(max_batch=3, max_wait=0.3))
+        rig = Rig()
         async with rig.running():
-            await asyncio.sleep(0.1)
-            rig.submit("a")
+            stream = rig.engine.create_stream(StreamOptions())
+            rig.loop.submit(Job("a", 0, Kind.PARTIAL, stream, submitted=0.0, due=0.1))
+            rig.loop.submit(Job("b", 0, Kind.FINAL, stream, submitted=0.0, due=0.1))
             await asyncio.sleep(10)
-        [(at, _, _)] = rig.told
-        assert at == pytest.approx(1.4)
+        assert [session for _, session, _ in rig.told] == ["b"]
+        assert rig.decodes(Kind.PARTIAL, "early") == 1
 
     run(scenario())
 
@@ -211,7 +213,7 @@ def test_an_engine_that_breaks_its_promise_fails_its_batch_and_not_the_loop(engi
 
 def test_an_idle_loop_does_nothing() -> None:
     async def scenario() -> None:
-        rig = Rig(options=BatchOptions(max_batch=4, max_wait=0.1))
+        rig = Rig(options=BatchOptions(max_batch=4))
         async with rig.running():
             await asyncio.sleep(3600)
         assert rig.offload.calls == 0

@@ -61,7 +61,7 @@ def test_series_of_known_labels_start_at_zero() -> None:
     ended = families(Metrics())["starling_sessions_ended"].samples
     assert {(sample.labels["reason"], sample.value) for sample in ended} == {(reason.value, 0.0) for reason in EndReason}
     decodes = families(Metrics())["starling_decodes"].samples
-    assert len(decodes) == 2 * 5
+    assert len(decodes) == 2 * 7
 
 
 def test_observations_reach_the_page() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemoryWitness
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
+from starling.core.load import Priority
 from starling.core.ports import Engine, Vad
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
@@ -22,6 +23,7 @@ from starling.vad.energy import EnergyVad
 from starling.worker.live import Ports
 from starling.worker.recognize import RecognizerWorker
 from virtual_time import CostedOffload, VirtualClock, stopped
+from worker.costed import Heard
 
 from scripted_session import CONFIG  # isort: skip
 
@@ -121,14 +123,25 @@ class Rig:
             await stopped(task)
 
     async def client(
-        self, session_id: str, records: Iterable[Record], *, config: SessionConfig = CONFIG, in_real_time: bool = True
+        self,
+        session_id: str,
+        records: Iterable[Record],
+        *,
+        config: SessionConfig = CONFIG,
+        in_real_time: bool = True,
+        priority: Priority = Priority.NORMAL,
+        heard: Heard | None = None,
     ) -> list[SessionEvent]:
-        """Send the session's records, each when its sound is over; all that was said of them."""
+        """Send the session's records, each when its sound is over; all that was said of them, which ``heard`` also gets."""
         subscription = self.results.subscribe(session_id)
         begun = self.clock.now()
-        await self.log.append(Opened(session_id, "trace", Checkpoint(config=config)))
+        await self.log.append(Opened(session_id, "trace", Checkpoint(config=config), priority))
         sending = asyncio.create_task(self._send(records, begun, in_real_time=in_real_time), name=f"client {session_id}")
-        events = [event async for event in subscription]
+        events = []
+        async for event in subscription:
+            events.append(event)
+            if heard is not None:
+                heard.events.append((self.clock.now(), event))
         if isinstance(events[-1], SessionFailed):
             await stopped(sending)
         assert isinstance(events[-1], SessionDone | SessionFailed)

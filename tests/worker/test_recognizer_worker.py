@@ -95,7 +95,7 @@ def test_sessions_say_together_what_they_say_alone(
             decode=lambda: 0.05,
             listen=lambda: 0.01,
             segmentation=SHORT,
-            batching=BatchOptions(max_batch=max_batch, max_wait=0.02),
+            batching=BatchOptions(max_batch=max_batch),
             hop=hop,
         )
         async with rig.running() as worker:

@@ -156,7 +156,6 @@ class Scheduler(Group):
     max_batch: int = setting(
         4, "partials decoded together at most, where the engine gains by it", unit="partials", low=1, high=256
     )
-    max_wait: float = setting(0.0, "how long a partial may wait for others to share its batch", unit="seconds", low=0, high=1)
     partial_lifetime: float = setting(2.0, "a partial that waited longer is dropped", unit="seconds", low=0.1, high=30)
     max_pending: int = setting(1024, "partials that may wait", unit="partials", low=1, high=100_000)
 

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from starling.core.errors import InvalidOption, Overloaded
-from starling.core.ports import EngineStream
-
-
-class Kind(StrEnum):
-    """What a decode is for."""
-
-    PARTIAL = "partial"
-    FINAL = "final"
+from starling.core.load import Priority
+from starling.scheduler.job import Job, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
     """``max_batch``: partials decoded together, if the engine gains by it; a final that comes then waits for all of them.
 
-    ``max_wait``: seconds a partial may wait for others to share its batch.
     ``partial_lifetime``: seconds after which a partial is not worth decoding any more. ``max_pending``: partials that may wait.
     """
 
     max_batch: int = 4
-    max_wait: float = 0.0
     partial_lifetime: float = 2.0
     max_pending: int = 1024
 
     def __post_init__(self) -> None:
         if self.max_batch < 1 or self.max_pending < 1:
             raise InvalidOption(f"expected max_batch and max_pending of at least 1, got {self.max_batch} and {self.max_pending}")
-        if not 0 <= self.max_wait < self.partial_lifetime:
-            raise InvalidOption(f"expected 0 <= max_wait < partial_lifetime, got {self.max_wait} and {self.partial_lifetime}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One utterance to decode. ``submitted``: the clock's time, in seconds."""
-
-    session_id: str
-    segment_id: int
-    kind: Kind
-    stream: EngineStream
-    submitted: float
+        if not self.partial_lifetime > 0:
+            raise InvalidOption(f"expected a partial_lifetime of more than 0 seconds, got {self.partial_lifetime}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +40,34 @@ class Batch:
 
 @dataclass(slots=True)
 class Batcher:
-    """Finals first, in the order they came; then partials, the longest waiting first.
+    """Who waits, and who is next.
 
-    A session has at most one partial waiting: a newer one takes the older one's place in the queue, and a final removes it.
-    Partials are bounded by ``max_pending``. Finals are never refused: each stands for audio that the log still holds, and the
-    log's lead bounds them.
+    First finals that are due, the earliest first; then partials, those that show a segment's first words first, then those that
+    have been ready the longest; then finals of clients that are ahead of their time, one session after the other, so that none
+    of them waits for another's whole recording.
+
+    A session has at most one partial waiting: a newer one takes the older one's place in the queue, and a final removes it. It is
+    ready once ``stretch`` (by priority; at least 1) times its interval has passed since the session's last one began. Partials
+    are bounded by ``max_pending``. Finals are never refused: each stands for audio that the log still holds, and the log's lead
+    bounds them.
     """
 
     options: BatchOptions
-    _finals: list[Job] = field(default_factory=list)
+    stretch: Mapping[Priority, float] = field(default_factory=lambda: dict.fromkeys(Priority, 1.0))
+    _finals: dict[str, deque[Job]] = field(default_factory=dict)
     _partials: dict[str, Job] = field(default_factory=dict)
     _since: dict[str, float] = field(default_factory=dict)  # when the place in the queue was taken
+    _shown: dict[str, float] = field(default_factory=dict)  # when the session's last partial was taken
+    _turns: dict[str, int] = field(default_factory=dict)  # the last turn of each session that is ahead
+    _turn: int = 0
 
     def __len__(self) -> int:
-        return len(self._finals) + len(self._partials)
+        return sum(map(len, self._finals.values())) + len(self._partials)
 
     def submit(self, job: Job) -> Job | None:
         """Queue ``job``. Returns the partial it made superfluous. Raises Overloaded for a partial past ``max_pending``."""
         if job.kind is Kind.FINAL:
-            self._finals.append(job)
+            self._finals.setdefault(job.session_id, deque()).append(job)
             return self._withdraw(job.session_id)
         older = self._partials.get(job.session_id)
         if older is None and len(self._partials) >= self.options.max_pending:
@@ -87,40 +79,80 @@ class Batcher:
         return older
 
     def cancel(self, session_id: str) -> None:
-        """Drop all that the session waits for."""
+        """The session is over: drop all that it waits for, and forget it."""
         self._withdraw(session_id)
-        self._finals = [job for job in self._finals if job.session_id != session_id]
+        for of_session in (self._finals, self._shown, self._turns):
+            of_session.pop(session_id, None)
 
     def due(self, now: float) -> float | None:
         """Seconds until ``take`` would give something; None while nothing waits."""
-        if self._finals or len(self._partials) >= self.options.max_batch:
+        if self._finals:
             return 0.0
         if not self._partials:
             return None
-        oldest = next(iter(self._since.values()))
+        next_at = min(min(self._ready(job), self._expiry(job)) for job in self._partials.values())
         # A wait that only exists because floats round would be asked for again and again without time passing.
-        return max(0.0, round(oldest + self.options.max_wait - now, 6))
+        return max(0.0, round(next_at - now, 6))
 
     def take(self, now: float) -> Batch:
         """The next batch; its jobs are the caller's from here on.
 
         Finals come one at a time: engines decode each alone, and in a batch it would wait for the others.
         """
-        if self._finals:
-            return Batch((self._finals.pop(0),))
-        fresh: list[Job] = []
-        expired: list[Job] = []
-        wait_over = self.due(now) == 0.0
-        for session_id, job in list(self._partials.items()):
-            if now - job.submitted > self.options.partial_lifetime:
-                expired.append(job)
-            elif wait_over and len(fresh) < self.options.max_batch:
-                fresh.append(job)
-            else:
-                continue
-            self._withdraw(session_id)
-        return Batch(tuple(fresh), tuple(expired))
+        if (final := self._due_final(now)) is not None:
+            return Batch((final,))
+        expired = tuple(job for job in self._partials.values() if _over(self._expiry(job), now))
+        for job in expired:
+            self._withdraw(job.session_id)
+        ready = [job for job in self._partials.values() if _over(self._ready(job), now)]
+        ready.sort(key=lambda job: (not job.first, self._ready(job)))
+        jobs = tuple(ready[: self.options.max_batch])
+        for job in jobs:
+            self._withdraw(job.session_id)
+            self._shown[job.session_id] = now
+        if not jobs and (final := self._early_final()) is not None:
+            jobs = (final,)
+        return Batch(jobs, expired)
+
+    def lateness(self, now: float) -> float:
+        """Seconds that the final which waits longest has waited since it was submitted and due."""
+        return max((now - max(waiting[0].due, waiting[0].submitted) for waiting in self._finals.values()), default=0.0)
+
+    def _due_final(self, now: float) -> Job | None:
+        session_id = min(self._finals, key=lambda session_id: self._finals[session_id][0].due, default=None)
+        if session_id is None or self._finals[session_id][0].due > now:
+            return None
+        return self._pop_final(session_id)
+
+    def _early_final(self) -> Job | None:
+        session_id = min(self._finals, key=lambda session_id: self._turns.get(session_id, 0), default=None)
+        if session_id is None:
+            return None
+        self._turn += 1
+        self._turns[session_id] = self._turn
+        return self._pop_final(session_id)
+
+    def _pop_final(self, session_id: str) -> Job:
+        final = self._finals[session_id].popleft()
+        if not self._finals[session_id]:
+            del self._finals[session_id]
+        return final
+
+    def _ready(self, job: Job) -> float:
+        since, stretch = self._since[job.session_id], self.stretch[job.priority]
+        if math.isinf(stretch):
+            return math.inf
+        if job.first or stretch <= 1:
+            return since
+        return max(since, self._shown.get(job.session_id, -math.inf) + stretch * job.interval)
+
+    def _expiry(self, job: Job) -> float:
+        return job.submitted + self.options.partial_lifetime
 
     def _withdraw(self, session_id: str) -> Job | None:
         self._since.pop(session_id, None)
         return self._partials.pop(session_id, None)
+
+
+def _over(time: float, now: float) -> bool:
+    return round(time - now, 6) <= 0

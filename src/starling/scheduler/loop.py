@@ -9,8 +9,9 @@ from typing import Protocol, TypeVar
 
 from starling.core.errors import EngineFailed, Overloaded
 from starling.core.ports import Clock, DecodeOutcome, Engine, Witness, Work
-from starling.scheduler.batcher import Batcher, BatchOptions, Job
+from starling.scheduler.batcher import Batcher, BatchOptions
 from starling.scheduler.isolation import apart
+from starling.scheduler.job import Job, Kind
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 
@@ -62,7 +63,14 @@ class DecodeLoop:
         self._submitted = asyncio.Event()
 
     def submit(self, job: Job) -> None:
-        """Queue ``job``; a partial that finds the queue full is dropped, the next one of its segment will do."""
+        """Queue ``job``.
+
+        A partial that finds the queue full is dropped, the next one of its segment will do; and so is one of a client that is
+        ahead of its time: nobody reads along there, and its finals come the sooner.
+        """
+        if job.kind is Kind.PARTIAL and job.due > job.submitted:
+            self._metrics.decodes.labels(kind=job.kind, outcome="early").inc()
+            return
         try:
             superseded = self._batcher.submit(job)
         except Overloaded:

@@ -73,6 +73,11 @@ class Session:
         self._checkpoints: dict[int, Checkpoint] = {}  # by next_segment: due once all segments before it are settled
         self._commands: list[Command] = []
 
+    @property
+    def heard(self) -> int:
+        """The position up to which it has listened, or from which it listens afresh."""
+        return self._ear.position
+
     # --- what the owner calls ------------------------------------------------------------------------------------------
 
     def receive(self, record: Record) -> list[Command]:

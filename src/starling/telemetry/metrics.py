@@ -124,15 +124,15 @@ class Metrics:
         "starling_decode_batch_size",
         "streams",
         "Streams that were decoded together.",
-        action="Always 1 under load: nobody waits beside another; see scheduler.max_batch and scheduler.max_wait.",
+        action="1 where the engine gains nothing by batches. Always 1 under load where it does: see scheduler.max_batch.",
         buckets=(1, 2, 4, 8, 16, 32, 64),
     )
     decodes = Counted(
         "starling_decodes_total",
         "decodes",
         "Decodes that were asked for, by what became of them.",
-        action="Any `failed`: read the log. `superseded` ones are normal under load. `expired` or `refused`: add capacity.",
-        labels={"kind": DECODE_KINDS, "outcome": ("ok", "failed", "superseded", "expired", "refused")},
+        action="Any `failed`: read the log. `early`: of clients faster than speech. Many others: add capacity.",
+        labels={"kind": DECODE_KINDS, "outcome": ("ok", "failed", "superseded", "expired", "refused", "early", "stretched")},
     )
     engine_in_flight = Level(
         "starling_engine_in_flight",

@@ -11,10 +11,11 @@ from starling.bus.memory import MemoryWitness
 from starling.core.audio import Frames, seconds
 from starling.core.errors import IllegalTransition, ServerError, StarlingError
 from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream, Witness
-from starling.core.records import Audio, Ended, Finalize, Gap, Opened, Record
+from starling.core.records import Audio, Configure, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
-from starling.scheduler.batcher import Job, Kind
+from starling.scheduler.job import Job, Kind
 from starling.scheduler.loop import Answer
+from starling.scheduler.pace import Pace
 from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
 from starling.session.machine import Session, State
 from starling.session.options import SegmentationOptions
@@ -38,6 +39,15 @@ class Ports:
     clock: Clock
     metrics: Metrics
     witness: Witness = field(default_factory=MemoryWitness)
+
+
+@dataclass(slots=True)
+class Utterance:
+    """A segment's engine stream, how many samples it holds, and whether anything of it was shown."""
+
+    stream: EngineStream
+    fed: int = 0
+    shown: bool = False
 
 
 class LiveSession:
@@ -67,8 +77,11 @@ class LiveSession:
         self._ports = ports
         self._submit = submit
         self._moved = moved
+        self._priority = opened.priority
+        self._interval = opened.checkpoint.config.partial_interval
+        self._pace = Pace()
         self._latency = Latency(ports.clock, ports.metrics)
-        self._streams: dict[int, EngineStream] = {}
+        self._streams: dict[int, Utterance] = {}
         self._records: deque[Record] = deque()
         self._outbox = Outbox(self._send, spawn=spawn, moved=self._go_on, failed=self._cut_off)
 
@@ -83,6 +96,7 @@ class LiveSession:
             return
         if isinstance(record, Audio | Gap):
             self._latency.arrived(record.end, record.arrived)
+            self._pace.arrived(record.end, record.arrived)
         elif isinstance(record, Finalize | Ended):
             self._latency.told()
         self._records.append(record)
@@ -101,6 +115,8 @@ class LiveSession:
         self._latency.decoded(job.segment_id, answer.cost)
         if is_final:
             self._streams.pop(job.segment_id, None)
+        elif (utterance := self._streams.get(job.segment_id)) is not None:
+            utterance.shown = True
         self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
 
     def fail(self, error: StarlingError) -> None:
@@ -113,7 +129,10 @@ class LiveSession:
 
     def _advance(self) -> None:
         while self._records and self._session.state is State.LISTENING and not self.ended and not self._outbox.full:
-            self._step(partial(self._session.receive, self._records.popleft()))
+            record = self._records.popleft()
+            if isinstance(record, Configure):
+                self._interval = record.config.partial_interval
+            self._step(partial(self._session.receive, record))
 
     def _step(self, step: Callable[[], list[Command]]) -> None:
         """Tell the session something and do what it commands. What goes wrong costs this session and no other."""
@@ -136,13 +155,15 @@ class LiveSession:
                     self._ear = self._ports.vad.create_stream(command.mode)
                 self.waiting = (self._ear, command.frames)
             case Begin():
-                self._streams[command.segment_id] = self._ports.engine.create_stream(command.options)
+                self._streams[command.segment_id] = Utterance(self._ports.engine.create_stream(command.options))
             case Feed():
-                self._streams[command.segment_id].accept_waveform(command.samples)
+                utterance = self._streams[command.segment_id]
+                utterance.stream.accept_waveform(command.samples)
+                utterance.fed += len(command.samples)
             case DecodePartial():
                 self._decode(command.segment_id, Kind.PARTIAL)
             case DecodeFinal():
-                self._streams[command.segment_id].input_finished(command.end)
+                self._streams[command.segment_id].stream.input_finished(command.end)
                 self._decode(command.segment_id, Kind.FINAL)
             case Deliver() | Commit():
                 self._outbox.put(command)
@@ -154,7 +175,21 @@ class LiveSession:
                 self._outbox.put(command)
 
     def _decode(self, segment_id: int, kind: Kind) -> None:
-        self._submit(Job(self.session_id, segment_id, kind, self._streams[segment_id], self._ports.clock.now()))
+        utterance = self._streams[segment_id]
+        self._submit(
+            Job(
+                self.session_id,
+                segment_id,
+                kind,
+                utterance.stream,
+                submitted=self._ports.clock.now(),
+                due=self._pace.due(self._session.heard),
+                audio=seconds(utterance.fed),
+                first=not utterance.shown,
+                interval=self._interval,
+                priority=self._priority,
+            )
+        )
 
     # --- what the outbox does ---
 
@@ -165,6 +200,7 @@ class LiveSession:
                 await self._ports.results.publish(entry.event)
             case Commit():
                 self._latency.committed(entry.checkpoint.position)
+                self._pace.committed(entry.checkpoint.position)
                 await self._ports.audio_log.commit(self.session_id, entry.checkpoint)
             case Finish():
                 await self._ports.audio_log.forget(self.session_id)
