@@ -33,9 +33,22 @@ class BeamReader(Protocol):
         """Go on with these rows, in this order; a row may be there several times."""
 
 
+class Bias(Protocol):
+    """What a search prefers, as an automaton over tokens: see ``HotWords``. State 0 is the beginning."""
+
+    def step(self, state: int, token: int) -> tuple[float, int]:
+        """What ``token`` adds to a text in ``state``, and the state after it."""
+
+    def finish(self, state: int) -> float:
+        """What the end of the text adds to one in ``state``."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
-    """A text and how it came about: ``token`` after those of ``parent``. ``score``: the sum of all log-probabilities."""
+    """A text and how it came about: ``token`` after those of ``parent``.
+
+    ``score``: the sum of all log-probabilities and of what the bias added. ``state``: the bias's.
+    """
 
     parent: _Hypothesis | None
     token: int
@@ -43,6 +56,7 @@ class _Hypothesis:
     attention: NDArray[np.float32] | None
     score: float
     length: int
+    state: int
 
     @property
     def mean(self) -> float:
@@ -63,8 +77,10 @@ class _Hypothesis:
         return Decoded(tuple(step.token for step in tokens), tuple(step.log_probability for step in tokens), attention)
 
 
-def search(reader: BeamReader, *, width: int, limit: int) -> Decoded:
+def search(reader: BeamReader, *, width: int, limit: int, bias: Bias | None = None) -> Decoded:
     """The best text that ``width`` hypotheses side by side come to, of at most ``limit`` tokens (at least 1).
+
+    ``bias`` moves the scores by which texts compare, not the log-probabilities of the answer.
 
     It ends when ``width`` texts are finished that are better than any unfinished one, or when none is left. A hypothesis whose
     mean and sum are both below those of the best finished text is given up: its sum can only fall, so it has a long way to go.
@@ -74,7 +90,7 @@ def search(reader: BeamReader, *, width: int, limit: int) -> Decoded:
     live: list[_Hypothesis | None] = [None]
     finished: list[_Hypothesis] = []
     while True:
-        grown = _grown(live, choices, width, finished)
+        grown = _grown(live, choices, width, finished, bias)
         if grown and grown[0][0].length == limit:
             finished += [hypothesis for hypothesis, _ in grown]
             grown = []
@@ -89,7 +105,7 @@ def search(reader: BeamReader, *, width: int, limit: int) -> Decoded:
 
 
 def _grown(
-    live: Sequence[_Hypothesis | None], choices: Choices, width: int, finished: list[_Hypothesis]
+    live: Sequence[_Hypothesis | None], choices: Choices, width: int, finished: list[_Hypothesis], bias: Bias | None
 ) -> list[tuple[_Hypothesis, int]]:
     """The best ``width`` unfinished continuations, best first, each with the row it comes from; finished ones join ``finished``.
 
@@ -97,6 +113,11 @@ def _grown(
     """
     scores = np.array([0.0 if parent is None else parent.score for parent in live])
     sums = scores[:, np.newaxis] + choices.log_probabilities[:, -1]
+    states: dict[tuple[int, ...], int] = {}
+    if bias is not None:
+        for place in np.ndindex(sums.shape):
+            added, states[place] = _biased(bias, live[place[0]], int(choices.tokens[place[0], -1, place[1]]))
+            sums[place] += added
     grown: list[tuple[_Hypothesis, int]] = []
     best = heapq.nlargest(2 * width, np.ndenumerate(sums), key=itemgetter(1))
     for rank, ((row, place), score) in enumerate(best):
@@ -111,12 +132,18 @@ def _grown(
             None if choices.attention is None else choices.attention[row, -1].copy(),
             float(score),
             1 if parent is None else parent.length + 1,
+            states.get((row, place), 0),
         )
         if token == END:
             finished.append(hypothesis)
         elif len(grown) < width:
             grown.append((hypothesis, row))
     return grown
+
+
+def _biased(bias: Bias, parent: _Hypothesis | None, token: int) -> tuple[float, int]:
+    state = 0 if parent is None else parent.state
+    return (bias.finish(state), 0) if token == END else bias.step(state, token)
 
 
 def _settled(finished: Sequence[_Hypothesis], best: _Hypothesis, width: int) -> bool:

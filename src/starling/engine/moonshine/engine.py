@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from starling.core.transcript import Hypothesis, Word
 from starling.engine.moonshine.alignment import word_spans
 from starling.engine.moonshine.decoding import Decoded
 from starling.engine.moonshine.finals import SHORTEST_SPEECH, decode_final
+from starling.engine.moonshine.hotwords import HotWordCache
 from starling.engine.moonshine.model import Model, Provenance, Source, load_model
 from starling.engine.moonshine.options import MoonshineOptions
 from starling.engine.moonshine.partials import Progress, follow
@@ -47,17 +49,20 @@ class MoonshineEngine:
 
     Finals are decoded from scratch and alone, so that they depend on the samples only, by a search as hard as the stream's
     quality asks. Partials are decoded greedily, and share passes of the decoder where that cannot change their text.
-    The shipped graphs know neither search nor word times. ``provenance``: which graphs serve, and why.
+    The shipped graphs know no search, no hot words and no word times. ``provenance``: which graphs serve, and why.
     """
 
     def __init__(self, model: Model) -> None:
         self._model: Model | None = model
         self.provenance: Provenance = model.provenance
+        self._hotwords = HotWordCache(model.vocabulary)
+        rebuilt = isinstance(model.graphs, RebuiltGraphs)
         self._capabilities = Capabilities(
             model="moonshine-tiny-en",
             model_version=_version(model.provenance),
             languages=LANGUAGES,
-            word_times=isinstance(model.graphs, RebuiltGraphs),
+            word_times=rebuilt,
+            hotwords=rebuilt,
             confidence=True,
             max_utterance=MAX_UTTERANCE,
             batch_size=model.graphs.batch_size,
@@ -90,7 +95,7 @@ class MoonshineEngine:
             snapshot = stream.snapshot()
             if snapshot.is_final:
                 stream.progress = Progress()
-                outcomes[place] = _final(model, snapshot, stream.options)
+                outcomes[place] = self._final(model, snapshot, stream.options)
             else:
                 partials.append((place, stream, snapshot))
         for start in range(0, len(partials), model.graphs.batch_size):
@@ -111,6 +116,17 @@ class MoonshineEngine:
     def close(self) -> None:
         self._model = None
 
+    def _final(self, model: Model, snapshot: Snapshot, options: StreamOptions) -> DecodeOutcome:
+        try:
+            bias = self._hotwords.get(options.hotwords) if options.hotwords and self._capabilities.hotwords else None
+            decoded = decode_final(model.graphs, snapshot.samples, options.quality, attention=options.words, bias=bias)
+            words = _words(model.vocabulary, decoded, snapshot.samples) if options.words else ()
+            return replace(
+                _hypothesis(model, snapshot, decoded, words), hotwords=None if bias is None else bias.count(decoded.tokens)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
+            return _failure(error)
+
     def _open_model(self) -> Model:
         if self._model is None:
             raise ShuttingDown("the engine is closed: create a new one")
@@ -121,15 +137,6 @@ def _version(provenance: Provenance) -> str:
     """Which weights, in which numbers, and whether the shipped graphs had to serve."""
     fallback = "-shipped" if provenance.source is Source.SHIPPED else ""
     return f"{SHA256[DECODER][:12]}-{provenance.precision}{fallback}"
-
-
-def _final(model: Model, snapshot: Snapshot, options: StreamOptions) -> DecodeOutcome:
-    try:
-        decoded = decode_final(model.graphs, snapshot.samples, options.quality, attention=options.words)
-        words = _words(model.vocabulary, decoded, snapshot.samples) if options.words else ()
-        return _hypothesis(model, snapshot, decoded, words)
-    except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
-        return _failure(error)
 
 
 def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from starling.core.audio import Samples, samples
 from starling.core.config import Quality
-from starling.engine.moonshine.beam import search
+from starling.engine.moonshine.beam import Bias, search
 from starling.engine.moonshine.decoding import SILENT, Decoded, decode
 from starling.engine.moonshine.graphs import FRAME, Graphs, as_floats, token_limit
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
@@ -45,10 +45,11 @@ EFFORTS: Final[Mapping[Quality, Effort]] = {
 """Wider beams than 4 were no better; see docs/decisions/0011."""
 
 
-def decode_final(graphs: Graphs, audio: Samples, quality: Quality, *, attention: bool) -> Decoded:
+def decode_final(graphs: Graphs, audio: Samples, quality: Quality, *, attention: bool, bias: Bias | None = None) -> Decoded:
     """The best tokens of int16 ``[n]``, with ``attention`` over its frames if that is wanted and known.
 
-    The shipped graphs can only be greedy, whatever the quality.
+    ``bias`` needs two texts side by side at least, because a single one cannot take back what it preferred. The shipped graphs
+    can only be greedy, whatever the quality, and without bias.
     """
     if len(audio) < SHORTEST_SPEECH:
         return SILENT
@@ -60,9 +61,10 @@ def decode_final(graphs: Graphs, audio: Samples, quality: Quality, *, attention:
         return decoded
     effort = EFFORTS[quality]
     encodings = [graphs.hear(as_floats(np.pad(audio, (margin + view * _BETWEEN_VIEWS) * FRAME))) for view in range(effort.views)]
-    reader = graphs.begin_beam(encodings, width=effort.width, capacity=limit + 1, attention=attention)
+    width = effort.width if bias is None else max(effort.width, 2)
+    reader = graphs.begin_beam(encodings, width=width, capacity=limit + 1, attention=attention)
     joint = reader if effort.views == 1 else JointReader(reader, views=effort.views)
-    decoded = search(joint, width=effort.width, limit=limit)
+    decoded = search(joint, width=width, limit=limit, bias=bias)
     if decoded.attention is None:
         return decoded
     return replace(decoded, attention=decoded.attention[:, margin : encodings[0].frames - margin])

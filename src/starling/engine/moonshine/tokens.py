@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from starling.core.errors import ModelUnavailable
 
@@ -15,6 +17,7 @@ END = 2
 """The token that ends an utterance."""
 
 _LONG = 128
+_NEVER = sys.maxsize
 _SPACE = "\N{LOWER ONE EIGHTH BLOCK}".encode()
 
 
@@ -60,6 +63,40 @@ class Vocabulary:
                 words.append(WordTokens(text, start, end))
         return words
 
+    def encode(self, text: str) -> list[int]:
+        """The tokens with which the model writes ``text``, words with one space between, inside of a longer text.
+
+        Byte-pair encoding (Sennrich et al. 2016) as SentencePiece does it for Llama: of all neighbours that make a token together
+        those merge first whose token has the lowest id. Characters that are no token become their bytes.
+        """
+        return [token for word in text.split() for token in self._encode_word(word)]
+
+    def ends_word(self, token: int) -> bool:
+        """Whether a word that stands before ``token`` is complete: whether it begins another, or with punctuation, or is END."""
+        return self._endings[token]
+
+    @cached_property
+    def _endings(self) -> list[bool]:
+        return [piece.startswith(_SPACE) or not _is_within_word(piece) for piece in self._pieces]
+
+    @cached_property
+    def _ids(self) -> dict[bytes, int]:
+        """Of bytes that are two tokens the second, which is the one for text."""
+        return {piece: token for token, piece in enumerate(self._pieces) if piece}
+
+    def _encode_word(self, word: str) -> list[int]:
+        ids, parts = self._ids, [_SPACE]
+        for character in word:
+            encoded = character.encode()
+            parts += [encoded] if encoded in ids else [bytes([byte]) for byte in encoded]
+        while len(parts) > 1:
+            ranked = [(ids.get(left + right, _NEVER), place) for place, (left, right) in enumerate(itertools.pairwise(parts))]
+            token, place = min(ranked)
+            if token == _NEVER:
+                break
+            parts[place : place + 2] = [parts[place] + parts[place + 1]]
+        return [ids[part] for part in parts]
+
     def is_spoken(self, token: int) -> bool:
         """Whether ``token`` has a letter or digit, and is not just punctuation or space."""
         return any(character.isalnum() for character in self._pieces[token].decode("utf-8", "ignore"))
@@ -72,6 +109,12 @@ class WordTokens:
     text: str
     start: int
     end: int
+
+
+def _is_within_word(piece: bytes) -> bool:
+    """Whether ``piece`` goes on with a word: with a letter or digit, or a part of one."""
+    first = piece[:1]
+    return first > b"\x7f" or first.isalnum()
 
 
 def _is_special(piece: bytes) -> bool:
