@@ -23,13 +23,13 @@ def test_silence_is_a_hang() -> None:
 
 
 def test_who_computes_and_says_nothing_hangs() -> None:
-    assert judge(replace(WELL, runnable=True, computed=1.1), OPTIONS, 101.2) is Cause.HANG
+    assert judge(replace(WELL, runnable=True, share=0.9), OPTIONS, 101.2) is Cause.HANG
 
 
 def test_who_gets_no_time_is_given_some_but_not_for_ever() -> None:
-    starved = replace(WELL, runnable=True, computed=0.2)
+    starved = replace(WELL, runnable=True, share=0.2)
     assert judge(starved, OPTIONS, 101.2) is None
-    assert judge(replace(starved, computed=1.0), OPTIONS, 120.1) is Cause.HANG
+    assert judge(starved, OPTIONS, 120.1) is Cause.HANG
 
 
 def test_a_judge_that_was_late_itself_blames_nobody_for_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -276,5 +276,5 @@ class MemoryWitness:
         finally:
             del self.in_hand[work]
 
-    def suspects(self) -> Collection[str]:
+    def suspects(self) -> Container[str]:
         return self.suspected

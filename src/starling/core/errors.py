@@ -18,6 +18,7 @@
     │   └── QuotaExceeded         a ClientError too: the caller has used up what it may use
     ├── ServerError               Starling is at fault
     │   ├── EngineFailed          a decode raised
+    │   ├── Quarantined           audio that ended its recognizer twice
     │   ├── ModelUnavailable      weights missing, corrupt or of another version
     │   ├── KeysUnavailable       the file of API keys cannot be read
     │   └── ShuttingDown          the server drains
@@ -163,6 +164,12 @@ class EngineFailed(ServerError):
 
     code = "engine_failed"
     retryable = True
+
+
+class Quarantined(ServerError):
+    """The session's audio ended the recognizer that it was given to, and the next one: no third is given it."""
+
+    code = "quarantined"
 
 
 class ModelUnavailable(ServerError):

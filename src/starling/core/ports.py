@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -235,5 +235,5 @@ class Witness(Protocol):
     def watch(self, work: Work, session_ids: Sequence[str]) -> AbstractContextManager[None]:
         """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them."""
 
-    def suspects(self) -> Collection[str]:
+    def suspects(self) -> Container[str]:
         """Sessions whose audio was in hand when a recognizer failed: no call is made for one of them and others together."""

@@ -9,7 +9,7 @@ from starling.supervisor.deaths import Cause
 from starling.supervisor.options import SupervisorOptions
 
 STARVED: Final = 0.5
-"""A process that wants to run and got less than this share of a core in its silence was not heard because it was not let."""
+"""A process that wants to run and gets less than this share of a core in its silence is not heard because it is not let."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Signs:
 
     ``started``: when it was. ``ready``: it has said that it works. ``beat``: its last heartbeat. ``listening``, ``decoding``:
     since when its calls into the models run, None for no call. ``memory``: bytes of its own. ``stopped``: by a signal, or a
-    debugger. ``runnable``: a thread of it wants a core now. ``computed``: seconds of CPU that it got since its last heartbeat.
+    debugger. ``runnable``: a thread of it wants a core now. ``share``: cores that it got since it fell silent.
     """
 
     started: float
@@ -29,7 +29,7 @@ class Signs:
     memory: int = 0
     stopped: bool = False
     runnable: bool = False
-    computed: float = 0.0
+    share: float = 0.0
 
 
 def judge(signs: Signs, options: SupervisorOptions, now: float, blind: float = 0.0) -> Cause | None:
@@ -45,7 +45,7 @@ def judge(signs: Signs, options: SupervisorOptions, now: float, blind: float = 0
     if silence > options.hang_timeout:
         if signs.stopped:
             return Cause.STOPPED
-        starved = signs.runnable and signs.computed < STARVED * silence
+        starved = signs.runnable and signs.share < STARVED
         if not starved or silence > options.stuck_timeout:
             return Cause.HANG
     since = [at for at in (signs.listening, signs.decoding) if at is not None]

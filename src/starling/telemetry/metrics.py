@@ -30,6 +30,8 @@ LATENCY = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0
 COMPUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 """Seconds that one piece of work takes."""
 
+FAILURE_CAUSES = ("crash", "exit", "hang", "stuck", "start", "memory", "stopped", "killed")
+
 DECODE_KINDS = ("partial", "final")
 
 
@@ -198,6 +200,41 @@ class Metrics:
         "messages",
         "Results that wait for clients to read them, over all sessions.",
         action="Growth means clients that read slowly; each is cut off by server.send_timeout.",
+    )
+
+    # --- processes ---
+    workers_ready = Level(
+        "starling_workers_ready",
+        "workers",
+        "Recognizer processes that take sessions, as their supervisor sees it; 0 in every other process.",
+        action="Below processes.workers for longer than a start takes: see starling_process_failures_total and the log.",
+    )
+    process_failures = Counted(
+        "starling_process_failures_total",
+        "processes",
+        "Processes that ended unasked, by their role and why. Each was replaced.",
+        action="`crash`, `stuck`: report it, with the log around it. `memory`: see processes.worker_memory_mb. `hang`, with a "
+        "busy machine: fewer workers than cores. `killed`: somebody did it, or the kernel short of memory did.",
+        labels={"role": ("gateway", "worker"), "cause": FAILURE_CAUSES},
+    )
+    takeover_time = Spread(
+        "starling_takeover_seconds",
+        "seconds",
+        "From the last sign of life of a worker that failed until its sessions were given to others.",
+        action="Above 1.5 s: processes.hang_timeout is long, or the machine too busy to notice in time.",
+        buckets=LATENCY,
+    )
+    sessions_moved = Counted(
+        "starling_sessions_moved_total",
+        "sessions",
+        "Sessions that were taken from a worker that ended, to be replayed by another.",
+        action="Nothing by itself: no result is lost. Its causes are in starling_process_failures_total.",
+    )
+    sessions_quarantined = Counted(
+        "starling_sessions_quarantined_total",
+        "sessions",
+        "Sessions whose audio ended two workers, and which were ended for it.",
+        action="Any: a bug in a model or its runtime, or an attack. The log names the session's worker.",
     )
 
     # --- the process ---

@@ -1,0 +1,96 @@
+"""How a child is started, and what it learns: its first message, on its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from starling.core.errors import ServerError
+
+PR_SET_PDEATHSIG: Final = 1
+"""prctl(2): the signal a process gets when the thread that started it ends."""
+
+SINGLE: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""One thread for each model is all there is to gain, and pools of threads cost memory in every process."""
+
+
+class Role(StrEnum):
+    """What a process is for."""
+
+    SUPERVISOR = "supervisor"
+    GATEWAY = "gateway"
+    WORKER = "worker"
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child learns. ``row``: its sheet. ``worker``: its row of the arena's workers. ``core``: the one it keeps to, if any.
+
+    ``settings``: as JSON. ``arena``, ``sheets``, ``listener``: inherited file descriptors. ``parent``: who started it.
+    """
+
+    role: Role
+    row: int
+    worker: int
+    core: int | None
+    settings: msgspec.Raw
+    arena: int
+    sheets: int
+    listener: int
+    parent: int
+
+    @property
+    def name(self) -> str:
+        """As logs and metrics show it."""
+        return f"{self.role}-{self.worker}" if self.role is Role.WORKER else str(self.role)
+
+
+async def spawn(
+    launch: Launch, module: str, fds: Sequence[int], environment: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start ``python -m module``, which inherits ``fds`` and reads ``launch``.
+
+    It is in a process group of its own: a Ctrl-C in the terminal reaches the supervisor alone, which then ends its children in
+    good order. Call it on the main thread only (see PR_SET_PDEATHSIG).
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module,
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=tuple(fds),
+        process_group=0,
+        env=dict.fromkeys(SINGLE, "1") | dict(os.environ if environment is None else environment),
+    )  # fmt: skip
+    assert process.stdin is not None
+    with suppress(BrokenPipeError, ConnectionResetError):  # it died at once, which whoever waits for it notices
+        process.stdin.write(msgspec.json.encode(launch))
+        await process.stdin.drain()
+        process.stdin.close()
+    return process
+
+
+def receive_launch() -> Launch:
+    """What this process is to do. It ends with its parent from now on, and keeps to its core. Call it first of all.
+
+    Raises ServerError in a process that was not started by ``spawn``.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    try:
+        launch = msgspec.json.decode(sys.stdin.buffer.read(), type=Launch)
+    except msgspec.DecodeError as error:
+        raise ServerError("expected to be started by `starling serve`, which is the command to use") from error
+    if os.getppid() != launch.parent:  # it ended before we asked to be told
+        os.kill(os.getpid(), signal.SIGKILL)
+    if launch.core is not None and hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):  # the core went away
+            os.sched_setaffinity(0, {launch.core})
+    return launch

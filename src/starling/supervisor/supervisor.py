@@ -1,0 +1,253 @@
+"""The supervisor: a loop that looks, judges, replaces and assigns. It computes nothing itself and outlives every child.
+
+Ownership of sessions moves only here, and only after the process that had them was reaped, so that nobody writes for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from starling.core.errors import Quarantined, StarlingError
+from starling.core.ports import Clock
+from starling.supervisor.crew import Child, Crew, Sessions
+from starling.supervisor.deaths import OWN_FAULT, Cause, cause_of
+from starling.supervisor.fleet import Fleet, Member, Phase
+from starling.supervisor.launch import Role
+from starling.supervisor.observation import Observer
+from starling.supervisor.options import SupervisorOptions
+from starling.supervisor.placement import Place, place
+from starling.supervisor.strikes import Strikes
+from starling.supervisor.verdicts import judge
+from starling.telemetry.logs import get_logger
+from starling.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+
+TICK: Final = 0.05
+"""Seconds between two looks, if nothing happens."""
+
+END_AFTER: Final = 3.0
+"""Seconds that a process gets to end that has nothing left to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a supervisor stands on."""
+
+    crew: Crew
+    sessions: Sessions
+    observer: Observer
+    clock: Clock
+    metrics: Metrics
+
+
+class Supervisor:
+    """``run`` it; ``wake`` it when a session waits for an owner. ``fleet`` must be new."""
+
+    def __init__(self, options: SupervisorOptions, fleet: Fleet, ports: Ports) -> None:
+        self._options = options
+        self._fleet = fleet
+        self._ports = ports
+        self._children: dict[Member, Child] = {}
+        self._strikes: Strikes[int] = Strikes()
+        self._ever_ready: set[Role] = set()
+        self._ready = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._left = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._failure: StarlingError | None = None
+        self._looked: float | None = None
+        self._blind = 0.0
+        self._blind_at = 0.0
+
+    async def run(self) -> None:
+        """Until it is drained. Raises what kept the first processes from starting. When cancelled it takes its children along."""
+        try:
+            async with asyncio.TaskGroup() as attending:
+                while self._failure is None and not self._ended.is_set():
+                    await self._look(attending)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), TICK)
+                    self._woken.clear()
+                self._kill_all()
+        finally:
+            self._kill_all()
+            self._ready.set()
+        if self._failure is not None:
+            raise self._failure
+
+    async def ready(self) -> None:
+        """Wait until there is a gateway and a worker, or until there never will be: ``run`` raises then."""
+        await self._ready.wait()
+
+    def wake(self) -> None:
+        """Look soon."""
+        self._woken.set()
+
+    def replace_workers(self) -> None:
+        """Replace every worker by a new one, one after the other, without losing a session."""
+        log.info("replacing workers")
+        self._fleet.replace_workers()
+        self.wake()
+
+    async def drain(self) -> None:
+        """Let the gateway finish its sessions, then end everybody. ``run`` returns after it."""
+        await self._dismiss(Role.GATEWAY, self._options.drain_grace + END_AFTER)
+        await self._dismiss(Role.WORKER, END_AFTER)
+        self._ended.set()
+        self.wake()
+
+    # --- looking ---
+
+    async def _look(self, attending: asyncio.TaskGroup) -> None:
+        now = self._ports.clock.now()
+        self._notice_own_lateness(now)
+        for member in list(self._fleet.members):
+            if member in self._children and member.phase is not Phase.CONDEMNED:
+                self._judge(member, now)
+        for member in self._fleet.due(now):
+            await self._start(member, attending)
+        self._assign()
+
+    def _notice_own_lateness(self, now: float) -> None:
+        """A machine that stood still stood still for everybody: what we slept through is held against nobody."""
+        if self._looked is not None and now - self._looked > 4 * TICK:
+            self._blind += now - self._looked - TICK
+            self._blind_at = now
+        elif now - self._blind_at > self._options.hang_timeout:
+            self._blind = 0.0
+        self._looked = now
+
+    def _judge(self, member: Member, now: float) -> None:
+        if member.phase is Phase.STARTING and self._ports.crew.is_ready(member):
+            self._settle(member, now)
+        signs = self._ports.observer.look(member, self._children[member], now)
+        if verdict := judge(signs, self._options, now, self._blind):
+            log.warning("process condemned", process=member.name, cause=verdict, silent_seconds=round(now - signs.beat, 3))
+            self._condemn(member, verdict)
+
+    def _settle(self, member: Member, now: float) -> None:
+        log.info("process ready", process=member.name, after_seconds=round(now - member.started, 3))
+        for before in self._fleet.settled(member, now):
+            self._condemn(before, Cause.REPLACED)
+        self._ever_ready.add(member.role)
+        if self._ever_ready >= {Role.GATEWAY, Role.WORKER}:
+            self._ready.set()
+        self._count_ready()
+
+    def _condemn(self, member: Member, verdict: Cause) -> None:
+        self._fleet.condemn(member, verdict)
+        self._children[member].kill()
+        self._count_ready()
+
+    def _count_ready(self) -> None:
+        self._ports.metrics.workers_ready.set(len(self._fleet.takers()))
+
+    # --- starting and ending ---
+
+    async def _start(self, member: Member, attending: asyncio.TaskGroup) -> None:
+        member.started = self._ports.clock.now()
+        try:
+            child = self._children[member] = await self._ports.crew.start(member)
+        except OSError as error:  # no process or no memory to be had; the next try may be luckier
+            log.warning("process not started", process=member.name, reason=error.strerror)
+            self._fleet.reaped(member, Cause.START, self._ports.clock.now())
+            return
+        log.info("process started", process=member.name, pid=child.pid)
+        attending.create_task(self._attend(member, child), name=f"attend {member.name}")
+
+    async def _attend(self, member: Member, child: Child) -> None:
+        returncode = await child.wait()
+        cause = cause_of(returncode, member.verdict)
+        now = self._ports.clock.now()
+        silent_since = self._ports.crew.beat(member)
+        if member.role is Role.WORKER:
+            await self._take_back(member, cause)
+        if member.role not in self._ever_ready and (failure := self._ports.crew.failure(member)):
+            self._failure = failure
+        self._ports.crew.cleared(member)
+        self._ports.observer.forget(member)
+        del self._children[member]
+        self._left.set()
+        delay = self._fleet.reaped(member, cause, now)
+        self._assign()
+        self._count_ready()
+        if cause is not Cause.REPLACED:
+            self._ports.metrics.process_failures.labels(role=member.role, cause=cause).inc()
+            log.warning("process ended", process=member.name, cause=cause, status=returncode, restart_seconds=delay)
+            if member.role is Role.WORKER and silent_since > member.started:
+                self._ports.metrics.takeover_time.observe(self._ports.clock.now() - silent_since)
+        self.wake()
+
+    async def _dismiss(self, role: Role, patience: float) -> None:
+        """Ask the members in ``role`` to end, wait, and insist."""
+        for member in self._fleet.retire(role):
+            self._fleet.condemn(member, Cause.REPLACED)
+            if child := self._children.get(member):
+                with suppress(ProcessLookupError):
+                    child.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(patience):
+                await self._gone(role)
+        except TimeoutError:
+            log.warning("processes did not end in time", role=role)
+            for member, child in self._children.items():
+                if member.role is role:
+                    _kill(child)
+            await self._gone(role)
+
+    async def _gone(self, role: Role) -> None:
+        while any(member.role is role for member in self._children):
+            self._left.clear()
+            await self._left.wait()
+
+    def _kill_all(self) -> None:
+        for role in (Role.GATEWAY, Role.WORKER):
+            self._fleet.retire(role)
+        for child in self._children.values():
+            _kill(child)
+
+    # --- sessions ---
+
+    async def _take_back(self, member: Member, cause: Cause) -> None:
+        """The sessions of a worker that is no more: to others at once, but for one that ended it twice."""
+        sessions, crew = self._ports.sessions, self._ports.crew
+        moved = sessions.reclaim(member.row)
+        self._ports.metrics.sessions_moved.inc(moved)
+        out = self._strikes.struck(self._blamed(member, cause), sessions.commits())
+        crew.suspect(self._strikes.suspects())
+        for key in out:
+            log.warning("session quarantined", process=member.name, cause=cause)
+            self._ports.metrics.sessions_quarantined.inc()
+            await sessions.fail(key, Quarantined("this audio ended its recognizer twice; it is not tried again"))
+
+    def _blamed(self, member: Member, cause: Cause) -> list[int]:
+        """Keys of sessions whose audio may be why ``member`` ended."""
+        if cause not in OWN_FAULT:
+            return []
+        calls = list(self._ports.crew.in_hand(member).values())
+        if cause is Cause.MEMORY:  # it outgrew its limit during the call, or the call has nothing to do with it
+            calls = [call for call in calls if call.since <= self._ports.observer.modest_at(member)]
+        return [key for call in calls for key in call.keys]
+
+    def _assign(self) -> None:
+        sessions = self._ports.sessions
+        waiting = sessions.waiting()
+        if not waiting or not (takers := self._fleet.takers()):
+            return
+        loads = sessions.loads()
+        owned = {worker: sessions.owned(worker) for worker in takers}
+        for slot in waiting:
+            chosen = place([Place(worker=one, sessions=owned[one], load=loads.get(one)) for one in takers])
+            assert chosen is not None
+            sessions.assign(slot, chosen)
+            owned[chosen] += 1
+
+
+def _kill(child: Child) -> None:
+    with suppress(ProcessLookupError):
+        child.kill()
