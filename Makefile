@@ -10,7 +10,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
-.PHONY: bench-streams bench-peers bench-accuracy bench-soak bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-soak bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,10 @@ bench-accuracy: setup-dev ## word errors, flicker, word times: DATA=folder with 
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.accuracy $(DATA) --set words=true --json bench/results/accuracy.json
 	@$(BIN)/python -m bench.word_times $(DATA) --json bench/results/words.json
+
+bench-noise: setup-dev ## what is written of sound in which nobody speaks: DATA=folder as above, or none
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.noise $(DATA) --json bench/results/noise.json
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 
 from starling.core.audio import FRAME, samples, seconds
 from starling.core.errors import InvalidOption
-from starling.session.endpointing import Decision, Endpoint, Endpointer, Idle, Onset
+from starling.session.endpointing import COUNTED_PAUSE, Decision, Endpoint, Endpointer, Idle, Onset
 from starling.session.options import SegmentationOptions
 
 OPTIONS = SegmentationOptions(
@@ -135,6 +137,27 @@ def test_a_cut_in_a_silence_as_long_as_the_segment_ends_where_the_onset_was_sure
         ({"idle_checkpoint": 0.3}, "idle_checkpoint"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(change: dict[str, float], said: str) -> None:
+def test_options_that_contradict_each_other_are_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidOption, match=said):
         SegmentationOptions(**change)
+
+
+def voicing(probabilities: Sequence[float]) -> float:
+    ear = Endpointer(0, 100 * FRAME, OPTIONS)
+    for probability in probabilities:
+        ear.hear(probability)
+    return ear.voicing
+
+
+def test_voicing_is_the_mean_over_the_speech() -> None:
+    assert voicing([0.9, 0.8, 0.1, 0.6, 0.7, 0.5]) == pytest.approx(np.mean([0.6, 0.7, 0.5])), "the false start does not count"
+    assert voicing([0.1, 0.6, 0.7, 0.8, 0.2, 0.9]) == pytest.approx(np.mean([0.6, 0.7, 0.8, 0.2, 0.9]))
+    assert voicing([0.6, 0.7, 0.8, 0.1, 0.1, 0.1]) == pytest.approx(0.7), "nor does what follows it"
+
+
+def test_a_long_pause_is_no_sign_of_noise() -> None:
+    said, pause = [0.9] * 10, [0.0] * 14
+    assert voicing([*said, *pause, *said]) == pytest.approx(
+        np.mean([*said, *pause[: COUNTED_PAUSE // FRAME + 1], *said]), abs=0.02
+    )
+    assert voicing([*said, *pause, *said]) == pytest.approx(voicing([*said, *pause, *pause, *said]))

@@ -7,6 +7,7 @@ import pytest
 from scripted_session import CONFIG
 from starling.core.errors import EngineFailed, IllegalTransition
 from starling.core.transcript import Hypothesis, Word
+from starling.session.nonspeech import Nonspeech
 from starling.session.segment import TRANSITIONS, Segment, SegmentEvent, SegmentState
 
 HYPOTHESIS = Hypothesis(text="it was", end=3000, confidence=0.7, words=(Word("it", 100, 900, 0.9), Word("was", 1000, 2900)))
@@ -95,3 +96,22 @@ def test_the_language_is_the_engines_or_else_the_sessions(heard: str | None, sai
     transcript = a_segment().partial(Hypothesis(text="a", end=1, language=heard))
     assert transcript is not None
     assert transcript.language == said
+
+
+def test_what_nobody_can_have_said_is_shown_to_nobody() -> None:
+    segment = a_segment()
+    shown = segment.partial(HYPOTHESIS, voicing=0.9)
+    assert shown is not None
+    assert segment.partial(Hypothesis(text="it was you", end=4000), voicing=0.2) is None
+    segment.endpoint(8000, voicing=0.2)
+    final = segment.final(HYPOTHESIS)
+    assert (final.text, final.stable_text, final.words, final.confidence) == ("", "", (), None)
+    assert (final.revision, final.end) == (shown.revision + 1, 8000)
+    assert segment.withheld is Nonspeech.UNVOICED
+
+
+def test_the_guard_can_be_off() -> None:
+    segment = Segment("s", 0, onset=0, audio_start=0, config=CONFIG, first=0.25, guarded=False)
+    segment.endpoint(8000, voicing=0.0)
+    assert segment.final(HYPOTHESIS).text == HYPOTHESIS.text
+    assert segment.withheld is None

@@ -14,9 +14,9 @@ from scripted_session import CONFIG, Driver, Part, written
 from starling.core.audio import FRAME, SAMPLE_RATE, Frames, Samples, samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import IllegalTransition, InvalidOption
-from starling.core.ports import Probabilities, StreamOptions, VadStream, Work
+from starling.core.ports import DecodeOutcome, EngineStream, Probabilities, StreamOptions, VadStream, Work
 from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
-from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
+from starling.core.transcript import Hypothesis, SessionDone, SessionEvent, SessionFailed, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
 from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
@@ -429,3 +429,42 @@ def test_a_suspect_is_scored_alone_while_others_share_a_call() -> None:
     assert ("b",) in calls
     assert all(call == ("b",) for call in calls if "b" in call)
     assert ("a", "c") in calls
+
+
+class Babbler(ScriptedEngine):
+    """An engine that is never sure."""
+
+    def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+        outcomes = super().decode_streams(streams)
+        return [replace(one, confidence=0.1) if isinstance(one, Hypothesis) else one for one in outcomes]
+
+
+def test_what_is_withheld_is_counted_and_barked_at(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rig = Rig(engine=Babbler())
+
+    async def scenario() -> list[SessionEvent]:
+        async with rig.running():
+            return await rig.client("s", chunked([("speech", 25.0), ("silence", 1.0)], "s"))
+
+    events = run(scenario())
+    said = [event for event in events if isinstance(event, Transcript)]
+    assert [event.text for event in said] == ["", ""]
+    assert rig.measured("texts_withheld_total", reason="unlikely") == 2
+    assert rig.measured("segments_total", outcome="empty") == 2
+    assert rig.measured("words_total") == 0
+    assert rig.measured("speech_seconds_total") == pytest.approx(25, abs=0.5)
+    assert rig.measured("speech_without_text_total") == 1
+    assert "'event': 'speech without text'" in caplog.text
+
+
+def test_words_are_counted() -> None:
+    rig = Rig()
+
+    async def scenario() -> list[SessionEvent]:
+        async with rig.running():
+            return await rig.client("s", chunked([("speech", 30.0), ("silence", 1.0)], "s"))
+
+    finals = [event for event in run(scenario()) if isinstance(event, Transcript) and event.is_final]
+    assert rig.measured("words_total") == sum(len(final.text.split()) for final in finals) > 0
+    assert rig.measured("speech_without_text_total") == 0

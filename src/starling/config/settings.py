@@ -148,6 +148,10 @@ class Segmentation(Group):
     min_segment: float = setting(8.0, "where the search for that place begins", unit="seconds", low=1, high=27)
     first_partial: float = setting(0.25, "speech before the first partial result", unit="seconds", low=0.05, high=5)
     idle_checkpoint: float = setting(5.0, "silence between checkpoints; must exceed `pre_roll`", unit="seconds", low=0.5, high=60)
+    nonspeech_guard: bool = setting(
+        True,  # noqa: FBT003 (a default, not an argument)
+        "withhold texts that nobody can have said: of noise, music, crowds. It judges by the default thresholds",
+    )
 
 
 class Scheduler(Group):

@@ -10,6 +10,7 @@ from starling.core.config import VadMode
 from starling.core.ports import StreamOptions
 from starling.core.records import Checkpoint
 from starling.core.transcript import SessionEvent
+from starling.session.nonspeech import Nonspeech
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,15 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The final of segment ``segment_id`` is delivered: count it. ``withheld``: why a text was not, if one was not."""
+
+    segment_id: int
+    words: int
+    withheld: Nonspeech | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Nothing before ``checkpoint`` is needed again."""
 
@@ -71,4 +81,4 @@ class Finish:
     """The session is over."""
 
 
-Command: TypeAlias = Listen | Begin | Feed | DecodePartial | DecodeFinal | Deliver | Commit | Finish
+Command: TypeAlias = Listen | Begin | Feed | DecodePartial | DecodeFinal | Deliver | Settled | Commit | Finish

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class Idle:
     restart: int
 
 
+COUNTED_PAUSE: Final = samples(0.25)
+"""How much of a pause tells something of what is voiced around it: with patient endpointing pauses may be most of a segment."""
+
 Decision: TypeAlias = Onset | Endpoint | Idle
 
 
@@ -44,7 +47,10 @@ class Endpointer:
     starts at ``restart`` and knows nothing of this one, which is what makes replay from there exact.
     """
 
-    __slots__ = ("_candidate", "_endpoint_silence", "_onset", "_options", "_probabilities", "_start", "_voiced_end", "position")
+    __slots__ = (
+        "_candidate", "_endpoint_silence", "_heard", "_onset", "_options", "_probabilities", "_start", "_voiced_end", "position",
+        "voicing",
+    )  # fmt: skip
 
     def __init__(self, start: int, endpoint_silence: int, options: SegmentationOptions) -> None:
         self.position = start
@@ -55,6 +61,9 @@ class Endpointer:
         self._onset: int | None = None
         self._voiced_end = start
         self._probabilities: list[float] = []
+        self._heard = (0.0, 0)  # sum and count of the probabilities that voicing is the mean of
+        self.voicing = 0.0
+        """Mean speech probability (0 to 1) up to the last voiced frame; of a pause only ``COUNTED_PAUSE`` counts."""
 
     @property
     def speaking(self) -> bool:
@@ -74,9 +83,18 @@ class Endpointer:
     def hear(self, probability: float) -> Decision | None:
         """Take the speech probability (0 to 1) of the next frame."""
         frame_start, self.position = self.position, self.position + FRAME
-        if self._onset is None:
-            return self._wait(frame_start, probability)
-        return self._speak(probability)
+        decision = self._wait(frame_start, probability) if self._onset is None else self._speak(probability)
+        self._weigh(frame_start, probability)
+        return decision
+
+    def _weigh(self, frame_start: int, probability: float) -> None:
+        if self._candidate == frame_start or (self._candidate is None and self._onset is None):
+            self._heard = (0.0, 0)
+        if frame_start - self._voiced_end < COUNTED_PAUSE:
+            total, count = self._heard
+            self._heard = (total + probability, count + 1)
+            if self._voiced_end == self.position:
+                self.voicing = self._heard[0] / self._heard[1]
 
     def _wait(self, frame_start: int, probability: float) -> Decision | None:
         threshold = self._options.onset_threshold if self._candidate is None else self._options.offset_threshold

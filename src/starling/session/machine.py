@@ -16,7 +16,7 @@ from starling.core.ports import StreamOptions
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import Hypothesis, SegmentFailed, SessionDone, SpeechEnded, SpeechStarted
 from starling.session.buffer import SampleBuffer
-from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
+from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen, Settled
 from starling.session.endpointing import Endpoint, Endpointer, Idle, Onset
 from starling.session.options import SegmentationOptions
 from starling.session.segment import Segment, SegmentState
@@ -135,7 +135,7 @@ class Session:
             self._finals[segment_id] = outcome
             self._settle()
         elif isinstance(outcome, Hypothesis) and segment is self._open and len(self._segments) == 1:
-            transcript = segment.partial(outcome)
+            transcript = segment.partial(outcome, self._ear.voicing)
             if transcript is not None:
                 self._commands.append(Deliver(transcript))
         return self._flush()
@@ -161,6 +161,7 @@ class Session:
             audio_start=max(self._audio.start, onset - samples(self._options.pre_roll)),
             config=config,
             first=min(self._options.first_partial, config.partial_interval),
+            guarded=self._options.nonspeech_guard,
         )
         self._next_segment += 1
         self._segments[segment.segment_id] = segment
@@ -207,7 +208,7 @@ class Session:
         assert segment is not None
         last = min(restart, self._audio.end)
         self._feed(last)
-        segment.endpoint(speech_end)
+        segment.endpoint(speech_end, self._ear.voicing)
         audio_end = min(speech_end + samples(self._options.tail), last)
         self._commands += (
             Deliver(SpeechEnded(self.session_id, segment.segment_id, speech_end, max(speech_end, self._ear.position))),
@@ -236,7 +237,9 @@ class Session:
             outcome = self._finals.pop(head)
             if isinstance(outcome, EngineFailed):
                 self._commands.append(Deliver(SegmentFailed(self.session_id, head, outcome.code, outcome.message)))
-            self._commands.append(Deliver(self._segments.pop(head).final(outcome)))
+            segment = self._segments.pop(head)
+            final = segment.final(outcome)
+            self._commands += (Deliver(final), Settled(head, len(final.text.split()), segment.withheld))
             self._commit()
 
     def _commit(self) -> None:

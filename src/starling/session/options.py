@@ -17,6 +17,7 @@ class SegmentationOptions:
     ``min_speech``: seconds of speech that open a segment. ``pre_roll``, ``tail``: seconds of audio decoded before and after the
     speech. ``max_segment``: seconds after which a segment is cut at its least voiced point, looked for after ``min_segment``.
     ``first_partial``: seconds of speech before the first partial. ``idle_checkpoint``: seconds of silence between checkpoints.
+    ``nonspeech_guard``: withhold texts that nobody can have said.
     """
 
     onset_threshold: float = 0.5
@@ -28,6 +29,7 @@ class SegmentationOptions:
     min_segment: float = 8.0
     first_partial: float = 0.25
     idle_checkpoint: float = 5.0
+    nonspeech_guard: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.offset_threshold <= self.onset_threshold < 1:

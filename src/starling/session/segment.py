@@ -9,6 +9,7 @@ from starling.core.audio import samples
 from starling.core.config import SessionConfig
 from starling.core.errors import EngineFailed, IllegalTransition
 from starling.core.transcript import Hypothesis, Transcript, Word
+from starling.session.nonspeech import Evidence, Nonspeech, nonspeech
 from starling.session.stability import StablePrefix
 
 
@@ -37,15 +38,26 @@ TRANSITIONS: dict[tuple[SegmentState, SegmentEvent], SegmentState] = {
 
 
 class Segment:
-    """Its engine stream holds the audio from position ``audio_start``; speech was first heard at ``onset``."""
+    """Its engine stream holds the audio from position ``audio_start``; speech was first heard at ``onset``.
+
+    ``first``: seconds of speech before the first partial. ``guarded``: texts that nobody can have said are withheld.
+    """
 
     __slots__ = (
-        "_partial", "_revision", "_session_id", "_speech_end", "_stable",
-        "audio_start", "config", "fed", "next_partial", "onset", "segment_id", "state",
+        "_guarded", "_partial", "_revision", "_session_id", "_speech_end", "_stable", "_voicing",
+        "audio_start", "config", "fed", "next_partial", "onset", "segment_id", "state", "withheld",
     )  # fmt: skip
 
     def __init__(
-        self, session_id: str, segment_id: int, *, onset: int, audio_start: int, config: SessionConfig, first: float
+        self,
+        session_id: str,
+        segment_id: int,
+        *,
+        onset: int,
+        audio_start: int,
+        config: SessionConfig,
+        first: float,
+        guarded: bool = True,
     ) -> None:
         self.segment_id = segment_id
         self.onset = onset
@@ -54,18 +66,26 @@ class Segment:
         self.fed = audio_start
         self.next_partial = onset + samples(first)
         self.state = SegmentState.OPEN
+        self.withheld: Nonspeech | None = None
+        """Why the final has no text although the engine had one."""
         self._session_id = session_id
+        self._guarded = guarded
         self._revision = 0
         self._partial: tuple[str, str] = ("", "")
         self._speech_end = onset
         self._stable = StablePrefix()
+        self._voicing = 1.0
 
-    def partial(self, hypothesis: Hypothesis) -> Transcript | None:
-        """The next revision, or None where it would say what the last one said.
+    def partial(self, hypothesis: Hypothesis, voicing: float = 1.0) -> Transcript | None:
+        """The next revision, or None where it would say what the last one said, or what nobody can have said.
+
+        ``voicing``: the mean speech probability of the segment so far, 0 to 1.
 
         Whoever still speaks has not ended a sentence: an engine that hears a recording end there puts a full stop, which goes.
         """
         self._advance(SegmentEvent.PARTIAL)
+        if self._verdict(hypothesis, voicing) is not None:
+            return None
         hypothesis = replace(hypothesis, text=hypothesis.text.rstrip(".,"))
         said = (hypothesis.text, self._stable.update(hypothesis.text))
         if said == self._partial:
@@ -73,16 +93,28 @@ class Segment:
         self._partial = said
         return self._transcript(hypothesis, stable=said[1], end=self.audio_start + hypothesis.end, is_final=False)
 
-    def endpoint(self, speech_end: int) -> None:
-        """Speech ended at ``speech_end``; only the final is still to come."""
+    def endpoint(self, speech_end: int, voicing: float = 1.0) -> None:
+        """Speech ended at ``speech_end``; only the final is still to come. ``voicing``: as in ``partial``."""
         self._advance(SegmentEvent.ENDPOINT)
+        self._voicing = voicing
         self._speech_end = speech_end
 
     def final(self, outcome: Hypothesis | EngineFailed) -> Transcript:
-        """The last revision. A failed decode gives an empty text, so that whoever showed a partial takes it away."""
+        """The last revision. A failed decode gives an empty text, so that whoever showed a partial takes it away.
+
+        So does a text that nobody can have said.
+        """
         self._advance(SegmentEvent.FINAL)
         hypothesis = outcome if isinstance(outcome, Hypothesis) else Hypothesis(text="", end=0)
+        self.withheld = self._verdict(hypothesis, self._voicing)
+        if self.withheld is not None:
+            hypothesis = replace(hypothesis, text="", confidence=None, words=())
         return self._transcript(hypothesis, stable=hypothesis.text, end=self._speech_end, is_final=True)
+
+    def _verdict(self, hypothesis: Hypothesis, voicing: float) -> Nonspeech | None:
+        if not self._guarded:
+            return None
+        return nonspeech(Evidence(hypothesis.text, voicing, hypothesis.confidence))
 
     def _advance(self, event: SegmentEvent) -> None:
         try:

@@ -186,6 +186,31 @@ class Metrics:
         action="Its rate is the finalization rate. Many `empty`: noise is taken for speech. Any `failed`: read the log.",
         labels={"outcome": ("text", "empty", "failed")},
     )
+    texts_withheld = Counted(
+        "starling_texts_withheld_total",
+        "segments",
+        "Segments whose text was withheld because nobody can have said it; their finals are empty.",
+        action="Noise or music reaches microphones. If people miss words: segmentation.nonspeech_guard, and tell us the reason.",
+        labels={"reason": ("unvoiced", "unlikely", "stock_phrase", "repetition")},
+    )
+    speech_seconds = Counted(
+        "starling_speech_seconds_total",
+        "seconds",
+        "Audio that the detector takes for speech, in seconds of sound; what is scored again after an endpoint counts again.",
+        action="Words by it are how fast people speak, 2 to 4 a second. Far fewer: music or noise, or words are lost.",
+    )
+    words = Counted(
+        "starling_words_total",
+        "words",
+        "Words of finals.",
+        action="See starling_speech_seconds_total.",
+    )
+    speech_without_text = Counted(
+        "starling_speech_without_text_total",
+        "stretches",
+        "Times that a session heard 20 s of speech in a row and had not a word to say.",
+        action="Music, a crowd or an unknown language; else recognition is stuck. The log names the session.",
+    )
 
     # --- results out ---
     results_sent = Counted(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from starling.bus.memory import MemoryWitness
-from starling.core.audio import Frames, seconds
+from starling.core.audio import FRAME, Frames, seconds
 from starling.core.errors import IllegalTransition, ServerError, StarlingError
 from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream, Witness
 from starling.core.records import Audio, Configure, Ended, Finalize, Gap, Opened, Record
@@ -16,13 +16,14 @@ from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed,
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.loop import Answer
 from starling.scheduler.pace import Pace
-from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen
+from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen, Settled
 from starling.session.machine import Session, State
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.worker.latency import Latency
 from starling.worker.outbox import Outbox, Outgoing, Spawn
+from starling.worker.watchdog import Watchdog
 
 log = get_logger(__name__)
 
@@ -82,6 +83,8 @@ class LiveSession:
         self._pace = Pace()
         self._latency = Latency(ports.clock, ports.metrics)
         self._streams: dict[int, Utterance] = {}
+        self._watchdog = Watchdog()
+        self._speech_threshold = options.onset_threshold
         self._records: deque[Record] = deque()
         self._outbox = Outbox(self._send, spawn=spawn, moved=self._go_on, failed=self._cut_off)
 
@@ -105,6 +108,7 @@ class LiveSession:
     def hear(self, scores: Sequence[float]) -> None:
         """Take the scores of what was waiting."""
         self.waiting = None
+        self._listened(scores)
         self._step(partial(self._session.hear, scores))
         self._advance()
 
@@ -165,6 +169,8 @@ class LiveSession:
             case DecodeFinal():
                 self._streams[command.segment_id].stream.input_finished(command.end)
                 self._decode(command.segment_id, Kind.FINAL)
+            case Settled():
+                self._count(command)
             case Deliver() | Commit():
                 self._outbox.put(command)
             case Finish():
@@ -173,6 +179,25 @@ class LiveSession:
                 self._streams.clear()
                 self._records.clear()
                 self._outbox.put(command)
+
+    def _listened(self, scores: Sequence[float]) -> None:
+        speech = seconds(FRAME * sum(score >= self._speech_threshold for score in scores))
+        self._ports.metrics.speech_seconds.inc(speech)
+        if self._watchdog.heard(speech, self._ports.clock.now()):
+            self._ports.metrics.speech_without_text.inc()
+            log.warning("speech without text", session_id=self.session_id, trace_id=self._trace_id)
+
+    def _count(self, settled: Settled) -> None:
+        self._ports.metrics.words.inc(settled.words)
+        if settled.withheld is not None:
+            self._ports.metrics.texts_withheld.labels(reason=settled.withheld).inc()
+            log.info(
+                "text withheld",
+                session_id=self.session_id,
+                trace_id=self._trace_id,
+                segment=settled.segment_id,
+                reason=settled.withheld,
+            )
 
     def _decode(self, segment_id: int, kind: Kind) -> None:
         utterance = self._streams[segment_id]
@@ -219,6 +244,8 @@ class LiveSession:
 
     def _observe(self, event: SessionEvent) -> None:
         latency = self._latency.delivered(event)
+        if isinstance(event, Transcript) and event.text:
+            self._watchdog.said()
         if isinstance(event, Transcript) and event.is_final:
             log.info(
                 "final",
