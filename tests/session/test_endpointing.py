@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starling.core.audio import FRAME, samples, seconds
 from starling.core.errors import InvalidOption
@@ -161,3 +164,25 @@ def test_a_long_pause_is_no_sign_of_noise() -> None:
         np.mean([*said, *pause[: COUNTED_PAUSE // FRAME + 1], *said]), abs=0.02
     )
     assert voicing([*said, *pause, *said]) == pytest.approx(voicing([*said, *pause, *pause, *said]))
+
+
+@given(st.lists(st.floats(0, 1), min_size=40, max_size=40), st.integers(1, 6))
+def test_no_cut_is_before_what_was_firm(probabilities: list[float], least: int) -> None:
+    options = replace(OPTIONS, min_segment=seconds(least * FRAME))
+    ear = Endpointer(0, 50 * FRAME, options)
+    firm = 0
+    for probability in [0.9] * 3 + probabilities:
+        decision = ear.hear(probability)
+        if isinstance(decision, Endpoint):
+            assert decision.restart >= firm
+            return
+        if ear.speaking:
+            assert ear.firm >= firm
+            firm = ear.firm
+
+
+def test_before_a_segment_may_be_cut_all_of_it_is_firm() -> None:
+    ear = Endpointer(0, SILENCE * FRAME, OPTIONS)
+    for probability in frames("#########"):
+        ear.hear(probability)
+    assert ear.firm >= ear.position

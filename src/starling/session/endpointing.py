@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, TypeAlias
-
-import numpy as np
 
 from starling.core.audio import FRAME, samples
 from starling.session.options import SegmentationOptions
@@ -48,8 +47,8 @@ class Endpointer:
     """
 
     __slots__ = (
-        "_candidate", "_endpoint_silence", "_heard", "_onset", "_options", "_probabilities", "_start", "_voiced_end", "position",
-        "voicing",
+        "_candidate", "_endpoint_silence", "_first_cut", "_heard", "_least_voiced", "_onset", "_options", "_place",
+        "_probabilities", "_start", "_voiced_end", "position", "voicing",
     )  # fmt: skip
 
     def __init__(self, start: int, endpoint_silence: int, options: SegmentationOptions) -> None:
@@ -64,6 +63,9 @@ class Endpointer:
         self._heard = (0.0, 0)  # sum and count of the probabilities that voicing is the mean of
         self.voicing = 0.0
         """Mean speech probability (0 to 1) up to the last voiced frame; of a pause only ``COUNTED_PAUSE`` counts."""
+        self._first_cut = 0
+        self._place = 0
+        self._least_voiced = math.inf
 
     @property
     def speaking(self) -> bool:
@@ -79,6 +81,11 @@ class Endpointer:
     def voiced_end(self) -> int:
         """Where the last speech heard ended."""
         return self._voiced_end
+
+    @property
+    def firm(self) -> int:
+        """No cut of the open segment will be before this position, wherever it has to be cut; it only grows."""
+        return self.position - (len(self._probabilities) - self._place - 1) * FRAME
 
     def hear(self, probability: float) -> Decision | None:
         """Take the speech probability (0 to 1) of the next frame."""
@@ -108,11 +115,16 @@ class Endpointer:
         if self.position - self._candidate < samples(self._options.min_speech):
             return None
         self._onset = self._candidate
+        left = samples(self._options.max_segment) - (self.position - self._onset)
+        window = samples(self._options.max_segment) - samples(self._options.min_segment)
+        self._first_cut = max(0, -(-left // FRAME) - window // FRAME)
+        self._place = self._first_cut + 1
         return Onset(self._onset)
 
     def _speak(self, probability: float) -> Decision | None:
         assert self._onset is not None
         self._probabilities.append(probability)
+        self._consider_cut()
         if probability >= self._options.offset_threshold:
             self._voiced_end = self.position
         elif self.position - self._voiced_end >= self._endpoint_silence:
@@ -124,13 +136,17 @@ class Endpointer:
             return self._cut()
         return None
 
+    def _consider_cut(self) -> None:
+        """See whether the last frame but one is the least voiced so far at which the segment may be cut."""
+        place = len(self._probabilities) - 2
+        if place > self._first_cut:
+            voiced = sum(self._probabilities[-3:])
+            if voiced <= self._least_voiced:
+                self._least_voiced, self._place = voiced, place
+
     def _cut(self) -> Endpoint:
         """End the segment where the speech probability, averaged over three frames, is lowest; at the last such place."""
-        recent = (samples(self._options.max_segment) - samples(self._options.min_segment)) // FRAME
-        smooth = np.convolve(self._probabilities[-recent:], np.ones(3) / 3, mode="same")
-        smooth[[0, -1]] = np.inf  # the window reaches over the edge there
-        back = int(np.argmin(smooth[::-1]))
-        cut = self.position - back * FRAME
-        before = self._probabilities[: len(self._probabilities) - back]
+        cut = self.firm
+        before = self._probabilities[: self._place + 1]
         quiet = next((i for i, p in enumerate(reversed(before)) if p >= self._options.offset_threshold), len(before))
         return Endpoint(cut - quiet * FRAME, cut)
