@@ -146,7 +146,7 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_features() -> None:
     assert read_features("all") is None
     assert read_features("none") == ()
-    assert read_features("words") == (Feature.WORDS,)
+    assert read_features("words, hotwords") == (Feature.WORDS, Feature.HOTWORDS)
     assert Tenant(name="a").may(Feature.WORDS)
     assert not Tenant(name="a", features=()).may(Feature.WORDS)
     with pytest.raises(InvalidOption, match="got 'wrods'"):

@@ -23,11 +23,13 @@ def test_every_address_of_the_machine_is_opened_as_this_machine(url: str, opened
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
 def test_a_server_for_this_machine_alone_warns_of_nobody(host: str) -> None:
-    assert exposure(host) is None
+    assert exposure(host, asks_for_keys=False) is None
+    assert exposure(host, asks_for_keys=True) is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "captions.example"])
 def test_a_server_for_others_says_that_anyone_may_use_it(host: str) -> None:
-    warning = exposure(host)
+    assert exposure(host, asks_for_keys=True) is None
+    warning = exposure(host, asks_for_keys=False)
     assert warning is not None
     assert f"anyone who reaches {host} may use this server" in warning

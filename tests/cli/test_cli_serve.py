@@ -65,10 +65,14 @@ def test_a_server_for_everybody_warns_and_names_an_address_to_open(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("starling.app.running", at_once)
+    assert run(["serve", "--host", "0.0.0.0"]) == ExitCode.USAGE
+    refused = capsys.readouterr().err
+    assert "make one with `starling keys create NAME`, or say auth.mode = open" in refused
+    monkeypatch.setenv("STARLING_AUTH__MODE", "open")
     assert run(["serve", "--host", "0.0.0.0"]) == ExitCode.OK
     said = capsys.readouterr()
     assert said.out == "Starling listens on http://127.0.0.1:9/ (Ctrl-C ends)\n"
-    assert said.err.startswith("starling: warning: there is no authentication: anyone who reaches 0.0.0.0 may use")
+    assert said.err.startswith("starling: warning: no API keys are asked for: anyone who reaches 0.0.0.0 may use")
     assert said.err.count("\n") == 1
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from starling.app.bus import Bus
-from starling.app.options import gateway_options, log_options, max_lead
+from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
 from starling.config.settings import Settings
 from starling.gateway.gateway import Gateway
@@ -56,11 +56,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(log_options(settings), metrics=metrics)
+    options = gateway_options(settings)
     bus = Bus.in_memory(max_lead=max_lead(settings))
     worker_id = f"{platform.node()}-{os.getpid()}"
     async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer:
         gateway = Gateway(
-            gateway_options(settings),
+            options,
             Ports(audio_log=bus.audio_log, results=bus.results, board=bus.board, clock=clock, metrics=metrics),
             recognizer.capabilities,
             health,
@@ -71,10 +72,10 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
             async with serving(gateway) as (host, port):
                 await recognizer.decode(recognizer.warm_up)
                 health.set("engine", State.OK)
-                address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                log.info("serving", address=address, model=recognizer.capabilities.model)
+                url, stream_url = addresses(options, host, port)
+                log.info("serving", address=url, model=recognizer.capabilities.model)
                 try:
-                    yield Running(f"http://{address}/", f"ws://{address}/v1/stream", metrics, health)
+                    yield Running(url, stream_url, metrics, health)
                 finally:
                     await gateway.drain(settings.server.drain_grace)
             await bus.audio_log.close()

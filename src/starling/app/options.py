@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from starling.config.settings import Settings
+from starling.auth.keyfile import keys_path, read_keyfile
+from starling.config.settings import AuthMode, Settings
 from starling.core.audio import samples
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
 from starling.core.ports import Capabilities
+from starling.gateway.access import is_loopback
 from starling.gateway.options import GatewayOptions
 from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
@@ -31,12 +34,46 @@ def session_config(settings: Settings) -> SessionConfig:
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
-    """The gateway's share of the settings."""
+    """The gateway's share of the settings. Raises InvalidOption for a server that would let strangers in unasked."""
     return GatewayOptions(
         defaults=session_config(settings),
         gate=GateOptions(**settings.gate.model_dump()),
+        keys_file=keys_file(settings),
         **settings.server.model_dump(exclude={"drain_grace"}),
+        **settings.limits.model_dump(),
     )
+
+
+def keys_file(settings: Settings) -> Path | None:
+    """The file of API keys that clients are held to; None for an open server.
+
+    Raises InvalidOption for one that others reach while it asks for no keys, unless that is said to be wanted.
+    """
+    path = keys_path(settings.auth.keys_file)
+    host = settings.server.host
+    match settings.auth.mode:
+        case AuthMode.OPEN:
+            return None
+        case AuthMode.KEYS:
+            if not read_keyfile(path).keys:
+                raise InvalidOption(f"auth.mode is keys, but there are none in {path}: make one with `starling keys create NAME`")
+            return path
+        case AuthMode.AUTO:
+            if read_keyfile(path).keys:
+                return path
+            if is_loopback(host):
+                return None
+            raise InvalidOption(
+                f"server.host {host} is open to others, and there are no API keys in {path}: make one with "
+                "`starling keys create NAME`, or say auth.mode = open if anyone may use this server"
+            )
+
+
+def addresses(options: GatewayOptions, host: str, port: int) -> tuple[str, str]:
+    """Where a server with ``options`` that listens on ``host`` and ``port`` has its console, and its WebSocket."""
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    secure = "" if options.tls_cert is None else "s"
+    return f"http{secure}://{authority}/", f"ws{secure}://{authority}/v1/stream"
 
 
 def segmentation_options(settings: Settings) -> SegmentationOptions:

@@ -73,7 +73,7 @@ def read_keyfile(path: Path) -> KeyFile:
     try:
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(MAX_FILE), type=KeyFile)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return KeyFile()
     except OSError as error:
         raise InvalidOption(f"cannot read the file of API keys at {path}: {error.strerror}") from None

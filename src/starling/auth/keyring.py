@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from starling.auth.keyfile import KeyFile, KeyRecord, read_keyfile
+from starling.auth.keyfile import KeyRecord, read_keyfile
 from starling.auth.keys import read
-from starling.auth.tenants import Principal
+from starling.auth.tenants import Principal, Tenant
 from starling.core.errors import InvalidOption, KeysUnavailable, Unauthenticated
 
 Mark: TypeAlias = tuple[int, int, int] | None
@@ -23,8 +23,8 @@ NOBODY: Final = "0" * 64
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     mark: Mark
-    file: KeyFile
     keys: dict[str, KeyRecord]
+    tenants: dict[str, Tenant]
 
 
 class Keyring:
@@ -49,7 +49,14 @@ class Keyring:
         record = current.keys.get(key.key_id)
         if not hmac.compare_digest(record.digest if record else NOBODY, key.digest) or record is None:
             raise Unauthenticated("this API key is not known here, or not any more: ask for a new one")
-        return Principal(tenant=current.file.tenant(record.tenant), key_id=record.key_id, operator=record.operator)
+        return _principal(current, record)
+
+    def principal(self, key_id: str) -> Principal:
+        """Whom the key called ``key_id`` speaks for: for who shows a ticket. Raises Unauthenticated and KeysUnavailable."""
+        current = self._current()
+        if key_id not in current.keys:
+            raise Unauthenticated("the API key behind this ticket is revoked")
+        return replace(_principal(current, current.keys[key_id]), operator=False)
 
     def knows(self, key_id: str) -> bool:
         """Whether the key called ``key_id`` is still good. Raises KeysUnavailable."""
@@ -63,8 +70,13 @@ class Keyring:
             except InvalidOption as error:
                 self._loaded = None
                 raise KeysUnavailable(error.message) from error
-            self._loaded = _Loaded(mark, file, {record.key_id: record for record in file.keys})
+            keys = {record.key_id: record for record in file.keys}
+            self._loaded = _Loaded(mark, keys, {record.tenant: file.tenant(record.tenant) for record in file.keys})
         return self._loaded
+
+
+def _principal(current: _Loaded, record: KeyRecord) -> Principal:
+    return Principal(tenant=current.tenants[record.tenant], key_id=record.key_id, operator=record.operator)
 
 
 def _mark(path: Path) -> Mark:

@@ -16,6 +16,7 @@ class Feature(StrEnum):
     """What a tenant may be kept from asking for."""
 
     WORDS = "words"
+    HOTWORDS = "hotwords"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

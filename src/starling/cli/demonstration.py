@@ -12,7 +12,7 @@ from starling.audio import duration
 from starling.cli.exits import ExitCode
 from starling.cli.interrupts import interrupts
 from starling.cli.live import Heard, caption, presenter
-from starling.cli.reach import exposure, to_open
+from starling.cli.reach import to_open
 from starling.cli.recorded import recorded
 from starling.cli.report import complain, printable, say
 from starling.client.options import Options
@@ -35,8 +35,6 @@ async def demonstrate(*, once: bool, file: Path | None, port: int | None) -> Exi
     with Console(stderr=True).status("Loading the model ...") as status:
         async with running(settings) as server:
             status.stop()
-            if warning := exposure(settings.server.host):
-                complain(warning)
             _say(f"Starling listens on {to_open(server.url)}")
             _say(f"Captioning {printable(recording.name)}{f' ({length:.0f} s)' if length else ''} as if it were spoken now:\n")
             heard = await caption(
@@ -52,15 +50,23 @@ async def demonstrate(*, once: bool, file: Path | None, port: int | None) -> Exi
 
 
 def _settings(port: int | None, *, any_free: bool) -> Settings:
-    """The effective settings with a quiet log; ``any_free`` takes another port where theirs is taken."""
-    quiet = {"log.level": "warning"}
-    settings = load_settings(overrides=quiet | {"server.port": port}).settings
+    """The effective settings with a quiet log; ``any_free`` takes another port where theirs is taken.
+
+    For this machine alone, so that the demo's own client needs neither key nor certificate.
+    """
+    quiet = {"log.level": "warning", "server.host": "127.0.0.1", "auth.mode": "open"}
+    settings = _plain(load_settings(overrides=quiet | {"server.port": port}).settings)
     check = check_port(settings)
     if check.status is not Status.FAIL:
         return settings
     if any_free:
-        return load_settings(overrides=quiet | {"server.port": 0}).settings
+        return _plain(load_settings(overrides=quiet | {"server.port": 0}).settings)
     raise StarlingError(f"cannot listen on {check.detail}: choose another port with --port, or any free one with --port 0")
+
+
+def _plain(settings: Settings) -> Settings:
+    """``settings`` without TLS."""
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"tls_cert": None, "tls_key": None})})
 
 
 def _judge(heard: Heard) -> bool:

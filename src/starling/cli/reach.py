@@ -16,12 +16,12 @@ def to_open(url: str) -> str:
     return url if here is None else parts._replace(netloc=f"{here}:{parts.port}").geturl()
 
 
-def exposure(host: str) -> str | None:
-    """The warning for a server that listens on ``host``; None where only this machine reaches it."""
-    if _is_loopback(host):
+def exposure(host: str, *, asks_for_keys: bool) -> str | None:
+    """The warning for a server that listens on ``host``; None where only this machine reaches it, or keys are asked for."""
+    if asks_for_keys or _is_loopback(host):
         return None
     return (
-        f"warning: there is no authentication: anyone who reaches {host or 'this machine'} may use this server (see SECURITY.md)"
+        f"warning: no API keys are asked for: anyone who reaches {host or 'this machine'} may use this server (see SECURITY.md)"
     )
 
 

@@ -10,7 +10,7 @@ import typer
 EXAMPLES = (
     "starling serve",
     "starling serve --port 9000 --log-format json",
-    "starling serve --host 0.0.0.0 --config /etc/starling.toml",
+    "starling serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem",
 )
 
 
@@ -24,6 +24,12 @@ def serve(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate in PEM: serve https and wss.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, if --tls-cert does not have it.")
+    ] = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
     ] = None,
@@ -36,11 +42,12 @@ def serve(
 ) -> None:
     """Serve live captions.
 
-    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. There is no
-    authentication: with a --host that others reach, anyone may use it. Flags win over the environment (`STARLING_...`),
+    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. With a
+    --host that others reach it wants API keys (`starling keys create`). Flags win over the environment (`STARLING_...`),
     `.env` and the settings file; `starling doctor --settings` shows which value came from where.
     """
     from starling.app import running
+    from starling.app.options import gateway_options
     from starling.cli.eventloop import run
     from starling.cli.interrupts import interrupts
     from starling.cli.reach import exposure, to_open
@@ -52,16 +59,20 @@ def serve(
         overrides={
             "server.host": host,
             "server.port": port,
+            "server.tls_cert": tls_cert,
+            "server.tls_key": tls_key,
             "server.max_sessions": max_sessions,
             "log.format": log_format,
             "log.level": log_level,
         },
     )
 
+    options = gateway_options(loaded.settings)
+
     async def serve_until_interrupted() -> None:
         with interrupts() as stop:
             async with running(loaded.settings) as server:
-                if warning := exposure(loaded.settings.server.host):
+                if warning := exposure(options.host, asks_for_keys=options.keys_file is not None):
                     complain(warning)
                 typer.echo(f"Starling listens on {to_open(server.url)} (Ctrl-C ends)")
                 await stop.wait()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -60,8 +61,12 @@ class Group(BaseModel):
 class Server(Group):
     """Where the server listens, whom it lets in, and how long it is patient."""
 
-    host: str = setting("127.0.0.1", "address to listen on; `0.0.0.0` for every network, behind a proxy that speaks TLS")
+    host: str = setting("127.0.0.1", "address to listen on; `0.0.0.0` for every network, which needs API keys")
     port: int = setting(8000, "TCP port; 0 takes any free one", low=0, high=65535)
+    tls_cert: Path | None = setting(
+        None, "file of the certificate and its chain, in PEM; with it the server speaks `https` and `wss` only"
+    )
+    tls_key: Path | None = setting(None, "file of its private key, in PEM, where the certificate's file does not have it")
     allowed_origins: tuple[str, ...] = setting(
         (), "web pages of other sites that may connect, as `https://example.org`; `*` is any. This server's own always may"
     )
@@ -78,6 +83,9 @@ class Server(Group):
     )
     max_sessions_per_address: int = setting(
         16, "the same for one client address; behind a proxy all clients share one", unit="sessions", low=1, high=100_000
+    )
+    max_connections: int = setting(
+        4096, "sockets open at once, with or without a session", unit="connections", low=8, high=1_000_000
     )
     max_frame_bytes: int = setting(1_048_576, "largest WebSocket message", unit="bytes", low=4096, high=16_777_216)
     idle_timeout: float = setting(
@@ -104,6 +112,29 @@ class Auth(Group):
         "`open`, on loopback only",
     )
     keys_file: str = setting("~/.config/starling/keys.json", "where keys and the limits of tenants are; it holds hashes only")
+
+
+class Limits(Group):
+    """How fast clients may come and send. Who sends too fast is slowed down; who comes too often is refused."""
+
+    opens_per_minute: int = setting(3000, "upgrades of one address, and of one API key", unit="sessions", low=1, high=1_000_000)
+    failures_per_minute: int = setting(
+        30, "wrong API keys of one address before it is told to wait", unit="attempts", low=1, high=100_000
+    )
+    messages_per_second: float = setting(
+        1000.0, "WebSocket messages of one connection, over some seconds", unit="messages", low=10, high=1_000_000
+    )
+    audio_speed: float = setting(
+        100.0, "audio that one connection may send for long", unit="times real time", low=1, high=1_000_000
+    )
+    audio_burst: float = setting(600.0, "audio that it may send at a stroke", unit="seconds", low=1, high=86_400)
+    max_lag_seconds: float = setting(
+        1800.0,
+        "audio that recognition has yet to take; beyond it no session begins",
+        unit="seconds",
+        low=10,
+        high=1e6,
+    )
 
 
 class Session(Group):
@@ -216,6 +247,7 @@ class Settings(Group):
 
     server: Server = Server()
     auth: Auth = Auth()
+    limits: Limits = Limits()
     session: Session = Session()
     segmentation: Segmentation = Segmentation()
     scheduler: Scheduler = Scheduler()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, get_origin
 
 from annotated_types import Ge, Le
@@ -15,7 +16,7 @@ from starling.config.settings import Group
 PREFIX: Final = "STARLING_"
 """What every environment variable begins with; ``__`` stands between group and setting."""
 
-NOUNS: Final[dict[object, str]] = {bool: "true or false", int: "a whole number", float: "a number"}
+NOUNS: Final[dict[object, str]] = {Path | None: "a path", bool: "true or false", int: "a whole number", float: "a number"}
 
 HIDDEN: Final = "(hidden)"
 
@@ -66,9 +67,9 @@ class Leaf:
         if self.secret:
             return HIDDEN
         match value:
-            case bool():
+            case bool() | None:
                 return str(value).lower()
-            case Enum() | str():
+            case Enum() | str() | Path():
                 return f'"{value}"'
             case tuple():
                 return "[" + ", ".join(f'"{item}"' for item in value) + "]"

@@ -1,4 +1,8 @@
-"""Who gets a session: the gateway's gate of flow control."""
+"""Who gets a session: four gates of flow control, each of which refuses with a reason and a time to come back.
+
+The tenant's quota, the rate of opening, the lag of the audio log, and what recognizers say of themselves; besides these the
+places of the gateway itself, and whether it is ready or about to end.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
-from starling.core.errors import Overloaded, ShuttingDown
+from starling.auth.tenants import Principal, Tenant
+from starling.core.audio import seconds
+from starling.core.errors import Overloaded, QuotaExceeded, ShuttingDown, StarlingError
 from starling.core.load import Rung
-from starling.core.ports import LoadBoard
+from starling.gateway.access import network
+from starling.gateway.buckets import BucketTable
 from starling.gateway.options import GatewayOptions
+from starling.gateway.quotas import Quotas
+from starling.gateway.stream import Ports
 from starling.telemetry.health import Health
-from starling.telemetry.metrics import Metrics
 
-Reason: TypeAlias = Literal["capacity", "address", "engine", "starting", "draining"]
+Reason: TypeAlias = Literal["capacity", "address", "rate", "tenant", "lag", "engine", "starting", "draining"]
 """Values of the label of ``Metrics.sessions_refused`` that admission gives."""
 
 
 GOODBYE: Final = "the server is shutting down; connect to another one, or again later"
 
+LAG_RETRY: Final = 5.0
+"""Seconds in which recognition may catch up."""
+
 
 class Admission:
-    """Counts sessions, all and by client address, and refuses those that are too many or come at a wrong time.
+    """Counts sessions, all and by client address, and refuses those that are too many, too quick, or come at a wrong time.
 
-    Too many is also what the recognizers on ``board`` say they cannot serve.
+    Too many is also what the recognizers on the board say they cannot serve.
     """
 
-    def __init__(self, options: GatewayOptions, board: LoadBoard, health: Health, metrics: Metrics) -> None:
+    def __init__(self, options: GatewayOptions, ports: Ports, health: Health, quotas: Quotas) -> None:
         self._options = options
-        self._board = board
+        self._ports = ports
         self._health = health
-        self._metrics = metrics
+        self._quotas = quotas
         self._by_address: Counter[str] = Counter()
+        self._opens = BucketTable(options.opens_per_minute / 60, options.opens_per_minute)
         self._draining = False
 
     @property
@@ -48,50 +60,89 @@ class Admission:
         self._draining = True
 
     @contextmanager
-    def admit(self, address: str) -> Iterator[None]:
-        """Hold a place for a client at ``address``. Raises ShuttingDown or Overloaded; then no place is held."""
-        self._check(address)
-        self._by_address[address] += 1
-        self._metrics.sessions_active.inc()
+    def admit(self, address: str, principal: Principal) -> Iterator[None]:
+        """Hold a place for ``principal`` at ``address``. Raises ShuttingDown or Overloaded; then no place is held."""
+        place = network(address)
+        with self._counted():
+            self._take_turn(place, principal)
+            self._check(place, principal.tenant)
+        metrics = self._ports.metrics
+        self._by_address[place] += 1
+        metrics.sessions_active.inc()
+        try:
+            with self._quotas.session(principal.tenant):
+                yield
+        finally:
+            metrics.sessions_active.dec()
+            self._by_address[place] -= 1
+            if not self._by_address[place]:
+                del self._by_address[place]
+
+    def consider(self, address: str, principal: Principal) -> None:
+        """Raise what ``admit`` would, and hold nothing."""
+        try:
+            self._check(network(address), principal.tenant)
+        except _Refused as refused:
+            raise refused.error from None
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         try:
             yield
-        finally:
-            self._metrics.sessions_active.dec()
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+        except _Refused as refused:
+            self._ports.metrics.sessions_refused.labels(reason=refused.reason).inc()
+            raise refused.error from None
 
-    def _check(self, address: str) -> None:
+    def _take_turn(self, place: str, principal: Principal) -> None:
+        now = self._ports.clock.now()
+        for name, whose in ((f"address {place}", "from your address"), (f"key {principal.key_id}", "with your API key")):
+            if name == "key ":
+                continue
+            wait = self._opens.of(name, now).ask(now)
+            if wait > 0:
+                message = f"more than {self._options.opens_per_minute} connections a minute {whose}"
+                raise _Refused("rate", QuotaExceeded(message, gate="rate", retry_after=wait))
+
+    def _check(self, place: str, tenant: Tenant) -> None:
         options = self._options
         if self._draining:
-            self._count("draining")
-            raise ShuttingDown(GOODBYE)
+            raise _Refused("draining", ShuttingDown(GOODBYE))
         if not self._health.ready:
-            self._count("starting")
-            raise Overloaded("the server is not ready yet; see /readyz", gate="gateway", retry_after=options.retry_after)
+            raise _Refused("starting", self._full("the server is not ready yet; see /readyz"))
+        try:
+            self._quotas.check(tenant)
+        except QuotaExceeded as exceeded:
+            raise _Refused("tenant", exceeded) from None
         if self.active >= options.max_sessions:
-            self._count("capacity")
-            raise Overloaded(
-                f"all {options.max_sessions} sessions of this server are taken", gate="gateway", retry_after=options.retry_after
-            )
-        if self._by_address[address] >= options.max_sessions_per_address:
-            self._count("address")
-            raise Overloaded(
-                f"{options.max_sessions_per_address} sessions are open from your address, which is the limit",
-                gate="gateway",
-                retry_after=options.retry_after,
-            )
-
+            raise _Refused("capacity", self._full(f"all {options.max_sessions} sessions of this server are taken"))
+        if self._by_address[place] >= options.max_sessions_per_address:
+            limit = options.max_sessions_per_address
+            raise _Refused("address", self._full(f"{limit} sessions are open from your address, which is the limit"))
+        self._check_lag()
         self._check_recognizers()
+
+    def _check_lag(self) -> None:
+        behind = seconds(self._ports.audio_log.lag())
+        if behind > self._options.max_lag_seconds:
+            message = f"recognition is {behind:.0f} s of audio behind"
+            raise _Refused("lag", Overloaded(message, gate="log", retry_after=LAG_RETRY))
 
     def _check_recognizers(self) -> None:
         """Who was admitted since they last spoke counts too: a burst of clients must not find the same room twice."""
-        loads = self._board.loads().values()
+        loads = self._ports.board.loads().values()
         if loads and (all(load.rung is Rung.REFUSING for load in loads) or self.active >= sum(load.limit for load in loads)):
-            self._count("engine")
-            raise Overloaded(
-                "recognition has no room for one more session", gate="engine", retry_after=min(load.retry_after for load in loads)
-            )
+            retry_after = min(load.retry_after for load in loads)
+            message = "recognition has no room for one more session"
+            raise _Refused("engine", Overloaded(message, gate="engine", retry_after=retry_after))
 
-    def _count(self, reason: Reason) -> None:
-        self._metrics.sessions_refused.labels(reason=reason).inc()
+    def _full(self, message: str) -> Overloaded:
+        return Overloaded(message, gate="gateway", retry_after=self._options.retry_after)
+
+
+class _Refused(Exception):
+    """Why somebody is refused, for the metrics, and what is said to the client."""
+
+    def __init__(self, reason: Reason, error: StarlingError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error

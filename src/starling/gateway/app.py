@@ -15,8 +15,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from starling.core.errors import Forbidden
+from starling.core.errors import Forbidden, StarlingError
+from starling.gateway.access import is_local
 from starling.gateway.gateway import Gateway, refusal
+from starling.gateway.operations import address_of, operations
 from starling.telemetry.metrics import CONTENT_TYPE, render
 from starling.version import __version__
 
@@ -37,22 +39,21 @@ SECURITY_HEADERS: Final = {
 
 PLAIN_REFUSALS: Final = {
     404: ("not_found", "nothing is at this path: speech is taken by a WebSocket at /v1/stream, the console is at /"),
-    405: ("method_not_allowed", "this path takes no such method: use GET"),
+    405: ("method_not_allowed", "this path takes no such method: see docs/protocol.md for the one it takes"),
     426: ("upgrade_required", "expected the upgrade to a WebSocket, got a plain request: use a WebSocket client"),
 }
 """Code and message by HTTP status, of requests that never were a session."""
 
 
 def create_app(gateway: Gateway) -> FastAPI:
-    """The routes of ``gateway``. API pages are off: FastAPI's load their scripts from elsewhere."""
-    app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    """The routes of ``gateway``. API pages are off: FastAPI's load their scripts from elsewhere. Their document is there."""
+    app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.add_middleware(Shield, gateway=gateway)
+    app.include_router(operations(gateway))
 
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return plain_refusal(error.status_code, error.headers)
+    _answer_errors(app)
 
-    @app.get("/v1/stream")
+    @app.get("/v1/stream", include_in_schema=False)
     async def no_upgrade() -> JSONResponse:
         return plain_refusal(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
@@ -70,7 +71,9 @@ def create_app(gateway: Gateway) -> FastAPI:
         return JSONResponse(gateway.health.report(), 200 if gateway.health.ready else 503)
 
     @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        if not gateway.access.open and not is_local(request.headers, address_of(request)):
+            gateway.access.identify_operator(request.headers, address_of(request))
         return Response(render(gateway.ports.metrics), headers={"Content-Type": CONTENT_TYPE})
 
     @app.get("/version")
@@ -84,6 +87,16 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    async def no_route(_: Request, error: HTTPException) -> JSONResponse:
+        return plain_refusal(error.status_code, error.headers)
+
+    @app.exception_handler(StarlingError)
+    async def refused(_: Request, error: StarlingError) -> JSONResponse:
+        return refusal(error)
 
 
 def plain_refusal(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -54,6 +54,21 @@ class Arrivals:
             self._loop.time() + limit, IdleTimeout(f"expected audio or keepalive within {limit:g} seconds")
         )
 
+    async def rest(self, wait: float) -> None:
+        """Leave the client unread for ``wait`` seconds. Raises ShuttingDown once stopped, and at once."""
+        if wait <= 0:
+            return
+        self._metrics.slowed_seconds.inc(wait)
+        try:
+            async with asyncio.timeout(wait) as self._waiting:
+                await self._loop.create_future()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting = None
+        if self._stopped is not None:
+            raise self._stopped
+
     def check_length(self, heard: float) -> None:
         """Raise SessionTooLong once ``heard``, the seconds of audio that came, are more than a session may last."""
         limit = self._options.max_session_seconds

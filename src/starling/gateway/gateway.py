@@ -6,17 +6,35 @@ import asyncio
 import math
 import re
 import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from starling.core.errors import Forbidden, Overloaded, ShuttingDown, StarlingError
+from starling.auth.tenants import Feature, Principal, Tenant
+from starling.core.errors import (
+    Dismissed,
+    Forbidden,
+    KeysUnavailable,
+    Overloaded,
+    QuotaExceeded,
+    ShuttingDown,
+    StarlingError,
+    Unauthenticated,
+)
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
+from starling.gateway.access import Access, agreed_subprotocol
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
+from starling.gateway.pace import Pace
+from starling.gateway.quotas import Quotas
 from starling.gateway.socket import Socket
 from starling.gateway.stream import Ports, StreamSession
 from starling.protocols.native.adapter import NativeAdapter
@@ -26,65 +44,141 @@ from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+REASONS: Final[dict[type[StarlingError], str]] = {
+    Forbidden: "forbidden",
+    Unauthenticated: "unauthenticated",
+    QuotaExceeded: "attempts",
+    KeysUnavailable: "keys",
+}
+"""Values of the label of ``Metrics.sessions_refused`` for who is not even known."""
+
 TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 """W3C Trace Context, section 3.2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """One session at this gateway. ``since``: when it connected, with its time zone."""
+
+    session: StreamSession
+    session_id: str
+    principal: Principal
+    since: datetime
 
 
 class Gateway:
     """Serves WebSocket clients. ``health`` is that of the whole process: nobody is admitted before it is ready.
 
-    Raises InvalidOption when the language of ``options.defaults`` is none of ``capabilities``.
+    ``wall``: seconds since 1970, for days of quotas. Raises InvalidOption when the language of ``options.defaults`` is none of
+    ``capabilities``.
     """
 
-    def __init__(self, options: GatewayOptions, ports: Ports, capabilities: Capabilities, health: Health) -> None:
+    def __init__(
+        self,
+        options: GatewayOptions,
+        ports: Ports,
+        capabilities: Capabilities,
+        health: Health,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.options = options
         self.ports = ports
         self.capabilities = capabilities
         self.health = health
         self.guard = Guard(options)
-        self._admission = Admission(options, ports.board, health, ports.metrics)
-        self._offer = Offer(capabilities=capabilities, defaults=options.defaults)
+        self.access = Access(options, ports.clock)
+        self._quotas = Quotas(ports.clock.now, wall)
+        self._admission = Admission(options, ports, health, self._quotas)
         match_language(options.defaults.language, capabilities.languages)
-        self._sessions: set[StreamSession] = set()
+        self._seats: dict[str, Seat] = {}
         self._left = asyncio.Event()
-        ports.metrics.result_backlog.set_function(lambda: sum(session.backlog for session in self._sessions))
+        ports.metrics.result_backlog.set_function(lambda: sum(seat.session.backlog for seat in self._seats.values()))
 
     @property
     def active(self) -> int:
         """Sessions that hold a place."""
         return self._admission.active
 
+    @property
+    def seats(self) -> Sequence[Seat]:
+        """Every session that is connected here, in the order they came."""
+        return list(self._seats.values())
+
     async def serve(self, websocket: WebSocket) -> None:
         """One client from its upgrade request on. A refusal is an HTTP response, before the upgrade."""
+        address = websocket.client.host if websocket.client else ""
         try:
-            self.guard.check_origin(websocket.headers.get("origin"), websocket.headers.get("host"))
-            with self._admission.admit(websocket.client.host if websocket.client else ""):
-                await self._converse(websocket)
+            principal = self.identify(websocket.headers, address)
+            with self._admission.admit(address, principal):
+                await self._converse(websocket, principal)
         except StarlingError as error:
-            if isinstance(error, Forbidden):
-                self.ports.metrics.sessions_refused.labels(reason="forbidden").inc()
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
             pass  # gone before the upgrade was done
 
-    async def _converse(self, websocket: WebSocket) -> None:
-        await websocket.accept()
+    def identify(self, headers: Headers, address: str) -> Principal:
+        """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
+        try:
+            self.guard.check_origin(headers.get("origin"), headers.get("host"))
+            return self.access.identify(headers, address)
+        except StarlingError as error:
+            self.ports.metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
+            raise
+
+    def identify_operator(self, headers: Headers, address: str) -> Principal:
+        """The same for who may see and end the sessions of others."""
+        self.guard.check_origin(headers.get("origin"), headers.get("host"))
+        return self.access.identify_operator(headers, address)
+
+    def consider(self, headers: Headers, address: str) -> Principal:
+        """Who would be let in with ``headers`` from ``address``. Raises what would be answered to its upgrade."""
+        principal = self.identify(headers, address)
+        self._admission.consider(address, principal)
+        return principal
+
+    def dismiss(self, session_id: str, operator: Principal) -> bool:
+        """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
+        seat = self._seats.get(session_id)
+        if seat is None:
+            return False
+        log.info("session dismissed", session_id=session_id, by=operator.key_id or "this machine")
+        self.ports.metrics.sessions_dismissed.inc()
+        seat.session.stop(Dismissed("an operator of this server ended the session"))
+        return True
+
+    async def _converse(self, websocket: WebSocket, principal: Principal) -> None:
+        await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
+        session_id = secrets.token_hex(8)
         session = StreamSession(
             Socket(websocket, send_timeout=self.options.send_timeout),
-            NativeAdapter(self._offer),
+            NativeAdapter(self._offer(principal.tenant)),
             self.options,
             self.ports,
-            session_id=secrets.token_hex(8),
+            Pace(principal, self.options, self.access, self._quotas, self.ports.clock),
+            session_id=session_id,
             trace_id=_trace_id(websocket.headers.get("traceparent")),
+            priority=principal.tenant.priority,
         )
-        self._sessions.add(session)
+        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, since=datetime.now(UTC))
+        log.info("client admitted", session_id=session_id, tenant=principal.tenant.name, key_id=principal.key_id)
         if self._admission.draining:  # it began while the upgrade was under way
             session.stop(ShuttingDown(GOODBYE))
         try:
             await session.run()
         finally:
-            self._sessions.discard(session)
+            del self._seats[session_id]
             self._left.set()
+
+    def _offer(self, tenant: Tenant) -> Offer:
+        """What the engine can do, as far as ``tenant`` may use it."""
+        able = self.capabilities
+        allowed = replace(
+            able,
+            word_times=able.word_times and tenant.may(Feature.WORDS),
+            hotwords=able.hotwords and tenant.may(Feature.HOTWORDS),
+        )
+        return Offer(capabilities=allowed, defaults=self.options.defaults)
 
     async def drain(self, grace: float) -> int:
         """Admit nobody any more, let every session finish its open segment, and wait for that up to ``grace`` seconds.
@@ -93,22 +187,26 @@ class Gateway:
         """
         self._admission.drain()
         self.health.drain("the server is shutting down")
-        for session in self._sessions:
-            session.stop(ShuttingDown(GOODBYE))
-        log.info("draining", sessions=len(self._sessions), grace_seconds=grace)
+        for seat in self._seats.values():
+            seat.session.stop(ShuttingDown(GOODBYE))
+        log.info("draining", sessions=len(self._seats), grace_seconds=grace)
         try:
             async with asyncio.timeout(grace):
-                while self._sessions:
+                while self._seats:
                     self._left.clear()
                     await self._left.wait()
         except TimeoutError:
-            log.warning("sessions did not finish in time", sessions=len(self._sessions))
-        return len(self._sessions)
+            log.warning("sessions did not finish in time", sessions=len(self._seats))
+        return len(self._seats)
 
 
 def refusal(error: StarlingError) -> JSONResponse:
     """The HTTP response that says ``error``."""
-    headers = {"Retry-After": str(math.ceil(error.retry_after))} if isinstance(error, Overloaded) else None
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     body = {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
     return JSONResponse(body, error.http_status, headers)
 

@@ -12,12 +12,16 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from starling.gateway.options import GatewayOptions
+from starling.gateway.tls import Certificate
+from starling.telemetry.metrics import Metrics
 
 
 class PatientHttpProtocol(HttpToolsProtocol):
     """One connection. ``limits`` is set by the subclass that ``limited`` makes, since uvicorn creates connections itself."""
 
     limits: GatewayOptions
+    metrics: Metrics
+    tls: Certificate | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,6 +30,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        if self.tls is not None:
+            self.tls.refresh()
+        if len(self.connections) > self.limits.max_connections:  # uvicorn's set of all of them, WebSockets included
+            self.metrics.connections_cut.inc()
+            transport.abort()
+            return
         self._head_timer = self.loop.call_later(self.limits.head_timeout, self._give_up, HTTPStatus.REQUEST_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,6 +91,6 @@ class PatientHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def limited(options: GatewayOptions) -> type[PatientHttpProtocol]:
-    """The class of connections limited by ``options``."""
-    return type("LimitedHttpProtocol", (PatientHttpProtocol,), {"limits": options})
+def limited(options: GatewayOptions, metrics: Metrics, tls: Certificate | None = None) -> type[PatientHttpProtocol]:
+    """The class of connections limited by ``options``. ``tls``: what they are secured with."""
+    return type("LimitedHttpProtocol", (PatientHttpProtocol,), {"limits": options, "metrics": metrics, "tls": tls})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from starling.core.config import SessionConfig
@@ -10,6 +11,18 @@ from starling.core.errors import InvalidOption
 from starling.vad.gate import GateOptions
 
 MAX_PORT: Final = 65_535
+
+COUNTS: Final = (
+    "max_sessions",
+    "max_sessions_per_address",
+    "max_frame_bytes",
+    "max_head_bytes",
+    "max_backlog",
+    "failures_per_minute",
+    "opens_per_minute",
+    "max_connections",
+)
+RATES: Final = ("messages_per_second", "audio_speed", "audio_burst", "max_lag_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +37,12 @@ class GatewayOptions:
     recognition may take to finish after the last audio. ``max_session_seconds``: how long a session may last, and how much audio
     it may have. ``max_backlog``: results that wait for the client before its audio is left unread. ``retry_after``: what a client
     refused for load is told to wait.
+    ``keys_file``: of API keys, None to ask for none. ``tls_cert`` and ``tls_key``: files in PEM; None for none.
+    ``failures_per_minute``: attempts of an address with wrong keys that are answered as such; ``opens_per_minute``: upgrades of
+    an address, and of a key. ``messages_per_second``: of one connection. ``audio_speed``: times real time at which one connection
+    may send for long, and ``audio_burst`` the seconds of audio it may send at a stroke; faster ones are left unread.
+    ``max_lag_seconds``: of audio staged over all sessions, beyond which no new one begins. ``max_connections``: sockets at once,
+    idle ones included.
     ``allowed_hosts``: names in a Host header besides the loopback's, ``host`` and addresses; ``*`` allows any.
     ``allowed_origins``: origins of web pages, such as ``https://captions.example``, besides the server's own; ``*`` allows any.
     Raises InvalidOption for a value out of range.
@@ -45,13 +64,28 @@ class GatewayOptions:
     max_session_seconds: float = 4 * 3600.0
     max_backlog: int = 64
     retry_after: float = 2.0
+    keys_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    failures_per_minute: int = 30
+    opens_per_minute: int = 3000
+    messages_per_second: float = 1000.0
+    audio_speed: float = 100.0
+    audio_burst: float = 600.0
+    max_lag_seconds: float = 1800.0
+    max_connections: int = 4096
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("max_sessions", "max_sessions_per_address", "max_frame_bytes", "max_head_bytes", "max_backlog"):
+        for name in COUNTS:
             if getattr(self, name) < 1:
                 raise InvalidOption(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in RATES:
+            if not getattr(self, name) > 0:
+                raise InvalidOption(f"{name} must be more than 0, got {getattr(self, name)}")
+        if self.tls_key is not None and self.tls_cert is None:
+            raise InvalidOption("expected tls_cert beside tls_key, got the key alone: name the certificate too")
         for name in ("head_timeout", "start_timeout", "idle_timeout", "send_timeout", "finish_timeout", "max_session_seconds"):
             if not getattr(self, name) > 0:
                 raise InvalidOption(f"{name} must be more than 0 seconds, got {getattr(self, name)}")

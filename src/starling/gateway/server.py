@@ -16,6 +16,7 @@ from starling.gateway.app import create_app
 from starling.gateway.gateway import Gateway
 from starling.gateway.http_protocol import limited
 from starling.gateway.options import GatewayOptions
+from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate, certificate
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
 
 FORCE_AFTER: Final = 2
@@ -26,19 +27,38 @@ KERNEL_BUFFER: Final = 128 * 1024
 audio of a client we slow down does not wait behind minutes of it."""
 
 
-class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the program, and says when it listens."""
+BACKLOG: Final = 1024
+"""Connections the kernel keeps until we take them."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the program, and says when it listens. Listens by itself, to give a TLS handshake a deadline."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, tls: Certificate | None) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._listener = listener
+        self._tls = tls
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup(sockets or [])  # none are given: its own way of listening knows no deadline
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def connection() -> asyncio.Protocol:
+            protocol: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
+                config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
+            )
+            return protocol
+
+        context, deadline = (None, None) if self._tls is None else (self._tls.context, HANDSHAKE_TIMEOUT)
+        listening = loop.create_server(
+            connection, sock=self._listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=deadline
+        )
+        self.servers = [await listening]
         self.listening.set()
 
 
@@ -49,9 +69,11 @@ async def serving(gateway: Gateway) -> AsyncIterator[tuple[str, int]]:
     At the end connections are closed; drain the gateway before, so that none is left. Raises StarlingError when the address
     cannot be listened on.
     """
+    tls = certificate(gateway.options)
     listener = _listen(gateway.options)
-    server = _Uvicorn(_config(gateway))
-    running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    server = _Uvicorn(_config(gateway, tls), listener, tls)
+    gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
+    running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
     try:
         await server.listening.wait()
@@ -62,11 +84,11 @@ async def serving(gateway: Gateway) -> AsyncIterator[tuple[str, int]]:
         await running
 
 
-def _config(gateway: Gateway) -> uvicorn.Config:
+def _config(gateway: Gateway, tls: Certificate | None) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every connection and every odd client
     return uvicorn.Config(
         create_app(gateway),
-        http=limited(gateway.options),
+        http=limited(gateway.options, gateway.ports.metrics, tls),
         ws=PoliteWebSocketProtocol,
         ws_max_size=gateway.options.max_frame_bytes,
         ws_ping_interval=None,  # a busy client that answers late is no dead client

@@ -21,6 +21,7 @@ from starling.core.errors import (
     SlowConsumer,
     StarlingError,
 )
+from starling.core.load import Priority
 from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, Subscription
 from starling.core.records import Checkpoint, EndReason, Opened, Record
 from starling.core.transcript import (
@@ -35,6 +36,7 @@ from starling.core.transcript import (
 from starling.gateway.arrivals import Arrivals
 from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
+from starling.gateway.pace import Pace
 from starling.gateway.socket import Gone, Socket
 from starling.protocols.errors import kind_of
 from starling.protocols.verbs import Adapter, Configure, End, Feed, Finalize, Frame, KeepAlive, Open, OpenRequest, Verb
@@ -59,7 +61,16 @@ class StreamSession:
     """One client, from its first frame to its last. ``trace_id``: 32 hexadecimal digits (W3C Trace Context)."""
 
     def __init__(
-        self, socket: Socket, adapter: Adapter, options: GatewayOptions, ports: Ports, *, session_id: str, trace_id: str
+        self,
+        socket: Socket,
+        adapter: Adapter,
+        options: GatewayOptions,
+        ports: Ports,
+        pace: Pace,
+        *,
+        session_id: str,
+        trace_id: str,
+        priority: Priority = Priority.NORMAL,
     ) -> None:
         self._session_id = session_id
         self._trace_id = trace_id
@@ -67,6 +78,8 @@ class StreamSession:
         self._adapter = adapter
         self._options = options
         self._ports = ports
+        self._pace = pace
+        self._priority = priority
         self._arrivals = Arrivals(socket, options, ports.metrics)
         self._ended: EndReason | None = None
         self._over = False
@@ -81,6 +94,11 @@ class StreamSession:
     def backlog(self) -> int:
         """Results that wait for the client."""
         return 0 if self._results is None else self._results.backlog
+
+    @property
+    def heard(self) -> float:
+        """Seconds of audio that came in."""
+        return 0.0 if self._intake is None else seconds(self._intake.position)
 
     def stop(self, error: ShuttingDown) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
@@ -126,7 +144,9 @@ class StreamSession:
     async def _open(self, request: OpenRequest) -> Subscription:
         intake = Intake(self._session_id, request, self._options.gate, self._ports.metrics)
         self._results = self._ports.results.subscribe(self._session_id)
-        await self._ports.audio_log.append(Opened(self._session_id, self._trace_id, Checkpoint(config=request.config)))
+        await self._ports.audio_log.append(
+            Opened(self._session_id, self._trace_id, Checkpoint(config=request.config), self._priority)
+        )
         self._intake = intake
         self._ports.metrics.sessions_opened.inc()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
@@ -168,6 +188,7 @@ class StreamSession:
             self._delivered.clear()
             await self._delivered.wait()
         frame = await self._arrivals.next()
+        await self._arrivals.rest(self._pace.message())
         try:
             return self._adapter.receive(frame)
         except ClientError as error:  # the frame is refused and has changed nothing; the session goes on
@@ -179,11 +200,13 @@ class StreamSession:
         now = self._ports.clock.now()
         match verb:
             case Feed():
+                before = self.heard
                 for number, records in enumerate(self._intake.feed(verb.data, now)):
                     if number:
                         await self._socket.pause()  # a large message is many slices
                     await self._append(records)
-                    self._arrivals.check_length(seconds(self._intake.position))
+                    self._arrivals.check_length(self.heard)
+                await self._arrivals.rest(self._pace.audio(self.heard - before))
             case Finalize():
                 await self._append(self._intake.finalize(now))
             case Configure():

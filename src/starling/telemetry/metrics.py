@@ -62,8 +62,42 @@ class Metrics:
         "starling_sessions_refused_total",
         "sessions",
         "Sessions that were turned away, by the reason given to the client.",
-        action="`capacity`, `engine`: add hosts. `address`: one client has many. `forbidden`: see server.allowed_origins.",
-        labels={"reason": ("capacity", "address", "engine", "forbidden", "starting", "draining")},
+        action="`capacity`, `lag`, `engine`: add hosts. `address`, `rate`, `tenant`: one client has or wants much. "
+        "`unauthenticated`, `attempts`: wrong keys. `keys`: their file cannot be read. `forbidden`: see server.allowed_origins.",
+        labels={
+            "reason": (
+                "forbidden",
+                "unauthenticated",
+                "attempts",
+                "keys",
+                "rate",
+                "tenant",
+                "capacity",
+                "address",
+                "lag",
+                "engine",
+                "starting",
+                "draining",
+            )
+        },
+    )
+    sessions_dismissed = Counted(
+        "starling_sessions_dismissed_total",
+        "sessions",
+        "Sessions that an operator ended.",
+        action="Nothing by itself; the log names the operator's key.",
+    )
+    connections = Level(
+        "starling_connections",
+        "connections",
+        "Sockets of clients that are open, those without a session included.",
+        action="Far above sessions_active for long: somebody opens connections and says nothing; see server.max_connections.",
+    )
+    connections_cut = Counted(
+        "starling_connections_cut_total",
+        "connections",
+        "Sockets that were closed as soon as they opened, since all were taken.",
+        action="Raise server.max_connections if memory and open files allow it; else find who opens so many.",
     )
 
     # --- audio in ---
@@ -90,6 +124,12 @@ class Metrics:
         "bytes",
         "Payload of WebSocket messages from clients.",
         action="Plan the network with it: 32 kB/s per speaker as pcm_s16le at 16 kHz, about a tenth as Opus.",
+    )
+    slowed_seconds = Counted(
+        "starling_slowed_seconds_total",
+        "seconds",
+        "Time for which clients were left unread because they sent faster than they may.",
+        action="Recordings sent at full speed do this. If live clients do: see limits.audio_speed, and their tenants.",
     )
     log_lag = Level(
         "starling_log_lag_seconds",

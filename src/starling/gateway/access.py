@@ -1,0 +1,137 @@
+"""Who is asking: the credential in a request's head, and whether it is good.
+
+Programs send ``Authorization: Bearer KEY``. A browser's WebSocket can set no header but the subprotocol, so a page offers
+``starling`` and ``key.KEY``, or better ``ticket.TICKET``, which its own server got for it and which is worth nothing a minute
+later. Nothing is taken from the query: proxies log it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from starling.auth.keyring import Keyring
+from starling.auth.tenants import ANYBODY, Principal
+from starling.auth.tickets import TicketOffice
+from starling.core.errors import Forbidden, QuotaExceeded, StarlingError, Unauthenticated
+from starling.core.ports import Clock
+from starling.gateway.buckets import BucketTable
+from starling.gateway.options import GatewayOptions
+
+SUBPROTOCOL: Final = "starling"
+"""What a page offers first and the server agrees to; the credential it offers second is never sent back."""
+
+FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers that a proxy adds: what came through one is not from this machine, whatever its address says."""
+
+
+class Access:
+    """Turns requests into principals, and counts attempts that fail, by address."""
+
+    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+        self._keyring = None if options.keys_file is None else Keyring(options.keys_file)
+        self._tickets = TicketOffice()
+        self._clock = clock
+        per_minute = options.failures_per_minute
+        self._failures = BucketTable(per_minute / 60, per_minute)
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody is asked for a key."""
+        return self._keyring is None
+
+    def identify(self, headers: Headers, address: str) -> Principal:
+        """Who sent a request with ``headers`` from ``address``.
+
+        Raises Unauthenticated, and QuotaExceeded to who tries too often: a good key is taken all the same, so nobody can lock
+        others out.
+        """
+        if self._keyring is None:
+            return ANYBODY
+        try:
+            return self._principal(headers)
+        except Unauthenticated:
+            wait = self._failures.of(network(address), self._clock.now()).ask(self._clock.now())
+            if wait > 0:
+                raise QuotaExceeded(
+                    "too many attempts with wrong keys from your address", gate="rate", retry_after=wait
+                ) from None
+            raise
+
+    def identify_operator(self, headers: Headers, address: str) -> Principal:
+        """The same for who wants to see or end the sessions of others. Raises Forbidden besides.
+
+        Where no keys are asked for, that is a program on this machine, and nobody who came through a proxy on it.
+        """
+        principal = self.identify(headers, address)
+        if self.open and not is_local(headers, address):
+            raise Forbidden("without API keys only this machine itself may do this; see `starling keys create --operator`")
+        if not self.open and not principal.operator:
+            raise Forbidden("this needs an API key of an operator: `starling keys create NAME --operator`")
+        return principal
+
+    def issue(self, principal: Principal) -> tuple[str, int]:
+        """A ticket for ``principal``, and the seconds for which it is good. Raises Forbidden where no keys are asked for."""
+        if self.open:
+            raise Forbidden("tickets stand for API keys, and this server asks for none: connect without")
+        return self._tickets.issue(principal.key_id, self._clock.now())
+
+    def still(self, principal: Principal) -> bool:
+        """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session."""
+        if self._keyring is None:
+            return True
+        try:
+            return self._keyring.knows(principal.key_id)
+        except StarlingError:
+            return True
+
+    def _principal(self, headers: Headers) -> Principal:
+        assert self._keyring is not None
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._keyring.authenticate(token.strip())
+        offered = _offered(headers)
+        if "key" in offered:
+            return self._keyring.authenticate(offered["key"])
+        if "ticket" in offered:
+            return self._keyring.principal(self._tickets.redeem(offered["ticket"], self._clock.now()))
+        raise Unauthenticated("expected an API key in the header 'Authorization: Bearer KEY', got none; see docs/protocol.md")
+
+
+def agreed_subprotocol(headers: Headers) -> str | None:
+    """The subprotocol to agree to, if the client offered any that is ours."""
+    return SUBPROTOCOL if SUBPROTOCOL in _protocols(headers) else None
+
+
+def is_local(headers: Headers, address: str) -> bool:
+    """Whether a request is from this machine and came straight."""
+    return is_loopback(address) and not any(name in headers for name in FORWARDED)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, a name or an address, is this machine and nothing else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def network(address: str) -> str:
+    """Whom to count as one: an IPv4 address, or the 64 bits of an IPv6 address that a site gets."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if parsed.version == 4 else str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))  # noqa: PLR2004
+
+
+def _offered(headers: Headers) -> Mapping[str, str]:
+    """The credentials among the offered subprotocols, by their kind."""
+    return {kind: value for kind, dot, value in (protocol.partition(".") for protocol in _protocols(headers)) if dot}
+
+
+def _protocols(headers: Headers) -> list[str]:
+    return [name.strip() for line in headers.getlist("sec-websocket-protocol") for name in line.split(",")]

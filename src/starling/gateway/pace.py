@@ -1,0 +1,46 @@
+"""How fast one client is read: the second gate of flow control. Too fast is not refused, it is left unread for a while."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starling.auth.tenants import Principal
+from starling.core.errors import Unauthenticated
+from starling.core.ports import Clock
+from starling.gateway.access import Access
+from starling.gateway.buckets import TokenBucket
+from starling.gateway.options import GatewayOptions
+from starling.gateway.quotas import Quotas
+
+BURST: Final = 4.0
+"""Seconds of messages that may come at a stroke."""
+
+RECHECK: Final = 2.0
+"""Seconds between two looks whether a session's key is still good."""
+
+
+class Pace:
+    """The allowance of one session. Every method answers with the seconds for which the client is to be left unread."""
+
+    def __init__(self, principal: Principal, options: GatewayOptions, access: Access, quotas: Quotas, clock: Clock) -> None:
+        self._principal = principal
+        self._access = access
+        self._quotas = quotas
+        self._clock = clock
+        now = clock.now()
+        self._messages = TokenBucket(options.messages_per_second, options.messages_per_second * BURST, now)
+        self._audio = TokenBucket(options.audio_speed, options.audio_burst, now)
+        self._checked = now
+
+    def message(self) -> float:
+        """A message came. Raises Unauthenticated once the session's key is revoked."""
+        now = self._clock.now()
+        if now - self._checked >= RECHECK:
+            self._checked = now
+            if not self._access.still(self._principal):
+                raise Unauthenticated("the API key of this session was revoked")
+        return self._messages.take(1, now)
+
+    def audio(self, seconds: float) -> float:
+        """So many seconds of audio came. Raises QuotaExceeded when the tenant's day is used up."""
+        return max(self._audio.take(seconds, self._clock.now()), self._quotas.spend(self._principal.tenant, seconds))

@@ -1,0 +1,110 @@
+"""What tenants have used of what they may: the first gate of flow control. Pure but for the two clocks it is given.
+
+Counts live in the gateway's memory: they begin anew when it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from starling.auth.tenants import Tenant
+from starling.core.errors import QuotaExceeded
+from starling.gateway.buckets import TokenBucket
+
+DAY: Final = 86_400
+MINUTE: Final = 60.0
+SOON: Final = 5.0
+"""Seconds after which a session of the same tenant may have ended: nobody knows when one will."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """Of one tenant. ``day``: days since 1970 UTC; ``today``: seconds of audio on it."""
+
+    sessions: int = 0
+    minute: TokenBucket | None = None
+    day: int = 0
+    today: float = 0.0
+
+
+class Quotas:
+    """Usage by tenant. ``now``: monotonic seconds; ``wall``: seconds since 1970. Who was not there today is forgotten."""
+
+    def __init__(self, now: Callable[[], float], wall: Callable[[], float]) -> None:
+        self._now = now
+        self._wall = wall
+        self._usage: dict[str, Usage] = {}
+
+    def check(self, tenant: Tenant) -> None:
+        """Raises QuotaExceeded when ``tenant`` may not begin another session."""
+        usage = self._usage.get(tenant.name)
+        if usage is None:
+            return
+        if tenant.max_sessions is not None and usage.sessions >= tenant.max_sessions:
+            raise _exceeded(f"tenant {tenant.name} has {tenant.max_sessions} sessions open, which is its limit", SOON)
+        self._check_day(tenant, usage)
+        wait = self._minute(tenant, usage, 0.0)
+        if wait > 0:
+            raise _exceeded(f"tenant {tenant.name} has sent its {tenant.audio_seconds_per_minute:g} s of audio a minute", wait)
+
+    @contextmanager
+    def session(self, tenant: Tenant) -> Iterator[None]:
+        """Count a session of ``tenant`` while the block runs."""
+        usage = self._usage.setdefault(tenant.name, Usage())
+        usage.sessions += 1
+        try:
+            yield
+        finally:
+            usage.sessions -= 1
+            self._forget()
+
+    def spend(self, tenant: Tenant, audio: float) -> float:
+        """Charge seconds of ``audio``; for how many to leave ``tenant`` unread. Raises QuotaExceeded when its day is used up."""
+        usage = self._usage.setdefault(tenant.name, Usage())
+        self._turn_page(usage)
+        usage.today += audio
+        self._check_day(tenant, usage)
+        return self._minute(tenant, usage, audio)
+
+    def used(self, tenant: str) -> Usage:
+        """What the tenant of that name has used."""
+        return self._usage.get(tenant, Usage())
+
+    def _check_day(self, tenant: Tenant, usage: Usage) -> None:
+        self._turn_page(usage)
+        limit = tenant.audio_seconds_per_day
+        if limit is not None and usage.today >= limit:
+            left = DAY - self._wall() % DAY
+            raise _exceeded(
+                f"tenant {tenant.name} has used its {limit:g} s of audio of the day, which ends at midnight UTC", left
+            )
+
+    def _minute(self, tenant: Tenant, usage: Usage, audio: float) -> float:
+        limit = tenant.audio_seconds_per_minute
+        if limit is None:
+            usage.minute = None
+            return 0.0
+        now = self._now()
+        if usage.minute is None:
+            usage.minute = TokenBucket(limit / MINUTE, limit, now)
+        elif usage.minute.burst != limit:
+            usage.minute.adapt(limit / MINUTE, limit, now)
+        return usage.minute.take(audio, now)
+
+    def _turn_page(self, usage: Usage) -> None:
+        today = math.floor(self._wall() / DAY)
+        if usage.day != today:
+            usage.day, usage.today = today, 0.0
+
+    def _forget(self) -> None:
+        today = math.floor(self._wall() / DAY)
+        for name in [name for name, usage in self._usage.items() if not usage.sessions and usage.day != today]:
+            del self._usage[name]
+
+
+def _exceeded(message: str, retry_after: float) -> QuotaExceeded:
+    return QuotaExceeded(message, gate="tenant", retry_after=retry_after)
