@@ -178,3 +178,10 @@ def test_without_configuration_the_standard_library_gets_discreet_events(caplog:
     log.warning("decoded", text=SPEECH, segment=3)
     assert SPEECH not in caplog.text
     assert "'segment': 3" in caplog.text
+
+
+def test_of_several_processes_each_says_whose_an_event_is(stream: io.StringIO) -> None:
+    configure_logging(JSON, stream=stream, process="worker-1")
+    log.info("ready")
+    logging.getLogger("uvicorn.error").error("gone")
+    assert [line["process"] for line in lines(stream)] == ["worker-1", "worker-1"]

@@ -74,7 +74,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def metrics(request: Request) -> Response:
         if not gateway.access.open and not is_local(request.headers, address_of(request)):
             gateway.access.identify_operator(request.headers, address_of(request))
-        return Response(render(gateway.ports.metrics), headers={"Content-Type": CONTENT_TYPE})
+        everybodys = gateway.ports.exposition
+        page = render(gateway.ports.metrics) if everybodys is None else await everybodys()
+        return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     @app.get("/version")
     async def version() -> dict[str, str]:

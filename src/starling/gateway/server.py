@@ -11,24 +11,15 @@ from typing import Final
 
 import uvicorn
 
-from starling.core.errors import InvalidOption, StarlingError
 from starling.gateway.app import create_app
 from starling.gateway.gateway import Gateway
 from starling.gateway.http_protocol import limited
-from starling.gateway.options import GatewayOptions
+from starling.gateway.listening import BACKLOG, listen
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate, certificate
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
 
 FORCE_AFTER: Final = 2
 """Seconds that connections may take to end after a drain, before they are cut."""
-
-KERNEL_BUFFER: Final = 128 * 1024
-"""Bytes a connection may hold in the kernel each way. Four seconds of PCM: enough for any network, and a ping that follows the
-audio of a client we slow down does not wait behind minutes of it."""
-
-
-BACKLOG: Final = 1024
-"""Connections the kernel keeps until we take them."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -63,14 +54,14 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway) -> AsyncIterator[tuple[str, int]]:
+async def serving(gateway: Gateway, listener: socket.socket | None = None) -> AsyncIterator[tuple[str, int]]:
     """Serve ``gateway`` while the block runs; gives the host and port it listens on. Run it on uvloop.
 
-    At the end connections are closed; drain the gateway before, so that none is left. Raises StarlingError when the address
-    cannot be listened on.
+    ``listener``: where clients arrive, if somebody listens there already. At the end connections are closed; drain the gateway
+    before, so that none is left. Raises StarlingError when the address cannot be listened on.
     """
     tls = certificate(gateway.options)
-    listener = _listen(gateway.options)
+    listener = listener or listen(gateway.options.host, gateway.options.port)
     server = _Uvicorn(_config(gateway, tls), listener, tls)
     gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
     running = asyncio.create_task(server.serve(), name="uvicorn")
@@ -100,29 +91,3 @@ def _config(gateway: Gateway, tls: Certificate | None) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=FORCE_AFTER,
     )
-
-
-def _listen(options: GatewayOptions) -> socket.socket:
-    """A listening socket whose connections notice within about two minutes that a silent peer is no more."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise InvalidOption(f"host {options.host!r} is no address of this machine ({error.strerror})") from None
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, name):
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise StarlingError(
-            f"cannot listen on {options.host} port {options.port} ({error.strerror}); choose another, or end what listens there"
-        ) from None
-    return listener

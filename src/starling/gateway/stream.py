@@ -7,7 +7,7 @@ either, and TCP slows it down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -48,13 +48,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a session at the gateway stands on."""
+    """What a session at the gateway stands on. ``exposition``: the metrics of all processes; None shows this one's."""
 
     audio_log: AudioLog
     results: ResultBus
     board: LoadBoard
     clock: Clock
     metrics: Metrics
+    exposition: Callable[[], Awaitable[bytes]] | None = None
 
 
 class StreamSession:

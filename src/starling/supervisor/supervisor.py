@@ -127,11 +127,11 @@ class Supervisor:
             self._settle(member, now)
         signs = self._ports.observer.look(member, self._children[member], now)
         if verdict := judge(signs, self._options, now, self._blind):
-            log.warning("process condemned", process=member.name, cause=verdict, silent_seconds=round(now - signs.beat, 3))
+            log.warning("process condemned", member=member.name, cause=verdict, silent_seconds=round(now - signs.beat, 3))
             self._condemn(member, verdict)
 
     def _settle(self, member: Member, now: float) -> None:
-        log.info("process ready", process=member.name, after_seconds=round(now - member.started, 3))
+        log.info("process ready", member=member.name, after_seconds=round(now - member.started, 3))
         for before in self._fleet.settled(member, now):
             self._condemn(before, Cause.REPLACED)
         self._ever_ready.add(member.role)
@@ -154,10 +154,10 @@ class Supervisor:
         try:
             child = self._children[member] = await self._ports.crew.start(member)
         except OSError as error:  # no process or no memory to be had; the next try may be luckier
-            log.warning("process not started", process=member.name, reason=error.strerror)
+            log.warning("process not started", member=member.name, reason=error.strerror)
             self._fleet.reaped(member, Cause.START, self._ports.clock.now())
             return
-        log.info("process started", process=member.name, pid=child.pid)
+        log.info("process started", member=member.name, pid=child.pid)
         attending.create_task(self._attend(member, child), name=f"attend {member.name}")
 
     async def _attend(self, member: Member, child: Child) -> None:
@@ -178,7 +178,7 @@ class Supervisor:
         self._count_ready()
         if cause is not Cause.REPLACED:
             self._ports.metrics.process_failures.labels(role=member.role, cause=cause).inc()
-            log.warning("process ended", process=member.name, cause=cause, status=returncode, restart_seconds=delay)
+            log.warning("process ended", member=member.name, cause=cause, status=returncode, restart_seconds=delay)
             if member.role is Role.WORKER and silent_since > member.started:
                 self._ports.metrics.takeover_time.observe(self._ports.clock.now() - silent_since)
         self.wake()
@@ -221,7 +221,7 @@ class Supervisor:
         out = self._strikes.struck(self._blamed(member, cause), sessions.commits())
         crew.suspect(self._strikes.suspects())
         for key in out:
-            log.warning("session quarantined", process=member.name, cause=cause)
+            log.warning("session quarantined", member=member.name, cause=cause)
             self._ports.metrics.sessions_quarantined.inc()
             await sessions.fail(key, Quarantined("this audio ended its recognizer twice; it is not tried again"))
 

@@ -94,8 +94,12 @@ def get_logger(name: str) -> BoundLogger:
     return logger
 
 
-def configure_logging(options: LogOptions, *, metrics: Metrics | None = None, stream: TextIO | None = None) -> None:
+def configure_logging(
+    options: LogOptions, *, metrics: Metrics | None = None, stream: TextIO | None = None, process: str = ""
+) -> None:
     """Send the events of the whole process to ``stream`` (stderr if None). Calling it again replaces the earlier configuration.
+
+    ``process``: its name where several write to one stream; every event has it then.
 
     Warnings and uncaught exceptions become events too, so that in JSON every line of stderr is an object. ``metrics`` counts the
     fields that were dropped as speech. Run uvicorn with ``log_config=None``, or it installs handlers of its own.
@@ -103,7 +107,7 @@ def configure_logging(options: LogOptions, *, metrics: Metrics | None = None, st
     stream = stream or sys.stderr
     as_text = options.format is LogFormat.TEXT or (options.format is LogFormat.AUTO and stream.isatty())
     handler = _Handler(stream)
-    handler.setFormatter(_formatter(metrics, as_text=as_text, colors=stream.isatty()))
+    handler.setFormatter(_formatter(metrics, process, as_text=as_text, colors=stream.isatty()))
     root = logging.getLogger()
     for earlier in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(earlier)
@@ -121,11 +125,11 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Marks the handler that ``configure_logging`` installed."""
 
 
-def _formatter(metrics: Metrics | None, *, as_text: bool, colors: bool) -> logging.Formatter:
+def _formatter(metrics: Metrics | None, process: str, *, as_text: bool, colors: bool) -> logging.Formatter:
     text: list[Processor] = [_lay_out_exception, structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False)]
     json: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False)]
     return ProcessorFormatter(
-        processors=[_Head(metrics, "%H:%M:%S" if as_text else None), *(text if as_text else json)],
+        processors=[_Head(metrics, process, "%H:%M:%S" if as_text else None), *(text if as_text else json)],
         foreign_pre_chain=[_first_line, _with_discretion],
     )
 
@@ -163,10 +167,11 @@ def _first_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 class _Head:
-    """Puts time, level and event first. Counts what discretion refused."""
+    """Puts time, level, event and process first. Counts what discretion refused."""
 
-    def __init__(self, metrics: Metrics | None, time_format: str | None) -> None:
+    def __init__(self, metrics: Metrics | None, process: str, time_format: str | None) -> None:
         self._metrics = metrics
+        self._process = {"process": process} if process else {}
         self._time_format = time_format
 
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -177,7 +182,7 @@ class _Head:
         at = datetime.fromtimestamp(record.created, UTC)
         shown = at.astimezone().strftime(self._time_format) if self._time_format else at.isoformat(timespec="milliseconds")
         head = {"timestamp": shown, "level": record.levelname.lower(), "event": event.pop("event"), "logger": record.name}
-        return head | dict(event)
+        return head | self._process | dict(event)
 
 
 def _lay_out_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -1,0 +1,49 @@
+"""The socket on which clients arrive. It may outlive the gateway that serves it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+from starling.core.errors import InvalidOption, StarlingError
+
+KERNEL_BUFFER: Final = 128 * 1024
+"""Bytes a connection may hold in the kernel each way. Four seconds of PCM: enough for any network, and a ping that follows the
+audio of a client we slow down does not wait behind minutes of it."""
+
+BACKLOG: Final = 2048
+"""Connections that wait to be accepted, while a gateway starts again for instance."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections notice within about two minutes that a silent peer is no more.
+
+    Raises InvalidOption for a host that is none, StarlingError when the address cannot be listened on.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise InvalidOption(f"host {host!r} is no address of this machine ({error.strerror})") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StarlingError(
+            f"cannot listen on {host} port {port} ({error.strerror}); choose another, or end what listens there"
+        ) from None
+    return listener
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    """``host:port`` as a URL has it."""
+    port = listener.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
