@@ -9,9 +9,10 @@ import pytest
 from scripted_session import speech
 from starling.bus.memory import MemoryWitness
 from starling.core.errors import EngineFailed
+from starling.core.hotwords import hot_words
 from starling.core.ports import DecodeOutcome, EngineStream, StreamOptions, Work
 from starling.core.transcript import Hypothesis
-from starling.engine.scripted import ScriptedEngine
+from starling.engine.scripted import ScriptedEngine, scripted_text
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.loop import Answer, DecodeLoop
@@ -71,6 +72,23 @@ class Rig:
 
     def _answer(self, answer: Answer) -> None:
         self.answers.append((self.clock.now(), answer))
+
+
+def test_hot_words_in_finals_are_counted() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        said = scripted_text(speech(0.5, 0)).split()[0]
+        async with rig.running():
+            for place, phrases in enumerate([(), ("nothing",), (said, "nothing")]):
+                stream = rig.engine.create_stream(StreamOptions(hotwords=hot_words(phrases)))
+                stream.accept_waveform(speech(0.5, 0))
+                stream.input_finished(8_000)
+                rig.loop.submit(Job("a", place, Kind.FINAL, stream, rig.clock.now()))
+            await asyncio.sleep(10)
+        value = rig.metrics.registry.get_sample_value
+        assert (value("starling_hotword_segments_total"), value("starling_hotword_hits_total")) == (2, 1)
+
+    run(scenario())
 
 
 def test_jobs_are_decoded_one_batch_after_the_other() -> None:

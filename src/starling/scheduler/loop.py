@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from starling.core.errors import EngineFailed, Overloaded
 from starling.core.ports import Clock, DecodeOutcome, Engine, Witness, Work
+from starling.core.transcript import Hypothesis
 from starling.scheduler.batcher import Batcher, BatchOptions
 from starling.scheduler.isolation import apart
 from starling.scheduler.job import Job, Kind
@@ -116,6 +117,9 @@ class DecodeLoop:
         for job, outcome in zip(jobs, outcomes, strict=True):
             failed = isinstance(outcome, EngineFailed)
             self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
+            if isinstance(outcome, Hypothesis) and outcome.hotwords is not None:
+                self._metrics.hotword_segments.inc()
+                self._metrics.hotword_hits.inc(outcome.hotwords)
             self._answer(Answer(job, outcome, took / len(jobs)))
 
     def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:

@@ -251,6 +251,18 @@ class Metrics:
         "Times that a session heard 20 s of speech in a row and had not a word to say.",
         action="Music, a crowd or an unknown language; else recognition is stuck. The log names the session.",
     )
+    hotword_segments = Counted(
+        "starling_hotword_segments_total",
+        "segments",
+        "Segments that were searched with hot words.",
+        action="The number to divide the next one by.",
+    )
+    hotword_hits = Counted(
+        "starling_hotword_hits_total",
+        "hot words",
+        "Hot words that stood in the finals of such segments, each counted once for a segment.",
+        action="Hits for each segment near 0: the lists do not fit what is said, and only cost accuracy; shorten them.",
+    )
 
     # --- results out ---
     results_sent = Counted(
