@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 from contracts.result_bus_contract import ResultBusContract
+from starling.bus.history import KEPT
 from starling.bus.memory import MemoryResultBus
 
 
 class TestMemoryResultBus(ResultBusContract):
-    def make(self) -> MemoryResultBus:
-        return MemoryResultBus()
+    def make(self, kept: int = KEPT) -> MemoryResultBus:
+        return MemoryResultBus(kept=kept)
 
 
-def test_a_closed_subscription_leaves_nothing_behind() -> None:
+def test_a_forgotten_session_leaves_nothing_behind() -> None:
     bus = MemoryResultBus()
-    for _ in range(3):
-        bus.subscribe("s").close()
-    assert not bus._subscriptions
+    bus.subscribe("s").close()
+    bus.forget("s")
+    assert not bus._channels

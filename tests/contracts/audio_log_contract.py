@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from starling.core.config import SessionConfig
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.ports import AudioLog
-from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record
+from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record, Tail
 from virtual_time import run, settle
 
 CONFIG = SessionConfig()
@@ -376,5 +377,41 @@ class AudioLogContract:
                 await log.close()
                 await settle()
                 assert follower.ended
+
+        run(scenario())
+
+    # --- a gateway that goes on for another one ---
+
+    def test_the_tail_says_how_far_the_records_go(self) -> None:
+        async def scenario() -> None:
+            log = self.make()
+            with pytest.raises(SessionGone, match="not open"):
+                log.tail("s")
+            await log.append(opened())
+            assert log.tail("s") == Tail(position=0, sequence=-1, received=0)
+            await log.append(replace(audio(0, 100, 0), received=200))
+            await log.append(replace(gap(100, 700, 1), received=1400))
+            assert log.tail("s") == Tail(position=700, sequence=1, received=1400)
+            await log.append(replace(audio(0, 100, 2), received=200))
+            assert log.tail("s") == Tail(position=700, sequence=1, received=1400), "what is known already changes nothing"
+            await log.append(Finalize("s", 2, received=1401))
+            assert log.tail("s") == Tail(position=700, sequence=2, received=1401)
+            await log.commit("s", checkpoint(700))
+            await log.append(Configure("s", 3, CONFIG, received=1402))
+            assert log.tail("s") == Tail(position=700, sequence=3, received=1402)
+            await log.append(Ended("s", 4, received=1403))
+            assert log.tail("s") == Tail(position=700, sequence=4, received=1403, ended=True)
+            await log.forget("s")
+            with pytest.raises(SessionGone, match="not open"):
+                log.tail("s")
+
+        run(scenario())
+
+    def test_a_session_that_opens_at_a_checkpoint_has_its_tail_there(self) -> None:
+        async def scenario() -> None:
+            log = self.make()
+            at = Checkpoint(config=CONFIG, position=512, next_segment=2, sequence=7)
+            await log.append(Opened("s", "trace", at))
+            assert log.tail("s") == Tail(position=512, sequence=7, received=0)
 
         run(scenario())

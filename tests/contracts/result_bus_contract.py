@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starling.bus.history import KEPT
+from starling.core.errors import ResultsLost, SessionGone
 from starling.core.ports import ResultBus, Subscription
 from starling.core.transcript import (
     SegmentFailed,
@@ -57,7 +60,8 @@ async def read(subscription: Subscription) -> list[SessionEvent]:
 
 
 class ResultBusContract:
-    def make(self) -> ResultBus:
+    def make(self, kept: int = KEPT) -> ResultBus:
+        """A bus that keeps at least ``kept`` lasting events of a session, and less than four times as many."""
         raise NotImplementedError
 
     @pytest.mark.parametrize("last", [DONE, SessionFailed("s", "internal", "broken")])
@@ -155,7 +159,7 @@ class ResultBusContract:
 
         run(scenario())
 
-    def test_without_a_subscriber_events_are_dropped(self) -> None:
+    def test_without_a_first_subscriber_events_are_dropped(self) -> None:
         async def scenario() -> None:
             bus = self.make()
             await publish(bus, [transcript(0, 1)])
@@ -204,5 +208,157 @@ class ResultBusContract:
             first.close()
             await publish(bus, [final(0, 1), DONE])
             assert await read(second) == [final(0, 1), DONE]
+
+        run(scenario())
+
+    # --- a client that was away ---
+
+    def test_who_comes_back_gets_the_later_segments_then_the_newest_partial_then_what_comes(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            bus.subscribe("s").close()
+            second: list[SessionEvent] = [SpeechStarted("s", 1, 20), SpeechEnded("s", 1, 29, 32), final(1, 4)]
+            third: list[SessionEvent] = [SpeechStarted("s", 2, 40), transcript(2, 1), transcript(2, 2)]
+            await publish(bus, [SpeechStarted("s", 0, 1), transcript(0, 1), final(0, 2), transcript(1, 1), *second, *third])
+            subscription = bus.subscribe("s", after=0)
+            assert subscription.backlog == 5
+            await publish(bus, [SegmentFailed("s", 2, "engine_failed", "broken"), final(2, 3), DONE])
+            heard = await read(subscription)
+            assert heard == [*second, third[0], SegmentFailed("s", 2, "engine_failed", "broken"), final(2, 3), DONE]
+
+        run(scenario())
+
+    def test_a_partial_that_waits_comes_last_and_gives_way_to_its_final(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            bus.subscribe("s")
+            await publish(bus, [SpeechStarted("s", 0, 1), transcript(0, 1)])
+            listening = asyncio.create_task(read(bus.subscribe("s", after=-1)))
+            await settle()
+            await publish(bus, [final(0, 2)])
+            subscription = bus.subscribe("s", after=-1)
+            await publish(bus, [DONE])
+            assert await read(subscription) == [SpeechStarted("s", 0, 1), final(0, 2), DONE]
+            assert await listening == [SpeechStarted("s", 0, 1), transcript(0, 1), final(0, 2)]
+
+        run(scenario())
+
+    @pytest.mark.parametrize("last", [DONE, SessionFailed("s", "internal", "broken")])
+    def test_the_last_word_waits_for_whoever_comes_back(self, last: SessionEvent) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            bus.subscribe("s").close()
+            await publish(bus, [final(0, 1), last])
+            for _ in range(2):
+                assert await read(bus.subscribe("s", after=0)) == [last]
+            assert await read(bus.subscribe("s", after=-1)) == [final(0, 1), last]
+
+        run(scenario())
+
+    def test_who_comes_back_takes_over(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            listening = asyncio.create_task(read(bus.subscribe("s")))
+            await settle()
+            subscription = bus.subscribe("s", after=-1)
+            assert await listening == []
+            await publish(bus, [DONE])
+            assert await read(subscription) == [DONE]
+
+        run(scenario())
+
+    def test_nobody_comes_back_to_a_session_that_is_not_known(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            with pytest.raises(SessionGone):
+                bus.subscribe("s", after=-1)
+            listening = asyncio.create_task(read(bus.subscribe("s")))
+            await settle()
+            bus.forget("s")
+            bus.forget("s")
+            assert await listening == []
+            await publish(bus, [DONE])
+            with pytest.raises(SessionGone):
+                bus.subscribe("s", after=-1)
+
+        run(scenario())
+
+    def test_a_session_that_begins_again_knows_nothing(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            bus.subscribe("s")
+            await publish(bus, [final(3, 1), DONE])
+            subscription = bus.subscribe("s")
+            await publish(bus, [final(0, 1), DONE])
+            assert await read(subscription) == [final(0, 1), DONE]
+
+        run(scenario())
+
+    def test_what_is_not_kept_any_more_is_not_passed_over(self) -> None:
+        async def scenario() -> None:
+            bus = self.make(kept=8)
+            live = bus.subscribe("s")
+            segments = 40
+            for number in range(segments):
+                await publish(bus, [SpeechStarted("s", number, number), final(number, 1)])
+            with pytest.raises(ResultsLost):
+                bus.subscribe("s", after=-1)
+            assert live.backlog == 2 * segments, "a refused subscription changes nothing, and what is unread stays"
+            subscription = bus.subscribe("s", after=segments - 4)
+            await publish(bus, [DONE])
+            newest: list[SessionEvent] = []
+            for number in range(segments - 3, segments):
+                newest += [SpeechStarted("s", number, number), final(number, 1)]
+            assert await read(subscription) == [*newest, DONE]
+
+        run(scenario())
+
+    # --- a recognizer that took over ---
+
+    def test_what_was_said_is_not_said_again(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            subscription = bus.subscribe("s")
+            first: list[SessionEvent] = [
+                SpeechStarted("s", 0, 1),
+                SpeechEnded("s", 0, 9, 12),
+                SegmentFailed("s", 0, "engine_failed", "broken"),
+                final(0, 3),
+                SpeechStarted("s", 1, 14),
+            ]
+            rest: list[SessionEvent] = [SpeechEnded("s", 1, 19, 22), final(1, 1), DONE]
+            await publish(bus, [*first, *first, transcript(0, 9), *rest, *rest, SessionFailed("s", "internal", "broken")])
+            assert await read(subscription) == [*first, *rest]
+
+        run(scenario())
+
+    def test_revisions_grow_whoever_makes_them(self) -> None:
+        async def scenario() -> None:
+            bus = self.make()
+            listening = asyncio.create_task(read(bus.subscribe("s")))
+            for event in (transcript(0, 5), transcript(0, 1), replace(transcript(0, 2), end=20), final(0, 3), DONE):
+                await publish(bus, [event])
+            assert await listening == [transcript(0, 5), replace(transcript(0, 6), end=20), final(0, 7), DONE]
+
+        run(scenario())
+
+    @given(st.lists(st.integers(1, 4), max_size=6), st.data())
+    def test_wherever_a_recognizer_begins_again_each_stage_is_told_once(self, segments: list[int], data: st.DataObject) -> None:
+        said: list[SessionEvent] = []
+        for number, partials in enumerate(segments):
+            said.append(SpeechStarted("s", number, number))
+            said += [replace(transcript(number, revision), end=revision) for revision in range(1, partials + 1)]
+            said += [SpeechEnded("s", number, number, number), final(number, partials + 1)]
+        said.append(DONE)
+        upto = data.draw(st.integers(0, len(said)))
+        again = data.draw(st.integers(0, upto))
+
+        async def scenario() -> None:
+            bus = self.make()
+            subscription = bus.subscribe("s")
+            await publish(bus, [*said[:upto], *said[again:]])
+            heard = await read(subscription)
+            lasting = [event for event in said if not isinstance(event, Transcript) or event.is_final]
+            assert [event for event in heard if not isinstance(event, Transcript) or event.is_final] == lasting
 
         run(scenario())

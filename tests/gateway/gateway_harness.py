@@ -35,7 +35,7 @@ FINALIZE = '{"type":"finalize"}'
 
 @dataclass
 class ScriptedRecognizer:
-    """Hears everything as one segment: a partial for each record of audio, a final when told to finalize or to end.
+    """Hears one segment up to each finalize and to the end: a partial for each record of audio, then the final.
 
     ``listening`` holds it back before it takes anything, ``finishing`` before it says that a session is done.
     """
@@ -47,6 +47,7 @@ class ScriptedRecognizer:
     records: list[Record] = field(default_factory=list)
     ended: asyncio.Queue[Ended] = field(default_factory=asyncio.Queue)
     _heard: dict[str, int] = field(default_factory=dict)
+    _segment: dict[str, int] = field(default_factory=dict)
     _opened: dict[str, Opened] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -61,6 +62,7 @@ class ScriptedRecognizer:
         match record:
             case Opened():
                 self._heard[session_id] = 0
+                self._segment[session_id] = 0
                 self._opened[session_id] = record
             case Audio() | Gap():
                 if not self._heard[session_id]:
@@ -71,6 +73,7 @@ class ScriptedRecognizer:
                 await self.log.commit(session_id, checkpoint)
             case Finalize():
                 await self.bus.publish(self.transcript(session_id, is_final=True))
+                self._segment[session_id] += 1
             case Ended():
                 self.ended.put_nowait(record)
                 await self.finishing.wait()
@@ -83,7 +86,7 @@ class ScriptedRecognizer:
         said = text or f"{heard} samples"
         return Transcript(
             session_id=session_id,
-            segment_id=0,
+            segment_id=self._segment[session_id],
             revision=heard,
             is_final=is_final,
             text=said,

@@ -8,6 +8,7 @@ import logging
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
@@ -149,8 +150,8 @@ def test_who_never_reads_is_cut_off_and_holds_nothing() -> None:
             await until(lambda: bool(it.recognizer.records))
             session_id = it.recognizer.records[0].session_id
             flood = it.recognizer.transcript(session_id, is_final=True, text="x" * 100_000)
-            for _ in range(200):
-                await it.bus.publish(flood)
+            for segment in range(200):
+                await it.bus.publish(replace(flood, segment_id=segment))
             ended = await it.recognizer.ended.get()
             assert ended.reason is EndReason.ERROR
             assert it.count("starling_sessions_ended_total", reason="error") == 1
@@ -196,8 +197,8 @@ def test_who_does_not_read_its_results_is_not_read_either() -> None:
             await client.send(NO_GATE)
             (ready,) = await hear(client, until="ready")
             flood = it.recognizer.transcript(ready["session_id"], is_final=True, text="x" * 1_000_000)
-            for _ in range(40):
-                await it.bus.publish(flood)
+            for segment in range(40):
+                await it.bus.publish(replace(flood, segment_id=segment))
             for _ in range(1_000):
                 await asyncio.sleep(0)
             for _ in range(100):

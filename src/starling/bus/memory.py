@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from starling.bus.history import KEPT, History, Progress
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.load import Load
 from starling.core.ports import Work
-from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
+from starling.core.records import Audio, Checkpoint, Ended, Gap, Opened, Record, SessionRecord, Tail
+from starling.core.sessions import SessionEntry
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 
 
@@ -26,6 +28,7 @@ class _Staged:
 
     opened: Opened
     end: int
+    tail: Tail
     records: deque[tuple[int, Record]] = field(default_factory=deque)
     unread: int = 0
     announced: bool = False
@@ -35,7 +38,7 @@ class _Staged:
     def lead(self) -> int:
         return max(0, self.end - self.opened.checkpoint.position)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: SessionRecord) -> None:
         if isinstance(record, Audio | Gap):
             if record.end <= self.end:
                 return
@@ -44,6 +47,7 @@ class _Staged:
             self._drop_repeated(record)
         self.records.append((self.end, record))
         self.unread += 1
+        self.tail = Tail(position=self.end, sequence=record.sequence, received=record.received, ended=isinstance(record, Ended))
 
     def _drop_repeated(self, control: Record) -> None:
         """Of controls of one kind with no audio between them only the last counts: a flood of them takes no memory."""
@@ -114,7 +118,9 @@ class MemoryAudioLog:
         self._refuse_when_closed()
         if opened.session_id in self._sessions:
             raise IllegalTransition(f"session {opened.session_id} is open on this log already")
-        self._sessions[opened.session_id] = _Staged(opened, opened.checkpoint.position)
+        position, sequence = opened.checkpoint.position, opened.checkpoint.sequence
+        tail = Tail(position=position, sequence=sequence, received=0)
+        self._sessions[opened.session_id] = _Staged(opened, position, tail)
 
     async def _room_for(self, record: Record) -> _Staged:
         while True:
@@ -158,6 +164,12 @@ class MemoryAudioLog:
             self._lag -= staged.lead
             staged.room.set()
 
+    def tail(self, session_id: str) -> Tail:
+        staged = self._sessions.get(session_id)
+        if staged is None:
+            raise SessionGone(f"session {session_id} is not open on this log")
+        return staged.tail
+
     def lag(self) -> int:
         return self._lag
 
@@ -177,12 +189,10 @@ def _order(checkpoint: Checkpoint) -> tuple[int, int, int]:
 
 
 class MemorySubscription:
-    """Subscription in memory."""
+    """Subscription in memory. ``missed``: what comes first."""
 
-    def __init__(self, bus: MemoryResultBus, session_id: str) -> None:
-        self._bus = bus
-        self._session_id = session_id
-        self._events: deque[SessionEvent] = deque()
+    def __init__(self, missed: Iterable[SessionEvent] = ()) -> None:
+        self._events: deque[SessionEvent] = deque(missed)
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -192,6 +202,8 @@ class MemorySubscription:
 
     def put(self, event: SessionEvent) -> None:
         """Add ``event``, in place of a waiting partial that it makes stale."""
+        if self._closed:
+            return
         if isinstance(event, Transcript):
             stale = next((e for e in reversed(self._events) if isinstance(e, Transcript) and _replaces(event, e)), None)
             if stale is not None:
@@ -214,35 +226,71 @@ class MemorySubscription:
         self._closed = True
         self._events.clear()
         self._wake.set()
-        self._bus.unsubscribe(self._session_id, self)
+
+
+@dataclass(slots=True)
+class _Channel:
+    """One session on the result bus."""
+
+    subscription: MemorySubscription
+    history: History
+    progress: Progress = field(default_factory=Progress)
 
 
 class MemoryResultBus:
-    """ResultBus in memory."""
+    """ResultBus in memory. ``kept``: lasting events of each session."""
 
-    def __init__(self) -> None:
-        self._subscriptions: dict[str, MemorySubscription] = {}
+    def __init__(self, *, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._channels: dict[str, _Channel] = {}
 
-    def subscribe(self, session_id: str) -> MemorySubscription:
-        before = self._subscriptions.get(session_id)
-        subscription = self._subscriptions[session_id] = MemorySubscription(self, session_id)
-        if before is not None:
-            before.close()
+    def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
+        channel = self._channels.get(session_id)
+        if after is None:
+            subscription = MemorySubscription()
+            self._channels[session_id] = _Channel(subscription, History(self._kept))
+        elif channel is None:
+            raise SessionGone(f"nothing is kept of session {session_id}")
+        else:
+            subscription = MemorySubscription(channel.history.after(after))
+            self._channels[session_id] = replace(channel, subscription=subscription)
+        if channel is not None:
+            channel.subscription.close()
         return subscription
 
-    def unsubscribe(self, session_id: str, subscription: MemorySubscription) -> None:
-        """Forget ``subscription``, unless another one took its place."""
-        if self._subscriptions.get(session_id) is subscription:
-            del self._subscriptions[session_id]
-
     async def publish(self, event: SessionEvent) -> None:
-        subscription = self._subscriptions.get(event.session_id)
-        if subscription is not None:
-            subscription.put(event)
+        channel = self._channels.get(event.session_id)
+        if channel is not None and (new := channel.progress.accept(event)) is not None:
+            channel.history.add(new)
+            channel.subscription.put(new)
+
+    def forget(self, session_id: str) -> None:
+        channel = self._channels.pop(session_id, None)
+        if channel is not None:
+            channel.subscription.close()
 
 
 def _replaces(newer: Transcript, older: Transcript) -> bool:
     return not older.is_final and older.segment_id == newer.segment_id
+
+
+class MemorySessionDirectory:
+    """SessionDirectory in memory."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, SessionEntry] = {}
+
+    def put(self, entry: SessionEntry) -> None:
+        self._entries[entry.session_id] = entry
+
+    def get(self, session_id: str) -> SessionEntry | None:
+        return self._entries.get(session_id)
+
+    def remove(self, session_id: str) -> None:
+        self._entries.pop(session_id, None)
+
+    def entries(self) -> Sequence[SessionEntry]:
+        return list(self._entries.values())
 
 
 class MemoryLoadBoard:

@@ -12,6 +12,9 @@
     │   ├── IdleTimeout           no audio and no keepalive for too long
     │   ├── SessionTooLong        the session lasted as long as one may
     │   ├── SlowConsumer          results were not read
+    │   ├── NotResumable          no session waits for this client, or none that can go on
+    │   ├── ResultsLost           results that were missed are not kept any more
+    │   ├── Superseded            the client came back on another connection
     │   ├── Unauthenticated       no API key, or none that is known here
     │   └── Forbidden             an origin, host or key that may not do this
     ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
@@ -114,6 +117,27 @@ class SlowConsumer(ClientError):
 
     code = "slow_consumer"
     retryable = True
+
+
+class NotResumable(ClientError):
+    """No session waits for this client any more, or none that can go on here; start a new one."""
+
+    code = "not_resumable"
+    http_status = 410
+
+
+class ResultsLost(ClientError):
+    """Results that the client missed are not kept any more; start a new session."""
+
+    code = "results_lost"
+    http_status = 410
+
+
+class Superseded(ClientError):
+    """The session goes on over a newer connection; this one is not read any more."""
+
+    code = "superseded"
+    http_status = 409
 
 
 class Unauthenticated(ClientError):

@@ -17,7 +17,8 @@ from starling.core.errors import EngineFailed
 from starling.core.hotwords import HotWord
 from starling.core.languages import match_language
 from starling.core.load import Load
-from starling.core.records import Checkpoint, Record
+from starling.core.records import Checkpoint, Record, Tail
+from starling.core.sessions import SessionEntry
 from starling.core.transcript import Hypothesis, SessionEvent
 
 
@@ -169,6 +170,9 @@ class AudioLog(Protocol):
     async def forget(self, session_id: str) -> None:
         """The session is over: drop all it has. Unknown sessions are ignored."""
 
+    def tail(self, session_id: str) -> Tail:
+        """How far the session's records go, for a gateway that goes on with it. Raises SessionGone if it is not open."""
+
     def lag(self) -> int:
         """Samples staged over all sessions."""
 
@@ -194,13 +198,48 @@ class Subscription(Protocol):
 
 
 class ResultBus(Protocol):
-    """Carries a session's events to the gateway that holds its client."""
+    """Carries a session's events to the gateway that holds its client, and keeps them for a client that was away.
 
-    def subscribe(self, session_id: str) -> Subscription:
-        """Listen before the session opens, so that nothing is missed. An earlier subscription of the session is closed."""
+    *Lasting* events are all but partials. The newest lasting ones are kept, up to a bound, and the newest partial of the segment
+    that is open, from the first subscription until the session is forgotten.
+    """
+
+    def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
+        """Listen to a new session (before it opens, so that nothing is missed), or go on listening.
+
+        ``after`` None begins a new session, of which nothing is known any more. Else it is the segment of the last final that is
+        known, -1 for none: the lasting events of later segments come first, in order, and the session's last word if it was
+        spoken; then the newest partial, then what is published from now on. Events of later segments may be known nevertheless.
+        Raises SessionGone for a session without a first subscription, ResultsLost when something after ``after`` is not kept any
+        more; then nothing has changed. An earlier subscription of the session is closed.
+        """
 
     async def publish(self, event: SessionEvent) -> None:
-        """Deliver ``event``. Without a subscriber it is dropped."""
+        """Deliver ``event``, once: a recognizer that took over repeats what its predecessor said.
+
+        A stage (started, ended, failed, final) of a segment that was published, and anything after the session's last word, is
+        dropped. So is a partial of a segment that is final, or that covers no more audio than one before it. Other transcripts
+        get the revision after the segment's last one if theirs is not above it. Without a first subscription nothing is kept.
+        """
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept and close its subscription. Unknown sessions are ignored."""
+
+
+class SessionDirectory(Protocol):
+    """The sessions that clients may come back to, so that a gateway can go on with those of another one. Nothing here blocks."""
+
+    def put(self, entry: SessionEntry) -> None:
+        """Add ``entry``, or replace what is known of its session."""
+
+    def get(self, session_id: str) -> SessionEntry | None:
+        """What is known of the session, if anything is."""
+
+    def remove(self, session_id: str) -> None:
+        """The session is over. Unknown sessions are ignored."""
+
+    def entries(self) -> Sequence[SessionEntry]:
+        """All that is known now, in no particular order."""
 
 
 class LoadBoard(Protocol):

@@ -43,7 +43,9 @@ class Opened:
 class Audio:
     """``samples`` (int16, 16 kHz mono) from position ``start``; ``sequence`` counts the session's records.
 
-    ``arrived``: the gateway's clock when the bytes came, in seconds, for latency metrics only.
+    ``arrived``: the gateway's clock when the bytes came, in seconds, for latency metrics only. ``received``, here and in every
+    record: the bytes of the client's audio that the log stands for once this record is in. A gateway that goes on where another
+    one stopped needs them from there.
     """
 
     session_id: str
@@ -51,6 +53,7 @@ class Audio:
     start: int
     samples: Samples
     arrived: float = 0.0
+    received: int = 0
 
     @property
     def end(self) -> int:
@@ -66,6 +69,7 @@ class Gap:
     start: int
     count: int
     arrived: float = 0.0
+    received: int = 0
 
     @property
     def end(self) -> int:
@@ -78,6 +82,7 @@ class Finalize:
 
     session_id: str
     sequence: int
+    received: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Configure:
     session_id: str
     sequence: int
     config: SessionConfig
+    received: int = 0
 
 
 class EndReason(StrEnum):
@@ -105,6 +111,22 @@ class Ended:
     session_id: str
     sequence: int
     reason: EndReason = EndReason.CLIENT
+    received: int = 0
 
 
-Record: TypeAlias = Opened | Audio | Gap | Finalize | Configure | Ended
+SessionRecord: TypeAlias = Audio | Gap | Finalize | Configure | Ended
+Record: TypeAlias = Opened | SessionRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """How far a session's records on the log go.
+
+    ``position``: samples. ``sequence``: of the last record, that of the checkpoint it opened with if there was none.
+    ``received``: of the last record. ``ended``: Ended is among them.
+    """
+
+    position: int
+    sequence: int
+    received: int
+    ended: bool = False

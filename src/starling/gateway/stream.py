@@ -284,6 +284,7 @@ class StreamSession:
             await self._end(EndReason.DISCONNECTED if self._verdict is None else EndReason.ERROR)
         if self._results is not None:
             self._results.close()
+            self._ports.results.forget(self._session_id)
 
     async def _append(self, records: Iterable[Record]) -> None:
         for record in records:

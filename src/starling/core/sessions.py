@@ -1,0 +1,38 @@
+"""What one gateway leaves written down of a session, so that another one can go on with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starling.core.audio import AudioFormat
+from starling.core.config import SessionConfig
+from starling.core.load import Priority
+
+
+class Attachment(StrEnum):
+    """Whether a session's client is there."""
+
+    ATTACHED = "attached"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEntry:
+    """One session.
+
+    ``tenant``: who pays for it, empty in open mode. ``token_digest``: SHA-256 of the token that its client comes back with (32
+    bytes), empty if it cannot. ``config``: the options of the next segment. ``opened``: Unix time, in seconds.
+    ``client_ref``: the client's own name for it.
+    """
+
+    session_id: str
+    trace_id: str
+    token_digest: bytes
+    audio: AudioFormat
+    config: SessionConfig
+    opened: float
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+    client_ref: str | None = None
+    state: Attachment = Attachment.ATTACHED
