@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 if TYPE_CHECKING:
+    from starling.cli.live import Credentials
     from starling.client.options import Options
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
@@ -21,6 +22,13 @@ Vad: TypeAlias = Literal["both", "silero", "webrtc", "off"]
 
 Url: TypeAlias = Annotated[
     str, typer.Option("--url", metavar="URL", help="The server: ws://, wss://, http://, https:// or host:port.")
+]
+ApiKey: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--api-key", metavar="KEY", help="API key of the server; better in STARLING_API_KEY.", show_default=False),
+]
+Ca: TypeAlias = Annotated[
+    Path | None, typer.Option("--ca", metavar="FILE", help="Certificates in PEM by which a wss server may be vouched for.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Every message as one line of JSON instead of captions.")]
 Language: TypeAlias = Annotated[
@@ -77,6 +85,15 @@ HotWord: TypeAlias = Annotated[
 HotWordFile: TypeAlias = Annotated[
     Path | None, typer.Option("--hotwords", metavar="FILE", help="A file of them, one to a line.", rich_help_panel=SESSION)
 ]
+
+
+def credentials(api_key: str | None, ca: Path | None) -> Credentials:
+    """What the server is shown: the flags, or the settings where they are not given."""
+    from starling.cli.live import Credentials
+    from starling.config.loading import load_settings
+
+    chosen = load_settings(overrides={"client.api_key": api_key, "client.ca": ca}).settings.client
+    return Credentials(api_key=chosen.api_key, ca=chosen.ca)
 
 
 def session_options(

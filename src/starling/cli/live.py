@@ -10,7 +10,8 @@ import sys
 import termios
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 from starling.cli.interrupts import interrupts
@@ -53,15 +54,30 @@ def wanted(options: Options, *, as_json: bool) -> Options:
     return {"partials": False, **options} if unseen else options
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a server is shown, and what vouches for it. See ``connect``."""
+
+    api_key: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+
+
 async def caption(
-    url: str, audio: AsyncIterable[Samples | bytes], shown: Presenter, options: Options, *, encoded: AudioFormat | None = None
+    url: str,
+    audio: AsyncIterable[Samples | bytes],
+    shown: Presenter,
+    options: Options,
+    *,
+    encoded: AudioFormat | None = None,
+    credentials: Credentials | None = None,
 ) -> Heard:
     """Send ``audio`` (encoded as ``encoded``; ``Samples`` if None) to the server at ``url`` and show what comes back.
 
     The first Ctrl-C or SIGTERM stops the audio, not the captions. Raises what ``connect`` and ``converse`` do.
     """
     finals: list[str] = []
-    async with connect(url, audio=encoded or AudioFormat(), **options) as session:
+    shows = credentials or Credentials()
+    async with connect(url, audio=encoded or AudioFormat(), api_key=shows.api_key, ca=shows.ca, **options) as session:
         shown.show(session.ready)
         latency = Latency()
 

@@ -24,6 +24,8 @@ def mic(
         str | None, typer.Option("--device", metavar="NAME", help="Index or part of the name of an input device.")
     ] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the input devices and exit.")] = False,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
     as_json: flags.Json = False,
     language: flags.Language = None,
     partials: flags.Partials = None,
@@ -60,12 +62,19 @@ def mic(
     from starling.cli.live import Heard, caption, is_live, presenter, wanted
     from starling.cli.report import say
 
+    credentials = flags.credentials(api_key, ca)
+
     async def record() -> Heard:
         with microphone.open_microphone(int(device) if device is not None and device.isdecimal() else device) as capture:
             if sys.stderr.isatty():
                 typer.secho("Listening. Ctrl-C ends.", err=True, dim=True)
             return await caption(
-                url, capture.blocks, presenter(as_json=as_json), wanted(options, as_json=as_json), encoded=capture.audio
+                url,
+                capture.blocks,
+                presenter(as_json=as_json),
+                wanted(options, as_json=as_json),
+                encoded=capture.audio,
+                credentials=credentials,
             )
 
     heard = run(record())

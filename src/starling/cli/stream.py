@@ -26,6 +26,8 @@ def stream(
     speed: Annotated[
         float, typer.Option("--speed", metavar="TIMES", min=0, help="Times real time; 0 sends as fast as the server takes it.")
     ] = 1.0,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
     as_json: flags.Json = False,
     language: flags.Language = None,
     partials: flags.Partials = None,
@@ -58,7 +60,9 @@ def stream(
         hotword=hotword,
         hotwords=hotwords,
     )
-    heard = run(caption(url, recorded(file, speed=speed), presenter(as_json=as_json), wanted(options, as_json=as_json)))
+    audio, shown = recorded(file, speed=speed), presenter(as_json=as_json)
+    credentials = flags.credentials(api_key, ca)
+    heard = run(caption(url, audio, shown, wanted(options, as_json=as_json), credentials=credentials))
     if is_live(sys.stdout) and speed == 1:
         say(heard.latency, sys.stderr)
     return ExitCode.INTERRUPTED if heard.interrupted else ExitCode.OK

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, Unpack
 
 import msgspec
@@ -17,7 +19,7 @@ from starling.client.errors import Refused, Unreachable, overloaded
 from starling.client.options import Options
 from starling.client.session import NATIVE_PCM, Session
 from starling.core.audio import AudioFormat
-from starling.core.errors import Overloaded, StarlingError
+from starling.core.errors import InvalidOption, Overloaded, QuotaExceeded, StarlingError, Unauthenticated
 
 MESSAGE_BYTES: Final = 1024 * 1024
 """The largest text frame taken from a server."""
@@ -40,6 +42,8 @@ async def connect(
     *,
     audio: AudioFormat = NATIVE_PCM,
     client_ref: str | None = None,
+    api_key: str | None = None,
+    ca: Path | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
     **options: Unpack[Options],
@@ -47,12 +51,14 @@ async def connect(
     """Open a session at ``url`` (see ``address.stream_url``) and close the connection on the way out, however that is.
 
     ``audio`` says how the bytes to come are encoded; ``options`` are those of the session, the server's own where not given.
-    ``headers`` go with the upgrade request. A proxy set in the environment is used, except to this machine itself. Raises
-    Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with ``retry_after`` when the server takes no more
-    sessions, Refused for any other answer, and what ``Session`` raises.
+    ``api_key`` is for a server that asks for one; ``ca``: certificates in PEM that may vouch for a ``wss`` server, those of the
+    system if None. ``headers`` go with the upgrade request. A proxy set in the environment is used, except to this machine.
+    Raises Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with ``retry_after`` when the server takes
+    no more sessions, Refused for any other answer, and what ``Session`` raises.
     """
     address = stream_url(url)
-    connection = await _dial(address, headers or {}, open_timeout)
+    credentials = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    connection = await _dial(address, credentials | dict(headers or {}), _trusting(ca, address), open_timeout)
     try:
         session = Session(connection, audio)
         try:
@@ -65,11 +71,28 @@ async def connect(
         await connection.close()
 
 
-async def _dial(address: str, headers: Mapping[str, str], open_timeout: float) -> ClientConnection:
+def _trusting(ca: Path | None, address: str) -> ssl.SSLContext | None:
+    """The TLS context of a client that trusts ``ca``; None for an address without TLS."""
+    if not address.startswith("wss:"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except ssl.SSLError:
+        raise InvalidOption(f"expected certificates in PEM in {ca}, got something else") from None
+    except OSError as error:
+        raise InvalidOption(f"cannot read the certificates in {ca}: {error.strerror}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def _dial(
+    address: str, headers: Mapping[str, str], context: ssl.SSLContext | None, open_timeout: float
+) -> ClientConnection:
     try:
         return await dial(
             address,
             additional_headers=headers,
+            ssl=context,
             compression=None,  # speech does not compress, results are small
             proxy=None if is_loopback(address) else True,
             open_timeout=open_timeout,
@@ -84,6 +107,9 @@ async def _dial(address: str, headers: Mapping[str, str], open_timeout: float) -
         raise Refused(f"{address} does not answer as a WebSocket server: {error}", status=0) from None
     except TimeoutError:
         raise Unreachable(f"nobody answered at {address} within {open_timeout:g} s") from None
+    except ssl.SSLCertVerificationError as error:
+        why = f"the certificate of {address} cannot be trusted ({error.verify_message})"
+        raise Unreachable(f"{why}; if it is yours, name its authority with --ca") from None
     except OSError as error:
         raise Unreachable(
             f"nobody answers at {address} ({error.strerror or error}): is the server running? `starling serve` starts one"
@@ -94,7 +120,10 @@ def _refusal(address: str, refused: InvalidStatus) -> StarlingError:
     response = refused.response
     status = response.status_code
     said = _said(response.body or b"")
-    if status != Overloaded.http_status:
+    if status == Unauthenticated.http_status:
+        hint = "give it with --api-key, STARLING_API_KEY, or connect(api_key=...)"
+        return Refused(f"{address} takes nobody without a good API key ({said or 'HTTP 401'}): {hint}", status=status)
+    if status not in {Overloaded.http_status, QuotaExceeded.http_status}:
         reason = said or "is this the address of a Starling server?"
         return Refused(f"{address} answered HTTP {status}, not a session: {reason}", status=status)
     try:

@@ -56,9 +56,12 @@ async def converse(
         raise SessionLost("the server was done before all audio was sent: it is shutting down", closed_with=1000)
 
 
-def transcribe_stream(url: str, chunks: Iterable[Samples], *, speed: float = 0.0, **options: Unpack[Options]) -> list[Result]:
+def transcribe_stream(
+    url: str, chunks: Iterable[Samples], *, speed: float = 0.0, api_key: str | None = None, **options: Unpack[Options]
+) -> list[Result]:
     """Send ``chunks`` (int16, 16 kHz mono) to the server at ``url`` and return the finals: the whole client in one blocking call.
 
+    ``api_key``: for a server that asks for one.
     ``speed``: times real time; 0 sends as fast as the server takes it. Raises what ``connect`` and ``converse`` do.
     """
     finals: list[Result] = []
@@ -68,7 +71,7 @@ def transcribe_stream(url: str, chunks: Iterable[Samples], *, speed: float = 0.0
             finals.append(message)
 
     async def run() -> None:
-        async with connect(url, **options) as session:
+        async with connect(url, api_key=api_key, **options) as session:
             await converse(session, paced(in_background(rechunk(chunks)), speed=speed), keep)
 
     asyncio.run(run())

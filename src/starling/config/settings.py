@@ -235,6 +235,13 @@ class AudioLog(Group):
     )
 
 
+class Client(Group):
+    """What `stream` and `mic` show a server. A key on a command line can be seen by others on the machine: set the variable."""
+
+    api_key: str | None = setting(None, "API key for the server; `STARLING_API_KEY` is short for its variable", secret=True)
+    ca: Path | None = setting(None, "file of certificates, in PEM, by which a `wss` server may be vouched for")
+
+
 class Log(Group):
     """Events on stderr. They never hold speech."""
 
@@ -254,4 +261,5 @@ class Settings(Group):
     engine: Engine = Engine()
     gate: Gate = Gate()
     audio_log: AudioLog = AudioLog()
+    client: Client = Client()
     log: Log = Log()

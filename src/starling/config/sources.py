@@ -28,6 +28,9 @@ DOTENV: Final = ".env"
 CONFIG_VARIABLE: Final = PREFIX + "CONFIG"
 """The environment variable that names another settings file."""
 
+SHORT: Final = {PREFIX + "API_KEY": "client.api_key"}
+"""Variables that have a shorter name than their setting's."""
+
 SERVICE_LINK: Final = re.compile(
     PREFIX
     + r"([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)=.*|PORT=[a-z]+://.*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=.*)"
@@ -126,7 +129,7 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 def _variables(variables: Mapping[str, str], kind: str) -> Layer:
     return {
-        name.removeprefix(PREFIX).lower().replace("__", "."): Given(value, Source(kind, name))
+        SHORT.get(name) or name.removeprefix(PREFIX).lower().replace("__", "."): Given(value, Source(kind, name))
         for name, value in variables.items()
         if name.startswith(PREFIX) and name != CONFIG_VARIABLE and not SERVICE_LINK.fullmatch(f"{name}={value}")
     }
