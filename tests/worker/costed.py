@@ -8,7 +8,7 @@ from scripted_session import Part, written
 from starling.core.audio import samples, seconds
 from starling.core.ports import DecodeOutcome, EngineStream
 from starling.core.records import Record
-from starling.core.transcript import SessionEvent, SpeechEnded, Transcript
+from starling.core.transcript import SessionEvent, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
 
 
@@ -51,9 +51,15 @@ class Heard:
     def partials(self, begin: float = 0.0, end: float = float("inf")) -> int:
         return sum(isinstance(it, Transcript) and not it.is_final for at, it in self.events if begin <= at < end)
 
-    def final_latencies(self, begin: float = 0.0, end: float = float("inf"), *, started: float = 0.0) -> list[float]:
-        """Of a client in real time that began at ``started``: from the sound that decided an end to the final."""
-        noticed = {it.segment_id: started + seconds(it.noticed) for _, it in self.events if isinstance(it, SpeechEnded)}
+    def first_latencies(self, begin: float = 0.0) -> list[float]:
+        """From the onset of speech to its first words, of a client in real time that began at 0."""
+        firsts = {it.segment_id: at for at, it in reversed(self.events) if isinstance(it, Transcript) and not it.is_final}
+        onsets = {it.segment_id: seconds(it.at) for at, it in self.events if isinstance(it, SpeechStarted) and at >= begin}
+        return [firsts[segment_id] - onset for segment_id, onset in onsets.items() if segment_id in firsts]
+
+    def final_latencies(self, begin: float = 0.0, end: float = float("inf")) -> list[float]:
+        """From the sound that decided an end to the final, of a client in real time that began at 0."""
+        noticed = {it.segment_id: seconds(it.noticed) for _, it in self.events if isinstance(it, SpeechEnded)}
         return [
             at - noticed[it.segment_id]
             for at, it in self.events

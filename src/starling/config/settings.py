@@ -193,6 +193,13 @@ class Scheduler(Group):
     )
     partial_lifetime: float = setting(2.0, "a partial that waited longer is dropped", unit="seconds", low=0.1, high=30)
     max_pending: int = setting(1024, "partials that may wait", unit="partials", low=1, high=100_000)
+    capacity: float = setting(
+        0.85,
+        "share of the engine's time that is planned for: beyond it partials come less often, then sessions are refused",
+        unit="ratio",
+        low=0.1,
+        high=1,
+    )
 
 
 class Engine(Group):

@@ -17,17 +17,21 @@ class BatchOptions:
     """``max_batch``: partials decoded together, if the engine gains by it; a final that comes then waits for all of them.
 
     ``partial_lifetime``: seconds after which a partial is not worth decoding any more. ``max_pending``: partials that may wait.
+    ``capacity``: the share of the engine's time, 0 to 1, that is planned for; the rest keeps queues short.
     """
 
     max_batch: int = 4
     partial_lifetime: float = 2.0
     max_pending: int = 1024
+    capacity: float = 0.85
 
     def __post_init__(self) -> None:
         if self.max_batch < 1 or self.max_pending < 1:
             raise InvalidOption(f"expected max_batch and max_pending of at least 1, got {self.max_batch} and {self.max_pending}")
         if not self.partial_lifetime > 0:
             raise InvalidOption(f"expected a partial_lifetime of more than 0 seconds, got {self.partial_lifetime}")
+        if not 0 < self.capacity <= 1:
+            raise InvalidOption(f"expected a capacity above 0 and up to 1, got {self.capacity}")
 
 
 @dataclass(frozen=True, slots=True)

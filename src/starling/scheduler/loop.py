@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol, TypeVar
 
 from starling.core.errors import EngineFailed, Overloaded
+from starling.core.load import Load
 from starling.core.ports import Clock, DecodeOutcome, Engine, Witness, Work
 from starling.core.transcript import Hypothesis
 from starling.scheduler.batcher import Batcher, BatchOptions
 from starling.scheduler.isolation import apart
 from starling.scheduler.job import Job, Kind
+from starling.scheduler.planner import Planner
 from starling.telemetry.logs import get_logger
-from starling.telemetry.metrics import Metrics
+from starling.telemetry.metrics import COST_OF, Metrics
 
 log = get_logger(__name__)
 
@@ -56,6 +59,7 @@ class DecodeLoop:
     ) -> None:
         self._engine = engine
         self._batcher = Batcher(options)
+        self._planner = Planner(options.capacity)
         self._answer = answer
         self._offload = offload
         self._clock = clock
@@ -72,18 +76,35 @@ class DecodeLoop:
         if job.kind is Kind.PARTIAL and job.due > job.submitted:
             self._metrics.decodes.labels(kind=job.kind, outcome="early").inc()
             return
+        self._planner.asked(job, job.submitted)
         try:
             superseded = self._batcher.submit(job)
         except Overloaded:
             self._metrics.decodes.labels(kind=job.kind, outcome="refused").inc()
             return
         if superseded is not None:
-            self._metrics.decodes.labels(kind=superseded.kind, outcome="superseded").inc()
+            stretched = self._planner.plan.stretch[superseded.priority] > 1
+            self._metrics.decodes.labels(kind=superseded.kind, outcome="stretched" if stretched else "superseded").inc()
         self._submitted.set()
 
     def cancel(self, session_id: str) -> None:
         """Forget the waiting jobs of a session that is over."""
         self._batcher.cancel(session_id)
+
+    def look(self, *, sessions: int, ahead: int) -> Load:
+        """Plan anew for ``sessions`` open ones, of which ``ahead`` send faster than speech, and say how loaded the engine is."""
+        now = self._clock.now()
+        load = self._planner.look(now, sessions=sessions, ahead=ahead, lateness=self._batcher.lateness(now))
+        self._batcher.stretch = self._planner.plan.stretch
+        self._submitted.set()  # what may be decoded has changed
+        self._metrics.load_rung.set(load.rung)
+        self._metrics.engine_demand.set(load.demand)
+        self._metrics.sessions_limit.set(load.limit)
+        for priority, interval in self._planner.cadence.items():
+            self._metrics.partial_cadence.labels(priority=priority).set(interval)
+        for kind, audio in product(Kind, COST_OF):
+            self._metrics.decode_cost.labels(kind=kind, audio=audio).set(self._planner.costs.of(kind, float(audio)))
+        return load
 
     async def run(self) -> None:
         """Decode for ever."""
@@ -116,6 +137,7 @@ class DecodeLoop:
         self._metrics.decode_time.labels(kind=kind).observe(took)
         for job, outcome in zip(jobs, outcomes, strict=True):
             failed = isinstance(outcome, EngineFailed)
+            self._planner.decoded(job, took / len(jobs))
             self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
             if isinstance(outcome, Hypothesis) and outcome.hotwords is not None:
                 self._metrics.hotword_segments.inc()

@@ -46,6 +46,13 @@ class Pace:
         origin = next((origin for end, origin in self._origins if end >= position), None)
         return float("-inf") if origin is None else origin + seconds(position) - TOLERANCE
 
+    def ahead(self, now: float) -> bool:
+        """Whether audio is here that would not be spoken yet at time ``now``."""
+        if not self._origins:
+            return False
+        end, origin = self._origins[-1]
+        return origin + seconds(end) - TOLERANCE > now
+
     def committed(self, position: int) -> None:
         """Nobody will ask for what lies before ``position``."""
         while self._origins and self._origins[0][0] <= position:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client import Metric as Family
 
+from starling.core.load import Priority
 from starling.core.records import EndReason
 from starling.telemetry.catalogue import Counted, Declared, Facts, Level, Spread
 from starling.version import __version__
@@ -33,6 +34,9 @@ COMPUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5
 FAILURE_CAUSES = ("crash", "exit", "hang", "stuck", "start", "memory", "stopped", "killed")
 
 DECODE_KINDS = ("partial", "final")
+
+COST_OF = ("1", "10")
+"""Seconds of sound whose expected cost is shown."""
 
 
 class Metrics:
@@ -181,6 +185,38 @@ class Metrics:
         "decodes",
         "Decodes that run now.",
         action="Never 0 over minutes: the engine has no pause; add capacity before queue_wait of finals grows.",
+    )
+    decode_cost = Level(
+        "starling_decode_cost_seconds",
+        "seconds",
+        "What a decode of an utterance of 1 and of 10 seconds is expected to take, learned from those before it.",
+        action="sessions_limit follows from it. It grows when something else takes the CPU.",
+        labels={"kind": DECODE_KINDS, "audio": COST_OF},
+    )
+    engine_demand = Level(
+        "starling_engine_demand_ratio",
+        "ratio",
+        "Seconds of engine time per second that the open sessions ask for, were all partials decoded as often as they wish.",
+        action="Above scheduler.capacity partials are spaced further. Far above: add cores or hosts.",
+    )
+    partial_cadence = Level(
+        "starling_partial_cadence_seconds",
+        "seconds",
+        "Seconds of speech between partial results as planned now, by the session's priority; +Inf: it gets finals only.",
+        action="Above session.partial_interval_ms the engine is full; add capacity if it stays there.",
+        labels={"priority": tuple(Priority)},
+    )
+    load_rung = Level(
+        "starling_load_rung",
+        "rungs",
+        "What gives way: 0 nothing, 1 some partials, 2 also all partials of low priority, 3 also new sessions.",
+        action="Alert on 3: clients are turned away; add cores or hosts.",
+    )
+    sessions_limit = Level(
+        "starling_sessions_limit",
+        "sessions",
+        "Sessions that this recognizer could serve with partials half as often as asked, by what they cost so far.",
+        action="The number to plan hosts with. It falls when people pause less, or when decodes cost more.",
     )
     real_time_factor = Spread(
         "starling_real_time_factor_ratio",

@@ -93,6 +93,11 @@ class LiveSession:
         """Whether it has ended, and everybody was told."""
         return self.ended and not self._outbox
 
+    @property
+    def ahead(self) -> bool:
+        """Whether its client sends faster than anybody speaks."""
+        return self._pace.ahead(self._ports.clock.now())
+
     def receive(self, record: Record) -> None:
         """Take a record of the log, now or once the scores are there that it must wait for."""
         if self.ended:

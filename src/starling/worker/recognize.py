@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from starling.core.audio import Frames, seconds
 from starling.core.errors import ServerError
@@ -24,6 +25,9 @@ from starling.telemetry.logs import log_context
 from starling.worker.live import LiveSession, Ports
 from starling.worker.outbox import Spawn
 from starling.worker.scoring import score
+
+REPORT_EVERY: Final = 0.5
+"""Seconds between two looks at the load."""
 
 
 class RecognizerWorker:
@@ -67,7 +71,7 @@ class RecognizerWorker:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            loops = (tasks.create_task(self._listen()), tasks.create_task(self._decoder.run()))
+            loops = [tasks.create_task(loop) for loop in (self._listen(), self._decoder.run(), self._report())]
             await self._follow(tasks.create_task)
             while self._sessions:
                 await self._change()
@@ -112,6 +116,16 @@ class RecognizerWorker:
         if live := self._sessions.get(answer.job.session_id):
             live.decoded(answer)
             self._settle(live)
+
+    async def _report(self) -> None:
+        """Let the scheduler plan, and gateways know how much room there is."""
+        try:
+            while True:
+                ahead = sum(live.ahead for live in self._sessions.values())
+                self._ports.board.post(self._worker_id, self._decoder.look(sessions=len(self._sessions), ahead=ahead))
+                await asyncio.sleep(REPORT_EVERY)
+        finally:
+            self._ports.board.withdraw(self._worker_id)
 
     def _settle(self, live: LiveSession) -> None:
         """After a session moved: drop it if it is over, and let the loops look again."""

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starling.core.load import Load, Priority, Rung
+from starling.core.ports import StreamOptions
+from starling.engine.scripted import ScriptedEngine
+from starling.scheduler.job import Job, Kind
+from starling.scheduler.planner import Planner
+
+STREAM = ScriptedEngine().create_stream(StreamOptions())
+
+
+class Sessions:
+    """Sessions that ask for a partial of 20 ms every 0.3 s and a final of 60 ms every 5 s, which takes ``noise`` times as long.
+
+    Each is 0.079 at full cadence and 0.045 with half its partials: 18 fill 0.85 of an engine.
+    """
+
+    def __init__(self, seed: int = 0, noise: float = 0.0) -> None:
+        self.planner = Planner(0.85)
+        self.now = 0.0
+        self.loads: list[Load] = []
+        self._random = np.random.default_rng(seed)
+        self._noise = noise
+
+    def go_on(self, seconds: float, sessions: int, *, ahead: int = 0, lateness: float = 0.0, slow: float = 1.0) -> None:
+        due = self.now + 60 if ahead else self.now
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            for index in range(sessions):
+                step = round(self.now * 10) + index
+                if step % 3 == 0:
+                    self._ask(Job(str(index), 0, Kind.PARTIAL, STREAM, self.now, audio=2.5, due=due), 0.02 * slow)
+                if step % 50 == 0:
+                    self._ask(Job(str(index), 0, Kind.FINAL, STREAM, self.now, audio=5.0, due=due), 0.06 * slow)
+            if round(self.now * 10) % 5 == 0:
+                self.loads.append(self.planner.look(self.now, sessions=sessions, ahead=ahead, lateness=lateness))
+
+    def _ask(self, job: Job, cost: float) -> None:
+        self.planner.asked(job, self.now)
+        self.planner.decoded(job, cost * float(self._random.uniform(1 - self._noise, 1 + self._noise)))
+
+
+@given(st.integers(0, 9), st.sampled_from([0.0, 0.3, 0.6]))
+def test_the_limit_is_stable_against_noise(seed: int, noise: float) -> None:
+    sessions = Sessions(seed, noise)
+    sessions.go_on(60, 12)
+    settled = len(sessions.loads)
+    sessions.go_on(60, 12)
+    limits = {load.limit for load in sessions.loads[settled:]}
+    assert len(limits) <= 3
+    assert 15 <= min(limits) <= max(limits) <= 22
+
+
+def test_a_cold_server_refuses_none_of_its_first_sessions() -> None:
+    sessions = Sessions()
+    for count in range(1, 12):
+        sessions.go_on(1.0, count, slow=1.5)
+    assert all(load.rung < Rung.REFUSING for load in sessions.loads)
+
+
+def test_demand_is_what_is_asked_at_full_cadence() -> None:
+    sessions = Sessions()
+    sessions.go_on(60, 10)
+    assert sessions.loads[-1].demand == pytest.approx(0.79, rel=0.15)
+
+
+def test_a_machine_that_slows_down_takes_fewer_sessions() -> None:
+    sessions = Sessions()
+    sessions.go_on(60, 12)
+    before = sessions.loads[-1].limit
+    sessions.go_on(300, 12, slow=3.0)
+    assert sessions.loads[-1].limit < 0.5 * before
+    assert sessions.loads[-1].rung is Rung.REFUSING
+
+
+def test_clients_ahead_of_their_time_are_no_demand() -> None:
+    sessions = Sessions()
+    sessions.go_on(30, 40, ahead=40)
+    assert sessions.loads[-1].demand == 0
+    assert sessions.planner.plan.rung is Rung.NORMAL
+
+
+def test_finals_that_come_late_shut_the_door_until_they_do_not() -> None:
+    sessions = Sessions()
+    sessions.go_on(10, 2)
+    rungs = []
+    for lateness in (0.9, 1.1, 0.5, 0.3, 0.2, 0.9):
+        sessions.go_on(0.5, 2, lateness=lateness)
+        rungs.append(sessions.loads[-1].rung)
+    assert rungs == [Rung.NORMAL, Rung.REFUSING, Rung.REFUSING, Rung.REFUSING, Rung.NORMAL, Rung.NORMAL]
+
+
+def test_the_limit_is_never_below_one() -> None:
+    sessions = Sessions()
+    sessions.go_on(60, 1, slow=1000.0)
+    assert sessions.loads[-1].limit == 1
+    sessions.go_on(60, 0)
+    assert sessions.loads[-1].rung is Rung.NORMAL
+
+
+def test_who_is_refused_is_told_about_how_soon_somebody_leaves() -> None:
+    sessions = Sessions()
+    for _ in range(20):
+        sessions.go_on(9, 10)
+        sessions.go_on(1, 9)  # one leaves every ten seconds
+    assert sessions.loads[-1].retry_after == pytest.approx(10, rel=0.3)
+
+
+def test_the_cadence_is_what_sessions_ask_times_the_stretch() -> None:
+    sessions = Sessions()
+    assert sessions.planner.cadence[Priority.NORMAL] == pytest.approx(0.3)
+    sessions.go_on(60, 18)
+    assert 0.45 < sessions.planner.cadence[Priority.NORMAL] < 0.75
