@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from starling.core.config import SessionConfig
@@ -19,6 +19,9 @@ from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.ports import AudioLog
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record, Tail
 from virtual_time import run, settle
+
+SEVERAL_IMPLEMENTATIONS = settings(suppress_health_check=[HealthCheck.differing_executors])
+"""One law, many classes that inherit it."""
 
 CONFIG = SessionConfig()
 LEAD = 1000
@@ -192,6 +195,7 @@ class AudioLogContract:
         run(scenario())
 
     @given(st.data())
+    @SEVERAL_IMPLEMENTATIONS
     def test_a_new_follower_gets_exactly_what_is_staged(self, data: st.DataObject) -> None:
         async def scenario() -> None:
             log = self.make(max_lead=10**6)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import cycle
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from starling.bus.history import KEPT
@@ -26,6 +26,9 @@ from starling.core.transcript import (
 from virtual_time import run, settle
 
 DONE = SessionDone("s", 100, 1)
+
+SEVERAL_IMPLEMENTATIONS = settings(suppress_health_check=[HealthCheck.differing_executors])
+"""One law, many classes that inherit it."""
 
 PAUSES = st.lists(st.integers(0, 5), min_size=1, max_size=6)
 """Seconds after each event, in turn. Drawn beforehand: a task that draws may outlive its example."""
@@ -112,6 +115,7 @@ class ResultBusContract:
         run(scenario())
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12), PAUSES, PAUSES)
+    @SEVERAL_IMPLEMENTATIONS
     def test_nothing_but_stale_partials_is_lost(
         self, segments: list[tuple[int, bool]], reader: list[int], writer: list[int]
     ) -> None:
@@ -343,6 +347,7 @@ class ResultBusContract:
         run(scenario())
 
     @given(st.lists(st.integers(1, 4), max_size=6), st.data())
+    @SEVERAL_IMPLEMENTATIONS
     def test_wherever_a_recognizer_begins_again_each_stage_is_told_once(self, segments: list[int], data: st.DataObject) -> None:
         said: list[SessionEvent] = []
         for number, partials in enumerate(segments):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -50,14 +50,38 @@ def stage(event: SessionEvent) -> Stage | None:
 class Progress:
     """How far a session's results have come, to tell what is new from what a recognizer that took over repeats.
 
-    Finals come in order, so only segments after the last final need remembering.
+    Finals come in order, so only segments after the last final need remembering: which stages of them were ``told``, and the
+    ``newest`` transcript of each. ``over``: the session has said its last word. One that is made from another's four says what
+    that one would.
     """
 
-    def __init__(self) -> None:
-        self._final = -1
-        self._told: dict[int, set[Stage]] = {}
-        self._newest: dict[int, Transcript] = {}  # by segment
-        self._over = False
+    def __init__(
+        self,
+        *,
+        final: int = -1,
+        told: Mapping[int, Iterable[Stage]] | None = None,
+        newest: Iterable[Transcript] = (),
+        over: bool = False,
+    ) -> None:
+        self._final = final
+        self._told = {segment: set(stages) for segment, stages in (told or {}).items()}
+        self._newest = {transcript.segment_id: transcript for transcript in newest}
+        self._over = over
+
+    @property
+    def final(self) -> int:
+        """The last segment that is final, -1 for none."""
+        return self._final
+
+    @property
+    def told(self) -> Mapping[int, Collection[Stage]]:
+        """The stages that were told of each segment after it."""
+        return self._told
+
+    @property
+    def over(self) -> bool:
+        """The last word was said."""
+        return self._over
 
     def accept(self, event: SessionEvent) -> SessionEvent | None:
         """``event`` as it is to be told, or None if it says nothing new."""

@@ -77,7 +77,7 @@ def test_columns_and_audio_are_read_only(arena: Arena) -> None:
     with pytest.raises(ValueError, match="read-only"):
         arena.slots.column(SlotColumn.LIFE)[0] = 1
     with pytest.raises(ValueError, match="read-only"):
-        arena.audio(0, 0, 10)[0] = 1
+        arena.audio(0, 0, 0, 10)[0] = 1
     with pytest.raises(ServerError, match="row"):
         arena.workers.store(ProcessColumn.PID, 2, 1)
 
@@ -115,7 +115,7 @@ def test_nothing_is_left_of_a_dropped_arena() -> None:
 
 
 def test_an_arena_is_closed_while_somebody_holds_its_audio(arena: Arena) -> None:
-    samples = arena.audio(0, 0, 10)
+    samples = arena.audio(0, 0, 0, 10)
     arena.close()
     assert samples.tolist() == [0] * 10
 
@@ -164,7 +164,7 @@ def test_a_free_slot_takes_no_memory(arena: Arena) -> None:
     slots = Slots(arena)
     before = os.fstat(arena.fd).st_blocks
     slot = slots.hold("a", Hold.RESULTS)
-    arena.memory.write(arena.layout.audio.at(slot), np.ones(16_000, np.int16))
+    arena.memory.write(arena.audio_at(slot, 0, 0), np.ones(16_000, np.int16))
     assert os.fstat(arena.fd).st_blocks > before
     slots.drop(slot, Hold.RESULTS)
     assert os.fstat(arena.fd).st_blocks <= before

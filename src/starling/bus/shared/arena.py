@@ -17,6 +17,7 @@ import hashlib
 import os
 import time
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -29,6 +30,8 @@ from starling.bus.shared.layout import (
     BELLS_AT,
     HEADER,
     MAGIC,
+    RECORDS,
+    RESULTS,
     VERSION,
     Area,
     Geometry,
@@ -39,6 +42,7 @@ from starling.bus.shared.layout import (
     SlotColumn,
 )
 from starling.bus.shared.memory import WORD, Memory
+from starling.bus.shared.rings import Rings
 from starling.core.audio import Samples
 from starling.core.errors import ServerError
 
@@ -84,12 +88,12 @@ class Table:
 class Arena:
     """One mapping of the shared memory. ``create`` or ``attach`` it; ``close`` it, or drop it."""
 
-    def __init__(self, fd: int, geometry: Geometry, memory: Memory) -> None:
+    def __init__(self, fd: int, geometry: Geometry, memory: Memory, bells: Sequence[int] = ()) -> None:
         self.fd = fd
         self.geometry = geometry
         self.memory = memory
         self.layout = layout = Layout(geometry)
-        numbers = [memory.load(BELLS_AT + WORD * index) for index in range(geometry.workers + 2)]
+        numbers = bells or [memory.load(BELLS_AT + WORD * index) for index in range(geometry.workers + 2)]
         self.supervisor_bell = Bell(numbers[0])
         self.gateway_bell = Bell(numbers[1])
         self.worker_bells = tuple(Bell(number) for number in numbers[2:])
@@ -102,6 +106,8 @@ class Arena:
         self.log = Cells(memory, versions(SlotColumn.LOG), layout.log)
         self.checkpoint = Cells(memory, versions(SlotColumn.CHECKPOINT), layout.checkpoint)
         self.results_end = Cells(memory, versions(SlotColumn.RESULTS), layout.results_end)
+        self.records = Rings(memory, layout.records, RECORDS)
+        self.results = Rings(memory, layout.results, RESULTS)
         self.loads = Cells(memory, layout.worker_columns.at(ProcessColumn.LOAD), layout.loads)
 
     @classmethod
@@ -132,8 +138,11 @@ class Arena:
         return arena
 
     @classmethod
-    def attach(cls, fd: int) -> Arena:
-        """The arena of the inherited ``fd``. Raises ServerError if that is something else."""
+    def attach(cls, fd: int, bells: Sequence[int] = ()) -> Arena:
+        """The arena of the inherited ``fd``. ``bells``: the rest of ``fds``, if they have other numbers here.
+
+        Raises ServerError if ``fd`` is something else.
+        """
         try:
             magic, version, *numbers = HEADER.unpack(os.pread(fd, HEADER.size, 0))
             size = os.fstat(fd).st_size
@@ -144,7 +153,7 @@ class Arena:
         geometry = Geometry(slots=numbers[0], workers=numbers[1], max_lead=numbers[2])
         if size != Layout(geometry).size:
             raise ServerError(f"expected an arena of {Layout(geometry).size} bytes, got {size}; restart `starling serve`")
-        return cls(fd, geometry, Memory(fd, size))
+        return cls(fd, geometry, Memory(fd, size), bells)
 
     @property
     def fds(self) -> tuple[int, ...]:
@@ -172,13 +181,40 @@ class Arena:
         opening = self.opening.read(slot, generation)
         return None if opening is None else opening[1 : 1 + opening[0]].decode()
 
-    def audio(self, slot: int, start: int, end: int) -> Samples:
-        """The samples from position ``start`` to ``end``, at most a piece, in place and read-only.
+    def opening_of(self, slot: int, generation: int) -> bytes | None:
+        """What describes the session of that generation, besides its id."""
+        opening = self.opening.read(slot, generation)
+        return None if opening is None else opening[1 + opening[0] :]
+
+    def owner(self, slot: int) -> int | None:
+        """The worker that has the slot's session."""
+        grant = self.slots.load(SlotColumn.GRANT, slot)
+        owner = (grant & 0xFFFF) - 1
+        return owner if owner >= 0 and grant >> 32 == self.generation(slot) else None
+
+    def wake_owner(self, slot: int) -> None:
+        """Ring for the worker that has the slot's session, or for the supervisor if none has."""
+        owner = self.owner(slot)
+        (self.supervisor_bell if owner is None else self.worker_bells[owner]).ring()
+
+    def audio_at(self, slot: int, origin: int, position: int) -> int:
+        """Where in memory ``position`` lies, in a record that begins at ``origin``: a record is never cut."""
+        return self.layout.audio.at(slot) + 2 * (origin % self.layout.ring_samples + position - origin)
+
+    def audio(self, slot: int, origin: int, start: int, end: int) -> Samples:
+        """The samples from position ``start`` to ``end`` of the record that begins at ``origin``, in place and read-only.
 
         They may be overwritten once a checkpoint lies a piece past them.
         """
-        first = self.layout.audio.at(slot) + 2 * (start % self.layout.ring_samples)
-        return self.memory.view(first, np.int16, end - start)
+        return self.memory.view(self.audio_at(slot, origin, start), np.int16, end - start)
+
+    def give_back_audio(self, slot: int, start: int, end: int) -> None:
+        """Return to the system what holds the samples from position ``start`` to ``end``, as far as that is whole pages."""
+        ring = self.layout.ring_samples
+        while start < end:
+            count = min(end - start, ring - start % ring)
+            self.memory.give_back(self.audio_at(slot, start, start), 2 * count)
+            start += count
 
     def give_back(self, slot: int) -> None:
         """Return the slot's memory to the system: it is as if nothing had ever been written to its cells and rings."""

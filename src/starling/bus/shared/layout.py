@@ -40,8 +40,8 @@ CELL: Final = 64 * 1024
 RECORDS: Final = 256 * 1024
 """Bytes of a slot's ring of records."""
 
-RESULTS: Final = 256 * 1024
-"""Bytes of a slot's ring of results: several hundred finals, or about a hundred long ones with the times of their words."""
+RESULTS: Final = 512 * 1024
+"""Bytes of a slot's ring of results: over a thousand finals, or about a hundred and fifty long ones with their words' times."""
 
 
 class SlotColumn(IntEnum):
@@ -148,7 +148,7 @@ class Layout:
         self.gateway_columns = Area(self.slot_columns.at(len(SlotColumn)), WORD)
         self.worker_columns = Area(self.gateway_columns.at(len(ProcessColumn)), WORD * workers)
         self.loads = Area(_pages(self.worker_columns.at(len(ProcessColumn))), 2 * CELL)
-        self.ring_samples = geometry.max_lead + 2 * PIECE
+        self.ring_samples = _pages(2 * (geometry.max_lead + 2 * PIECE)) // 2
         """Samples after which the ring of audio begins anew.
 
         What lies before the last checkpoint by less than a piece may still be read, and a record is never cut at the end.
@@ -159,8 +159,8 @@ class Layout:
             "log": 2 * CELL,
             "checkpoint": 2 * CELL,
             "results_end": 2 * CELL,
-            "records": RECORDS + 2 * CELL,
-            "results": RESULTS + 2 * CELL,
+            "records": RECORDS + CELL,
+            "results": RESULTS + CELL,
             "audio": 2 * (self.ring_samples + PIECE),
         }
         self.slots = Area(self.loads.at(workers), sum(_pages(size) for size in sizes.values()))

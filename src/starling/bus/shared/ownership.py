@@ -32,11 +32,15 @@ class Ownership:
 
     def waiting(self) -> list[int]:
         """Slots whose session is on the log and has no owner."""
-        return self._where(self._on_log() & (self.owners() < 0))
+        return _where(self._on_log() & (self.owners() < 0))
+
+    def on_log(self) -> list[int]:
+        """Slots whose session is on the log and not over."""
+        return _where(self._on_log())
 
     def owned(self, worker: int) -> list[int]:
         """Slots whose session is on the log and with ``worker``."""
-        return self._where(self._on_log() & (self.owners() == worker))
+        return _where(self._on_log() & (self.owners() == worker))
 
     def owners(self) -> NDArray[np.int64]:
         """Shape ``[slots]``: the worker that has the slot, -1 for none."""
@@ -69,7 +73,7 @@ class Ownership:
         Returns the slots that wait for another owner now. One that was the worker's when it died may have killed it: see
         ``deaths`` and the worker's ``ProcessColumn.BUSY``.
         """
-        slots = self._where(self.owners() == worker)
+        slots = _where(self.owners() == worker)
         for slot in slots:
             if died:
                 self._slots.store(SlotColumn.DEATHS, slot, self._arena.generation(slot) << 32 | self.deaths(slot) + 1)
@@ -89,7 +93,7 @@ class Ownership:
         life = self._slots.column(SlotColumn.LIFE).copy()
         gone = ((life & np.uint64(Hold.OPENED)) != 0) & ((life & np.uint64(Hold.LOG)) == 0)
         gone &= self._slots.column(SlotColumn.RELEASED) != life >> np.uint64(8)
-        for slot in self._where(gone & (self.owners() < 0)):
+        for slot in _where(gone & (self.owners() < 0)):
             self.release(slot)
 
     def _grant(self, slot: int, epoch: int, owner: int) -> None:
@@ -103,6 +107,6 @@ class Ownership:
         on_log &= self._slots.column(SlotColumn.RELEASED) != life >> np.uint64(8)
         return on_log
 
-    @staticmethod
-    def _where(mask: NDArray[np.bool_]) -> list[int]:
-        return [int(slot) for slot in np.flatnonzero(mask)]
+
+def _where(mask: NDArray[np.bool_]) -> list[int]:
+    return [int(slot) for slot in np.flatnonzero(mask)]

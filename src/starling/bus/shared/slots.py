@@ -48,22 +48,50 @@ class Slots:
         """Hold the session's slot for one more reason; a new session gets one. Raises Overloaded when none is free."""
         slot = self._of.get(session_id)
         if slot is None:
-            return self._reserve(session_id, hold)
+            slot = self.place(session_id)
         self._store(slot, self._arena.generation(slot), self._arena.holds(slot) | hold)
+        return slot
+
+    def describe(self, session_id: str, opening: bytes) -> int:
+        """The session's slot, which it must hold at once, described by ``opening``. Raises Overloaded when none is free."""
+        slot = self.place(session_id)
+        self._arena.opening.write(slot, self._arena.generation(slot), _named(session_id) + opening)
+        return slot
+
+    def place(self, session_id: str) -> int:
+        """The session's slot, which it must hold at once. Raises Overloaded when none is free."""
+        slot = self._of.get(session_id)
+        if slot is not None:
+            return slot
+        free = np.flatnonzero((self._table.column(SlotColumn.LIFE) & np.uint64(0xFF)) == 0)
+        if not len(free):
+            raise Overloaded(
+                f"all {self._table.rows} places for sessions are taken; try again later", gate="gateway", retry_after=RETRY_AFTER
+            )
+        slot = int(free[0])
+        generation = (self._arena.generation(slot) + 1) & 0xFFFFFFFF
+        self._arena.opening.write(slot, generation, _named(session_id))
+        for column in (SlotColumn.END, SlotColumn.COMMITTED, SlotColumn.HEAD):
+            self._table.store(column, slot, 0)
+        self._table.store(SlotColumn.KEY, slot, key_of(session_id))
+        self._store(slot, generation, Hold(0))
+        self._of[session_id] = slot
         return slot
 
     def drop(self, slot: int, hold: Hold) -> None:
         """Hold the slot for this reason no more."""
         self._store(slot, self._arena.generation(slot), self._arena.holds(slot) & ~hold)
         if hold & Hold.LOG:
-            self._tell(slot)
+            self._arena.wake_owner(slot)
         self._settle(slot)
 
     def collect(self) -> list[int]:
         """Take off the log what its workers have released; the slots, of which some may be free now."""
-        life = self._table.column(SlotColumn.LIFE)
+        life = self._table.column(SlotColumn.LIFE).copy()
+        holds = life & np.uint64(0xFF)
+        kept = ((holds & np.uint64(Hold.LOG)) == 0) & ((holds & np.uint64(Hold.RESULTS | Hold.ENTRY)) != 0)
         released = self._table.column(SlotColumn.RELEASED) == life >> np.uint64(8)
-        gone: list[int] = np.flatnonzero(released & ((life & np.uint64(Hold.OPENED)) != 0)).tolist()
+        gone: list[int] = np.flatnonzero(released & ~kept & ((holds & np.uint64(Hold.OPENED)) != 0)).tolist()
         for slot in gone:
             if self._arena.holds(slot) & Hold.LOG:
                 self._store(slot, self._arena.generation(slot), self._arena.holds(slot) & ~Hold.LOG)
@@ -77,36 +105,8 @@ class Slots:
             self.drop(slot, Hold.LOG | Hold.RESULTS)
         return [name for name, _ in unlisted]
 
-    def _reserve(self, session_id: str, hold: Hold) -> int:
-        name = session_id.encode()
-        if len(name) > LONGEST_ID:
-            raise ValueError(f"expected a session id of at most {LONGEST_ID} bytes, got {len(name)}")
-        free = np.flatnonzero((self._table.column(SlotColumn.LIFE) & np.uint64(0xFF)) == 0)
-        if not len(free):
-            raise Overloaded(
-                f"all {self._table.rows} places for sessions are taken; try again later", gate="gateway", retry_after=RETRY_AFTER
-            )
-        slot = int(free[0])
-        generation = (self._arena.generation(slot) + 1) & 0xFFFFFFFF
-        self._arena.opening.write(slot, generation, bytes([len(name)]) + name)
-        for column in (SlotColumn.END, SlotColumn.COMMITTED, SlotColumn.HEAD):
-            self._table.store(column, slot, 0)
-        self._table.store(SlotColumn.KEY, slot, key_of(session_id))
-        self._store(slot, generation, hold)
-        self._of[session_id] = slot
-        return slot
-
     def _store(self, slot: int, generation: int, holds: int) -> None:
         self._table.store(SlotColumn.LIFE, slot, generation << 8 | holds)
-
-    def _tell(self, slot: int) -> None:
-        """Whoever has to release the slot."""
-        grant = self._table.load(SlotColumn.GRANT, slot)
-        owner = (grant & 0xFFFF) - 1
-        if owner >= 0 and grant >> 32 == self._arena.generation(slot):
-            self._arena.worker_bells[owner].ring()
-        else:
-            self._arena.supervisor_bell.ring()
 
     def _settle(self, slot: int) -> None:
         """Free the slot if nothing keeps it."""
@@ -123,3 +123,10 @@ class Slots:
         self._table.store(SlotColumn.KEY, slot, 0)
         self._arena.give_back(slot)
         self._store(slot, self._arena.generation(slot), 0)
+
+
+def _named(session_id: str) -> bytes:
+    name = session_id.encode()
+    if len(name) > LONGEST_ID:
+        raise ValueError(f"expected a session id of at most {LONGEST_ID} bytes, got {len(name)}")
+    return bytes([len(name)]) + name
