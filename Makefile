@@ -10,7 +10,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
-.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-soak bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-soak bench-connections bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,10 @@ bench-noise: setup-dev ## what is written of sound in which nobody speaks: DATA=
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.soak --json bench/results/soak.json
+
+bench-connections: setup-dev ## what 3,000 idle connections cost
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.connections --json bench/results/connections.json $(ARGS)
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md
