@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.connections import SETTINGS, Found, measure
 from bench.server import own_server
+
 from starling.cli.eventloop import run
 
 
