@@ -10,7 +10,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
-.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-soak bench-connections bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-long bench-soak bench-connections bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,11 @@ bench-accuracy: setup-dev ## word errors, flicker, word times: DATA=folder with 
 bench-noise: setup-dev ## what is written of sound in which nobody speaks: DATA=folder as above, or none
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.noise $(DATA) --json bench/results/noise.json
+
+bench-long: setup-dev ## people who speak on and on, cut by the limit and by hand: DATA=folder as above
+	@test -n "$(DATA)" || { echo "say where the recordings are: make bench-long DATA=folder (see bench/README.md)" >&2; exit 1; }
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.long_speech $(DATA) --json bench/results/long.json $(ARGS)
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results

@@ -91,6 +91,7 @@ class Driver:
         self.commands: list[Command] = []
         self.withheld: list[tuple[int, bool]] = []
         self.streams: dict[int, EngineStream] = {}
+        self.starts: dict[int, int] = {}
         self._vad = EnergyVad()
         self._ear: VadStream | None = None
         self._sequence = 0
@@ -138,6 +139,7 @@ class Driver:
                     todo.extend(self._listen(command))
                 case Begin(segment_id=segment_id, options=options):
                     self.streams[segment_id] = self.engine.create_stream(options)
+                    self.starts[segment_id] = self.session._segments[segment_id].audio_start
                 case Feed(segment_id=segment_id, samples=block):
                     self.streams[segment_id].accept_waveform(block)
                 case DecodePartial(segment_id=segment_id):

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripted_session import Driver, Part, written
-from starling.core.audio import samples
+from scripted_session import CONFIG, Driver, Part, written
+from starling.core.audio import Samples, samples
 from starling.core.records import Audio, Checkpoint, Gap, Record
 from starling.core.transcript import SessionDone, SessionEvent, SpeechEnded, SpeechStarted, Transcript
 from starling.engine.scripted import ScriptedStream, scripted_text
@@ -137,6 +138,46 @@ def test_segments_do_not_overlap_and_stay_inside_the_audio(parts: list[Part], at
         assert position <= final.start < final.end <= done.position
         assert ends[final.segment_id].at == final.end <= ends[final.segment_id].noticed
         position = final.end
+
+
+@given(scripts, cuts)
+def test_no_sample_is_used_twice(parts: list[Part], at: list[int]) -> None:
+    driver = heard(written(parts, at))
+    end = 0
+    for start, audio in used(driver):
+        assert start >= end
+        end = start + len(audio)
+
+
+@given(st.floats(2.5, 15.0), cuts)
+def test_where_speech_is_cut_no_sample_is_lost(duration: float, at: list[int]) -> None:
+    records = written([("speech", duration)], at)
+    driver = heard(records)
+    assert len(driver.finals) > 1
+    whole = np.concatenate([record.samples for record in records if isinstance(record, Audio)])
+    np.testing.assert_array_equal(np.concatenate([audio for _, audio in used(driver)]), whole)
+
+
+def used(driver: Driver) -> Iterable[tuple[int, Samples]]:
+    """For each segment where the audio begins that its final was made of, and that audio."""
+    for final in driver.finals:
+        stream = driver.streams[final.segment_id]
+        assert isinstance(stream, ScriptedStream)
+        yield driver.starts[final.segment_id], stream.snapshot().samples
+
+
+@given(scripts, cuts)
+def test_words_do_not_overlap_and_stay_inside_their_segment(parts: list[Part], at: list[int]) -> None:
+    driver = heard(written(parts, at), Checkpoint(config=CONFIG.updated(words=True)))
+    position = 0
+    for final in driver.finals:
+        for word in final.words:
+            assert position <= word.start < word.end
+            position = word.end
+        assert not final.words or driver.starts[final.segment_id] <= final.words[0].start
+    done = driver.events[-1]
+    assert isinstance(done, SessionDone)
+    assert position <= done.position
 
 
 @given(scripts, cuts)

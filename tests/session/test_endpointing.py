@@ -135,7 +135,7 @@ def test_a_cut_in_a_silence_as_long_as_the_segment_ends_where_the_onset_was_sure
     [
         ({"onset_threshold": 0.2}, "offset_threshold"),
         ({"offset_threshold": 0.0}, "offset_threshold"),
-        ({"min_segment": 15.0}, "place to cut"),
+        ({"min_segment": 18.0}, "place to cut"),
         ({"min_segment": 0.0}, "min_segment"),
         ({"idle_checkpoint": 0.3}, "idle_checkpoint"),
     ],

@@ -175,8 +175,8 @@ class Segmentation(Group):
     min_speech: float = setting(0.09, "speech that opens a segment", unit="seconds", low=0.03, high=2)
     pre_roll: float = setting(0.3, "audio decoded from before the speech", unit="seconds", low=0, high=2)
     tail: float = setting(0.25, "audio decoded from after the speech", unit="seconds", low=0, high=2)
-    max_segment: float = setting(15.0, "a longer segment is cut where its voice is weakest", unit="seconds", low=2, high=28)
-    min_segment: float = setting(8.0, "where the search for that place begins", unit="seconds", low=1, high=27)
+    max_segment: float = setting(18.0, "a longer segment is cut where its voice is weakest", unit="seconds", low=2, high=28)
+    min_segment: float = setting(10.0, "where the search for that place begins", unit="seconds", low=1, high=27)
     first_partial: float = setting(0.25, "speech before the first partial result", unit="seconds", low=0.05, high=5)
     idle_checkpoint: float = setting(5.0, "silence between checkpoints; must exceed `pre_roll`", unit="seconds", low=0.5, high=60)
     nonspeech_guard: bool = setting(

@@ -25,8 +25,8 @@ class SegmentationOptions:
     min_speech: float = 0.09
     pre_roll: float = 0.3
     tail: float = 0.25
-    max_segment: float = 15.0
-    min_segment: float = 8.0
+    max_segment: float = 18.0
+    min_segment: float = 10.0
     first_partial: float = 0.25
     idle_checkpoint: float = 5.0
     nonspeech_guard: bool = True

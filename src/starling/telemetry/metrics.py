@@ -284,7 +284,7 @@ class Metrics:
     speech_without_text = Counted(
         "starling_speech_without_text_total",
         "stretches",
-        "Times that a session heard 20 s of speech in a row and had not a word to say.",
+        "Times that a session heard speech for longer than a segment may last and had not a word to say.",
         action="Music, a crowd or an unknown language; else recognition is stuck. The log names the session.",
     )
     hotword_segments = Counted(

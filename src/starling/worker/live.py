@@ -23,7 +23,7 @@ from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.worker.latency import Latency
 from starling.worker.outbox import Outbox, Outgoing, Spawn
-from starling.worker.watchdog import Watchdog
+from starling.worker.watchdog import PATIENCE, Watchdog
 
 log = get_logger(__name__)
 
@@ -83,7 +83,7 @@ class LiveSession:
         self._pace = Pace()
         self._latency = Latency(ports.clock, ports.metrics)
         self._streams: dict[int, Utterance] = {}
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(max(PATIENCE, options.max_segment + 5))
         self._speech_threshold = options.onset_threshold
         self._records: deque[Record] = deque()
         self._outbox = Outbox(self._send, spawn=spawn, moved=self._go_on, failed=self._cut_off)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-PATIENCE: Final = 20.0
-"""Seconds of speech, and of waiting, without a word: more than the longest segment with partials switched off."""
+PATIENCE: Final = 23.0
+"""Seconds of speech, and of waiting, without a word. Must exceed the longest segment: with partials off that is all one hears."""
 
 
 class Watchdog:
