@@ -1,30 +1,25 @@
 """Read this first: the recognizer, from the audio log to results.
 
-Three loops share the live sessions of this process. *Follow* takes records off the log and gives them to their session. *Listen*
-scores the waiting frames of all sessions as one batch. *Decode* (the scheduler's loop) turns utterances into text. Whatever
-reaches a session goes through its state machine, whose commands it carries out itself (``live.py``). Models run off the event
-loop, each on a thread of its own.
+Loops share the live sessions of this process. *Follow* takes records off the log and gives them to their session. *Listen* scores
+the waiting frames of all sessions as one batch (``listening.py``). *Decode* (the scheduler's loop) turns utterances into text.
+*Report* tells gateways how much room there is. Whatever reaches a session goes through its state machine, whose commands it
+carries out itself (``live.py``). Models run off the event loop, each on a thread of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
-from starling.core.audio import Frames, seconds
-from starling.core.errors import ServerError
-from starling.core.ports import Probabilities, VadStream, Work
+from starling.core.audio import seconds
 from starling.core.records import Opened
 from starling.scheduler.batcher import BatchOptions
-from starling.scheduler.isolation import apart
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import log_context
+from starling.worker.listening import Listening, pause
 from starling.worker.live import LiveSession, Ports
 from starling.worker.outbox import Spawn
-from starling.worker.scoring import score
 
 REPORT_EVERY: Final = 0.5
 """Seconds between two looks at the load."""
@@ -51,9 +46,9 @@ class RecognizerWorker:
         self._ports = ports
         self._worker_id = worker_id
         self._segmentation = segmentation
-        self._offload_vad = listen
         self._sessions: dict[str, LiveSession] = {}
         self._changed = asyncio.Event()
+        self._listening = Listening(ports, listen, self._sessions.values, self._settle)
         self._decoder = DecodeLoop(
             ports.engine,
             options=batching,
@@ -71,7 +66,7 @@ class RecognizerWorker:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop) for loop in (self._listen(), self._decoder.run(), self._report())]
+            loops = [tasks.create_task(loop) for loop in (self._listening.run(), self._decoder.run(), self._report())]
             await self._follow(tasks.create_task)
             while self._sessions:
                 await self._change()
@@ -88,29 +83,7 @@ class RecognizerWorker:
                 elif live := self._sessions.get(record.session_id):
                     live.receive(record)
                     self._settle(live)
-
-    async def _listen(self) -> None:
-        while True:
-            waiting = [(live, live.waiting) for live in self._sessions.values() if live.waiting is not None]
-            if not waiting:
-                await self._change()
-                continue
-            for together in apart(waiting, lambda one: one[0].session_id, self._ports.witness.suspects()):
-                await self._score(together)
-
-    async def _score(self, waiting: Sequence[tuple[LiveSession, tuple[VadStream, Frames]]]) -> None:
-        started = self._ports.clock.now()
-        scores = await self._offload_vad(partial(self._score_blocking, waiting))
-        self._ports.metrics.vad_time.observe(self._ports.clock.now() - started)
-        for (live, _), heard in zip(waiting, scores, strict=True):
-            live.fail(heard) if isinstance(heard, ServerError) else live.hear(heard.tolist())
-            self._settle(live)
-
-    def _score_blocking(
-        self, waiting: Sequence[tuple[LiveSession, tuple[VadStream, Frames]]]
-    ) -> list[Probabilities | ServerError]:
-        with self._ports.witness.watch(Work.LISTEN, [live.session_id for live, _ in waiting]):
-            return score(self._ports.vad, [frames for _, frames in waiting])
+            await asyncio.sleep(pause(len(self._sessions)))
 
     def _answer(self, answer: Answer) -> None:
         if live := self._sessions.get(answer.job.session_id):
@@ -121,6 +94,7 @@ class RecognizerWorker:
         """Let the scheduler plan, and gateways know how much room there is."""
         try:
             while True:
+                self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
                 ahead = sum(live.ahead for live in self._sessions.values())
                 self._ports.board.post(self._worker_id, self._decoder.look(sessions=len(self._sessions), ahead=ahead))
                 await asyncio.sleep(REPORT_EVERY)
@@ -133,8 +107,9 @@ class RecognizerWorker:
             self._decoder.cancel(live.session_id)
         if live.over and self._sessions.get(live.session_id) is live:
             del self._sessions[live.session_id]
-        self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
-        self._changed.set()
+            self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
+            self._changed.set()
+        self._listening.wake()
 
     async def _change(self) -> None:
         self._changed.clear()
