@@ -10,7 +10,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
-.PHONY: bench-streams bench-peers bench-accuracy bench-noise bench-long bench-soak bench-connections bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,7 @@ bench-accuracy: setup-dev ## word errors, flicker, word times: DATA=folder with 
 	@test -n "$(DATA)" || { echo "say where the recordings are: make bench-accuracy DATA=folder (see bench/README.md)" >&2; exit 1; }
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.accuracy $(DATA) --set words=true --json bench/results/accuracy.json
+	@$(BIN)/python -m bench.quality $(DATA) --json bench/results/quality.json
 	@$(BIN)/python -m bench.word_times $(DATA) --json bench/results/words.json
 
 bench-noise: setup-dev ## what is written of sound in which nobody speaks: DATA=folder as above, or none
@@ -85,6 +86,11 @@ bench-long: setup-dev ## people who speak on and on, cut by the limit and by han
 	@test -n "$(DATA)" || { echo "say where the recordings are: make bench-long DATA=folder (see bench/README.md)" >&2; exit 1; }
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.long_speech $(DATA) --json bench/results/long.json $(ARGS)
+
+bench-hotwords: setup-dev ## rare words with and without hot words: DATA=folder with manifest.jsonl
+	@test -n "$(DATA)" || { echo "say where the recordings are: make bench-hotwords DATA=folder (see bench/README.md)" >&2; exit 1; }
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.hotwords $(DATA) --json bench/results/hotwords.json
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results

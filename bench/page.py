@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,8 +38,7 @@ def replaced(text: str, name: str, table: str) -> str:
 def section(name: str, result: Result) -> str:
     """The tables of one result, chosen by the first word of its name, and what it was measured on."""
     kind = name.partition("-")[0]
-    lines = {"streams": _streams, "peers": _peers, "accuracy": _accuracy, "overhead": _overhead, "soak": _soak, "words": _words}
-    return "\n".join([*lines[kind](result), "", _measured_on(result), ""])
+    return "\n".join([*_TABLES[kind](result), "", _measured_on(result), ""])
 
 
 def _streams(result: Result) -> Iterator[str]:
@@ -96,6 +95,42 @@ def _words(result: Result) -> Iterator[str]:
     yield f"{result['recognised']} of {result['words']} words were recognised right.\n"
     yield from _table(("", "median error ms", "P90 ms", "share within 200 ms", "bias ms"), rows)
 
+
+def _quality(result: Result) -> Iterator[str]:
+    rows = (
+        (row["quality"], _rate(row["all"]), _rate(row["clear"]), f"{1000 * row['cpu']:.1f}", f"{row['ratio']:.2f}")
+        for row in result["rows"]
+    )
+    yield from _table(("quality", "WER, all", "WER above 5 dB", "CPU ms per second of audio", "CPU against fast"), rows)
+
+
+def _hotwords(result: Result) -> Iterator[str]:
+    yield f"Quality `{result['quality']}`, weight {result['weight']:g}, {result['rows'][0]['rare_words']} rare words.\n"
+    rows = (
+        (
+            row["list"],
+            f"{row['rare_wrong']:.1f} %",
+            f"{row['fewer']:.0f} %",
+            f"{row['inserted']:.2f} %",
+            f"{row['word_errors']:.1f} %",
+            f"{row['cpu']:.2f}",
+        )
+        for row in result["rows"]
+    )
+    head = ("hot words", "rare words wrong", "fewer than without", "listed words put in wrongly", "WER", "CPU against without")
+    yield from _table(head, rows)
+
+
+_TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
+    "streams": _streams,
+    "peers": _peers,
+    "accuracy": _accuracy,
+    "quality": _quality,
+    "hotwords": _hotwords,
+    "overhead": _overhead,
+    "soak": _soak,
+    "words": _words,
+}
 
 _LOAD = (
     "streams", "first partial P50/P95", "partial P50/P95/P99", "partials per s", "final compute P50/P95/P99",

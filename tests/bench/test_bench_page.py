@@ -5,10 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from bench.hotwords import Tally, table
 from bench.latency import Latencies
 from bench.machine import Machine, Usage
 from bench.page import replaced, section, write
 from bench.ramp import summary
+from bench.scoring import Errors
 
 MACHINE = asdict(
     Machine(date="2030-01-01", cpu="CPU", cores=2, memory_gb=8.0, system="Linux", python="3.11", onnxruntime="1", commit="abc")
@@ -41,6 +43,18 @@ def test_a_ratio_needs_a_peer_that_holds() -> None:
     assert "ratio **4.0**" in section("peers-read", {"machine": MACHINE, **contest})
     contest["moonshine_voice"]["limit"] = 0
     assert "no ratio" in section("peers-read", {"machine": MACHINE, **contest})
+
+
+def test_qualities_and_hot_words_have_tables() -> None:
+    rates = {"percent": 12.34, "low": 10.0, "high": 15.0}
+    row = {"quality": "best", "all": rates, "clear": rates, "cpu": 0.0312, "ratio": 2.5}
+    assert "| best | 12.3 [10.0-15.0] | 12.3 [10.0-15.0] | 31.2 | 2.50 |" in section(
+        "quality", {"machine": MACHINE, "rows": [row]}
+    )
+    tallies = {"none": Tally(rare=10, found=6, words=100, cpu=2.0, counted=[Errors(2, 10)])}
+    tallies["own + 0"] = Tally(rare=10, found=8, words=100, cpu=2.2, inserted=1, counted=[Errors(1, 10)])
+    written = section("hotwords", {"machine": MACHINE, "quality": "best", "weight": 1.0, "rows": list(table(tallies))})
+    assert "| own + 0 | 20.0 % | 50 % | 1.00 % | 10.0 % | 1.10 |" in written
 
 
 def test_only_what_is_between_the_markers_changes(tmp_path: Path) -> None:
