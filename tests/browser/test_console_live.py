@@ -140,7 +140,11 @@ def test_options_and_the_forced_end_reach_the_server(console: Console, stub: Stu
     page = console.open()
     page.get_by_label("A pause ends a sentence after").fill("800")
     page.get_by_label("Speech detector").select_option("silero")
-    assert json.loads(page.evaluate("localStorage['starling.settings']")) == {"endpoint_silence_ms": 800, "vad": "silero"}
+    page.get_by_label("Search for finals").select_option("best")
+    page.get_by_label("Expected words").fill("Starling\n\n Ada Lovelace \n")
+    page.get_by_label("Expected words").press("Tab")
+    chosen = {"endpoint_silence_ms": 800, "vad": "silero", "quality": "best", "hotwords": ["Starling", "Ada Lovelace"]}
+    assert json.loads(page.evaluate("localStorage['starling.settings']")) == chosen
     page.reload()
     page.get_by_role("button", name="Listen").click()
     expect(page.get_by_role("button", name="End the sentence now")).to_be_enabled()
@@ -154,11 +158,23 @@ def test_options_and_the_forced_end_reach_the_server(console: Console, stub: Stu
     page.get_by_label("Language").fill("pt-BR")
     page.get_by_label("Language").press("Tab")
     expect(page.get_by_text("From the next sentence on.")).to_be_visible()
+    page.get_by_label("Expected words").fill("?")
+    page.get_by_label("Expected words").press("Tab")
+    expect(page.get_by_text("a line without a letter")).to_be_visible()
+    page.get_by_label("Expected words").fill("")
+    page.get_by_label("Expected words").press("Tab")
+    expect(page.get_by_label("Expected words")).to_have_attribute("aria-invalid", "false")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")
     start, *rest = stub.peers[0].frames
-    assert (start["endpoint_silence_ms"], start["vad"], "partial_interval_ms" in start) == (800, "silero", False)
-    assert rest == [{"type": "finalize"}, {"type": "configure", "language": "pt-BR"}, {"type": "end"}]
+    assert {name: start[name] for name in chosen} == chosen
+    assert "partial_interval_ms" not in start
+    assert rest == [
+        {"type": "finalize"},
+        {"type": "configure", "language": "pt-BR"},
+        {"type": "configure", "hotwords": []},
+        {"type": "end"},
+    ]
     page.get_by_role("button", name="Reset").click()
     assert page.evaluate("localStorage['starling.settings']") == "{}"
 

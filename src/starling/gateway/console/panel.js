@@ -3,6 +3,11 @@
 const READINGS = ["first-words", "final", "sent", "words", "model", "session"];
 const NOTES = { "first-words-note": "after speech starts", "final-note": "after speech ends", "sent-note": "to the server", "words-note": "settled" };
 
+const REFUSALS = {
+  language: "That is no language tag: the server’s own is used.",
+  hotwords: "Too many, too long, or a line without a letter: no words are expected.",
+};
+
 const field = (id) => document.getElementById(id);
 
 /** What the run tells of itself. */
@@ -54,7 +59,7 @@ export class SettingsForm {
   constructor(settings, { onOption }) {
     this.#settings = settings;
     for (const control of this.#controls) if (control.type === "range") this.#defaults[control.name] = Number(control.value);
-    this.#defaults.vad = this.#form.elements.vad.value;
+    for (const name of ["vad", "quality"]) this.#defaults[name] = this.#form.elements[name].value;
     this.#show();
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("input", ({ target }) => this.#label(target));
@@ -64,7 +69,7 @@ export class SettingsForm {
       target.setAttribute("aria-invalid", String(!good));
       if (!good) {
         this.#settings.set(target.name, undefined); // what is not shown is not sent
-        this.note("That is no language tag: the server’s own is used.");
+        this.note(REFUSALS[target.name] ?? "");
       } else this.note("");
       if (good && value !== undefined && target.name in settings.options) onOption({ [target.name]: value });
     });
@@ -102,7 +107,7 @@ export class SettingsForm {
     for (const control of this.#controls) {
       const value = this.#settings.get(control.name) ?? this.#defaults[control.name] ?? "";
       if (control.type === "checkbox") control.checked = value;
-      else control.value = value;
+      else control.value = Array.isArray(value) ? value.join("\n") : value;
       control.removeAttribute("aria-invalid");
       this.#label(control);
     }
@@ -119,6 +124,7 @@ export class SettingsForm {
 function read(control) {
   if (control.type === "checkbox") return control.checked;
   if (control.type === "range") return Number(control.value);
+  if (control.name === "hotwords") return control.value.split("\n").map((line) => line.trim()).filter(Boolean);
   return control.value.trim() || undefined;
 }
 

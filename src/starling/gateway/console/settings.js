@@ -5,12 +5,22 @@ const KEY = "starling.settings";
 const choice = (...values) => (value) => values.includes(value);
 const whole = (low, high) => (value) => Number.isInteger(value) && value >= low && value <= high;
 
+// The limits of a session's hot words; the server's own, in core/hotwords.py.
+const [MOST, LONGEST, TOGETHER] = [1000, 100, 20_000];
+
+function phrases(value) {
+  return Array.isArray(value) && value.length <= MOST && value.every((one) => typeof one === "string" && one.length <= LONGEST && /[\p{L}\p{N}]/u.test(one))
+    && value.join("").length <= TOGETHER;
+}
+
 /** Each setting: what a good value is, and what holds until one is chosen. `wire`: an option of the protocol of the same name. */
 export const SETTINGS = Object.freeze({
   language: { wire: true, valid: (value) => typeof value === "string" && /^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(value) },
   partial_interval_ms: { wire: true, valid: whole(100, 10_000) },
   endpoint_silence_ms: { wire: true, valid: whole(100, 10_000) },
   vad: { wire: true, valid: choice("both", "silero", "webrtc", "off") },
+  quality: { wire: true, valid: choice("fast", "balanced", "best") },
+  hotwords: { wire: true, valid: phrases },
   play_along: { wire: false, valid: choice(true, false), initial: false },
   single_keys: { wire: false, valid: choice(true, false), initial: true },
   theme: { wire: false, valid: choice("light", "dark") },
