@@ -33,9 +33,10 @@ SCRIPTED = os.environ | {"STARLING_ENGINE__NAME": "scripted"}
 """An engine that loads at once."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, tmp_path: Path) -> None:
-    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, text=True, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "1"), (signal.SIGTERM, "0")])
+def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, workers: str, tmp_path: Path) -> None:
+    serve = [*SERVE, "--workers", workers]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
         assert server.stdout is not None
         line = server.stdout.readline()
         found = re.fullmatch(r"Starling listens on (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends\)\n", line)
@@ -69,7 +70,7 @@ def test_a_server_for_everybody_warns_and_names_an_address_to_open(
     refused = capsys.readouterr().err
     assert "make one with `starling keys create NAME`, or say auth.mode = open" in refused
     monkeypatch.setenv("STARLING_AUTH__MODE", "open")
-    assert run(["serve", "--host", "0.0.0.0"]) == ExitCode.OK
+    assert run(["serve", "--host", "0.0.0.0", "--workers", "0"]) == ExitCode.OK
     said = capsys.readouterr()
     assert said.out == "Starling listens on http://127.0.0.1:9/ (Ctrl-C ends)\n"
     assert said.err.startswith("starling: warning: no API keys are asked for: anyone who reaches 0.0.0.0 may use")
@@ -89,7 +90,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_sessions(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("starling.app.running", never_drained)
-    assert run(["serve"]) == ExitCode.INTERRUPTED
+    assert run(["serve", "--workers", "0"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr() == ("Starling listens on http://here/ (Ctrl-C ends)\n", "")
 
 

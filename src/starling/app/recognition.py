@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 
 from starling.app.bus import Bus
 from starling.app.options import batching, segmentation_options
+from starling.bus.memory import MemoryWitness
 from starling.config.settings import EngineName, Settings
-from starling.core.ports import Capabilities, Clock, Engine
+from starling.core.ports import Capabilities, Clock, Engine, Witness
 from starling.engine.moonshine import MoonshineEngine
 from starling.engine.moonshine.options import MoonshineOptions, Precision
 from starling.engine.scripted import ScriptedEngine
@@ -43,7 +44,7 @@ class Recognition:
 
 @asynccontextmanager
 async def recognition(
-    settings: Settings, *, bus: Bus, clock: Clock, metrics: Metrics, worker_id: str
+    settings: Settings, *, bus: Bus, clock: Clock, metrics: Metrics, worker_id: str, witness: Witness | None = None
 ) -> AsyncIterator[Recognition]:
     """Models are loaded at the beginning and freed at the end, after whatever they still compute. Raises ModelUnavailable."""
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
@@ -59,6 +60,7 @@ async def recognition(
                 vad=vad,
                 clock=clock,
                 metrics=metrics,
+                witness=witness or MemoryWitness(),
             ),
             worker_id=worker_id,
             listen=listen,

@@ -10,6 +10,7 @@ import typer
 EXAMPLES = (
     "starling serve",
     "starling serve --port 9000 --log-format json",
+    "starling serve --workers 2",
     "starling serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem",
 )
 
@@ -30,6 +31,17 @@ def serve(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, if --tls-cert does not have it.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            max=256,
+            help="Recognizer processes; 0 does everything in one process.",
+            show_default="one per core",
+        ),
+    ] = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
     ] = None,
@@ -42,39 +54,40 @@ def serve(
 ) -> None:
     """Serve live captions.
 
-    Over WebSocket, with a console page for the browser. Ctrl-C or SIGTERM finishes open segments, then ends. With a
+    Over WebSocket, with a console page for the browser. A gateway and one recognizer per core are processes of their own; one
+    that fails is replaced, and its sessions go on. Ctrl-C or SIGTERM finishes open segments, then ends; SIGHUP replaces the
+    recognizers one by one, with the settings read anew. With a
     --host that others reach it wants API keys (`starling keys create`). Flags win over the environment (`STARLING_...`),
     `.env` and the settings file; `starling doctor --settings` shows which value came from where.
     """
-    from starling.app import running
     from starling.app.options import gateway_options
-    from starling.cli.eventloop import run
-    from starling.cli.interrupts import interrupts
     from starling.cli.reach import exposure, to_open
     from starling.cli.report import complain
+    from starling.cli.serving import serve_until_interrupted
     from starling.config.loading import load_settings
+    from starling.config.settings import Settings
 
-    loaded = load_settings(
-        config_file=config,
-        overrides={
-            "server.host": host,
-            "server.port": port,
-            "server.tls_cert": tls_cert,
-            "server.tls_key": tls_key,
-            "server.max_sessions": max_sessions,
-            "log.format": log_format,
-            "log.level": log_level,
-        },
-    )
+    def settings() -> Settings:
+        return load_settings(
+            config_file=config,
+            overrides={
+                "server.host": host,
+                "server.port": port,
+                "server.tls_cert": tls_cert,
+                "server.tls_key": tls_key,
+                "server.max_sessions": max_sessions,
+                "processes.workers": workers,
+                "log.format": log_format,
+                "log.level": log_level,
+            },
+        ).settings
 
-    options = gateway_options(loaded.settings)
+    chosen = settings()
+    options = gateway_options(chosen)
 
-    async def serve_until_interrupted() -> None:
-        with interrupts() as stop:
-            async with running(loaded.settings) as server:
-                if warning := exposure(options.host, asks_for_keys=options.keys_file is not None):
-                    complain(warning)
-                typer.echo(f"Starling listens on {to_open(server.url)} (Ctrl-C ends)")
-                await stop.wait()
+    def listening(url: str) -> None:
+        if warning := exposure(options.host, asks_for_keys=options.keys_file is not None):
+            complain(warning)
+        typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
 
-    run(serve_until_interrupted())
+    serve_until_interrupted(chosen, settings, listening)

@@ -249,6 +249,38 @@ class Client(Group):
     ca: Path | None = setting(None, "file of certificates, in PEM, by which a `wss` server may be vouched for")
 
 
+class Processes(Group):
+    """The processes of `starling serve`: one gateway, and recognizers that share the sessions. What fails is replaced."""
+
+    workers: int | None = setting(
+        None,
+        "recognizer processes; left out, one per core. 0 does everything in one process, without a supervisor",
+        unit="processes",
+        low=0,
+        high=256,
+    )
+    pin: bool = setting(
+        True,  # noqa: FBT003 (a default, not an argument)
+        "keep each recognizer on a core of its own; the gateway runs where there is room",
+    )
+    start_timeout: float = setting(
+        120.0, "until a process must be ready; the first start may build graphs", unit="seconds", low=1, high=3600
+    )
+    hang_timeout: float = setting(
+        1.0, "without a sign of life, after which a process is replaced", unit="seconds", low=0.3, high=60
+    )
+    stuck_timeout: float = setting(
+        20.0,
+        "that one call into a model may take, and that a process may wait for a core, before it is replaced",
+        unit="seconds",
+        low=1,
+        high=600,
+    )
+    memory_limit_mb: int = setting(
+        1024, "memory of its own that a process may hold before it is replaced", unit="MiB", low=256, high=1_048_576
+    )
+
+
 class Log(Group):
     """Events on stderr. They never hold speech."""
 
@@ -269,4 +301,5 @@ class Settings(Group):
     gate: Gate = Gate()
     audio_log: AudioLog = AudioLog()
     client: Client = Client()
+    processes: Processes = Processes()
     log: Log = Log()

@@ -16,7 +16,13 @@ from starling.config.settings import Group
 PREFIX: Final = "STARLING_"
 """What every environment variable begins with; ``__`` stands between group and setting."""
 
-NOUNS: Final[dict[object, str]] = {Path | None: "a path", bool: "true or false", int: "a whole number", float: "a number"}
+NOUNS: Final[dict[object, str]] = {
+    Path | None: "a path",
+    bool: "true or false",
+    int: "a whole number",
+    int | None: "a whole number",
+    float: "a number",
+}
 
 HIDDEN: Final = "(hidden)"
 

@@ -32,25 +32,23 @@ class Role(StrEnum):
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child learns. ``row``: its sheet. ``worker``: its row of the arena's workers. ``core``: the one it keeps to, if any.
+    """What a child learns. ``row``: its sheet. ``worker``: its row among the arena's workers. ``name``: in logs and metrics.
 
-    ``settings``: as JSON. ``arena``, ``sheets``, ``listener``: inherited file descriptors. ``parent``: who started it.
+    ``core``: the one it keeps to, if any. ``settings``, ``capabilities``: as JSON; the latter null if no worker said them yet.
+    ``arena``, ``sheets``, ``listener``: inherited file descriptors. ``parent``: who started it.
     """
 
     role: Role
     row: int
     worker: int
+    name: str
     core: int | None
     settings: msgspec.Raw
+    capabilities: msgspec.Raw
     arena: int
     sheets: int
     listener: int
     parent: int
-
-    @property
-    def name(self) -> str:
-        """As logs and metrics show it."""
-        return f"{self.role}-{self.worker}" if self.role is Role.WORKER else str(self.role)
 
 
 async def spawn(

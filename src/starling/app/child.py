@@ -1,0 +1,67 @@
+"""What the processes under a supervisor have in common: how they begin, and how they end."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+
+from starling.app.options import log_options
+from starling.bus.shared.arena import Arena
+from starling.config.settings import Settings
+from starling.core.errors import StarlingError
+from starling.supervisor.launch import Launch, Role, receive_launch
+from starling.supervisor.presence import Presence
+from starling.supervisor.sheets import Sheets
+from starling.telemetry.clock import SystemClock
+from starling.telemetry.logs import configure_logging, get_logger
+from starling.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a process finds itself."""
+
+    launch: Launch
+    settings: Settings
+    arena: Arena
+    sheets: Sheets
+    metrics: Metrics
+    clock: SystemClock
+    presence: Presence
+
+
+def run_role(work: Callable[[Place], Coroutine[Any, Any, None]]) -> None:
+    """Be the process that the supervisor wants: do ``work`` until it returns. What keeps it from that is left on its sheet."""
+    launch = receive_launch()
+    settings = Settings.model_validate_json(bytes(launch.settings))
+    metrics = Metrics()
+    configure_logging(log_options(settings), metrics=metrics, process=launch.name)
+    arena, sheets = Arena.attach(launch.arena), Sheets.attach(launch.sheets)
+    table = arena.workers if launch.role is Role.WORKER else arena.gateway
+    presence = Presence(table, launch.worker, sheets, launch.row, metrics)
+    place = Place(
+        launch=launch,
+        settings=settings,
+        arena=arena,
+        sheets=sheets,
+        metrics=metrics,
+        clock=SystemClock(),
+        presence=presence,
+    )
+    gc.freeze()  # what was loaded stays: no collection looks at it again
+    try:
+        uvloop.run(work(place))
+    except StarlingError as error:
+        presence.failed(error)
+        log.error("process cannot work", code=error.code, message=error.message)  # noqa: TRY400 - it says all there is
+        sys.exit(1)
+    except Exception:
+        log.exception("process crashed")
+        sys.exit(1)

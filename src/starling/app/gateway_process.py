@@ -1,0 +1,109 @@
+"""The gateway as a process of its own: ``python -m starling.app.gateway_process``, for a supervisor to run. It loads no model."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+import msgspec
+
+from starling.app.child import Place, run_role
+from starling.app.options import gateway_options
+from starling.bus.shared.arena import Arena
+from starling.bus.shared.layout import ProcessState
+from starling.bus.shared.sides import GatewaySide
+from starling.core.ports import Capabilities
+from starling.gateway.gateway import Gateway
+from starling.gateway.server import serving
+from starling.gateway.stream import Ports
+from starling.supervisor.launch import Role
+from starling.supervisor.local import SUPERVISORS_SHEET, sheet_of, worker_name
+from starling.supervisor.presence import BEAT, read_said, termination
+from starling.supervisor.sheets import Sheets
+from starling.telemetry.exposition import merged
+from starling.telemetry.health import Health, State
+from starling.telemetry.metrics import render
+
+PATIENCE: Final = 0.5
+"""Seconds that other processes get to show their metrics; those that are busy for longer are left out."""
+
+LOOK: Final = 0.01
+"""Seconds between two looks whether they have."""
+
+
+async def serve(place: Place) -> None:
+    """Serve clients on the inherited socket until SIGTERM, then let them finish. Raises StarlingError if it cannot."""
+    options, health = gateway_options(place.settings), Health("engine")
+    with termination() as stop, socket.socket(fileno=place.launch.listener) as listener:
+        alive = asyncio.create_task(place.presence.run(), name="presence")
+        capabilities = await _capabilities(place)
+        side = GatewaySide.of(place.arena)
+
+        async def exposition() -> bytes:
+            return await everybodys_metrics(place)
+
+        ports = Ports(
+            audio_log=side.audio_log,
+            results=side.results,
+            board=side.loads,
+            clock=place.clock,
+            metrics=place.metrics,
+            exposition=exposition,
+        )
+        gateway = Gateway(options, ports, capabilities, health)
+        watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
+        async with serving(gateway, listener):
+            place.presence.ready()
+            await stop.wait()
+            place.presence.draining()
+            watching.cancel()
+            await asyncio.wait([watching])
+            await gateway.drain(place.settings.server.drain_grace)
+        alive.cancel()
+        await asyncio.wait([alive])
+
+
+async def _capabilities(place: Place) -> Capabilities:
+    """What the recognizers can do: as the supervisor knows it, or as the first of them says."""
+    known = msgspec.json.decode(place.launch.capabilities, type=Capabilities | None)
+    while known is None:
+        await asyncio.sleep(LOOK)
+        ready = working(place.arena)
+        known = read_said(place.sheets.said(sheet_of(Role.WORKER, ready[0]))).capabilities if ready else None
+    return known
+
+
+def working(arena: Arena) -> list[int]:
+    """Rows of the workers that recognize now."""
+    return [row for row in range(arena.geometry.workers) if arena.workers.state(row) is ProcessState.READY]
+
+
+async def _watch_workers(arena: Arena, health: Health) -> None:
+    """The gateway is ready as long as somebody recognizes."""
+    while True:
+        if working(arena):
+            health.set("engine", State.OK)
+        else:
+            health.set("engine", State.STARTING, "no recognizer is ready")
+        await asyncio.sleep(BEAT)
+
+
+async def everybodys_metrics(place: Place) -> bytes:
+    """One page with the metrics of this process, of the supervisor, and of all workers that answer in time."""
+    sheets: Sheets = place.sheets
+    number = sheets.ask()
+    asked = {"supervisor": SUPERVISORS_SHEET} | {worker_name(row): sheet_of(Role.WORKER, row) for row in working(place.arena)}
+    pages = {place.launch.name: render(place.metrics)}
+    until = place.clock.now() + PATIENCE
+    while asked and place.clock.now() < until:
+        await asyncio.sleep(LOOK)
+        for name, sheet in list(asked.items()):
+            if (page := sheets.answered(sheet, number)) is not None:
+                pages[name] = page
+                del asked[name]
+    return merged(dict(sorted(pages.items())))
+
+
+if __name__ == "__main__":
+    run_role(serve)

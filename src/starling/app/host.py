@@ -1,0 +1,154 @@
+"""The server as processes of one host: a supervisor here, and under it a gateway and recognizers. No model is loaded here."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.bus.shared.arena import Arena
+from starling.bus.shared.bells import Watch
+from starling.bus.shared.custody import Custody
+from starling.bus.shared.layout import Geometry
+from starling.config.settings import Settings
+from starling.config.sizing import cores
+from starling.core.errors import StarlingError
+from starling.gateway.listening import listen
+from starling.supervisor.fleet import Fleet
+from starling.supervisor.launch import Role
+from starling.supervisor.local import FIRST_WORKERS_SHEET, SUPERVISORS_SHEET, LocalCrew, Orders
+from starling.supervisor.observation import Observer
+from starling.supervisor.options import SupervisorOptions
+from starling.supervisor.presence import BEAT
+from starling.supervisor.sheets import Sheets
+from starling.supervisor.supervisor import Ports, Supervisor
+from starling.telemetry.clock import SystemClock
+from starling.telemetry.logs import configure_logging, get_logger
+from starling.telemetry.metrics import Metrics, render
+
+log = get_logger(__name__)
+
+MODULES: Final[Mapping[Role, str]] = {
+    Role.GATEWAY: "starling.app.gateway_process",
+    Role.WORKER: "starling.app.recognizer_process",
+}
+"""What ``python -m`` runs for each role."""
+
+SPARE_SLOTS: Final = 16
+"""Places for sessions beyond twice ``server.max_sessions``: of those that are over and not yet cleared away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is."""
+
+    url: str
+    stream_url: str
+    supervisor: Supervisor
+    _orders: Orders
+    _reread: Callable[[], Settings] | None = field(default=None)
+
+    def reload(self) -> None:
+        """Replace the recognizers one by one, with the settings as they are now. Settings that are wrong change nothing."""
+        if self._reread is not None:
+            try:
+                settings = self._reread()
+            except StarlingError as error:
+                log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
+                return
+            self._orders.settings = as_json(settings)
+        self.supervisor.replace_workers()
+
+
+@asynccontextmanager
+async def hosting(
+    settings: Settings,
+    *,
+    workers: int,
+    reread: Callable[[], Settings] | None = None,
+    modules: Mapping[Role, str] = MODULES,
+) -> AsyncIterator[Hosting]:
+    """A server with ``workers`` recognizers for as long as the block runs; at its end sessions are drained.
+
+    ``reread``: gives the settings anew on a reload. Raises StarlingError when it cannot start.
+    """
+    try:
+        async with _composed(settings, workers, reread, modules) as server:
+            yield server
+    except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
+
+
+@asynccontextmanager
+async def _composed(
+    settings: Settings, workers: int, reread: Callable[[], Settings] | None, modules: Mapping[Role, str]
+) -> AsyncIterator[Hosting]:
+    metrics, clock = Metrics(), SystemClock()
+    configure_logging(log_options(settings), metrics=metrics, process=Role.SUPERVISOR)
+    options = supervisor_options(settings, workers)
+    edge = gateway_options(settings)
+    rows = Fleet.rows(options)
+    geometry = Geometry(slots=2 * edge.max_sessions + SPARE_SLOTS, workers=rows, max_lead=max_lead(settings))
+    with listen(edge.host, edge.port) as listener:
+        arena, sheets = Arena.create(geometry), Sheets.create(FIRST_WORKERS_SHEET + rows)
+        orders = Orders(
+            settings=as_json(settings),
+            modules=modules,
+            cores=cores() if settings.processes.pin and workers <= len(cores()) else (),
+            listener=listener.fileno(),
+        )
+        crew = LocalCrew(arena, sheets, orders)
+        ports = Ports(crew=crew, sessions=Custody(arena), observer=Observer(crew, options), clock=clock, metrics=metrics)
+        supervisor = Supervisor(options, Fleet(options, random.SystemRandom().random), ports)
+        watch = Watch(arena.supervisor_bell)
+        watch.add(supervisor.wake)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(supervisor.run(), name="supervisor")
+                answering = tasks.create_task(_answer(sheets, metrics), name="metrics")
+                await supervisor.ready()
+                if not running.done():
+                    url, stream_url = addresses(edge, edge.host, listener.getsockname()[1])
+                    log.info("serving", address=url, workers=workers)
+                    try:
+                        yield Hosting(url, stream_url, supervisor, orders, reread)
+                    finally:
+                        await supervisor.drain()
+                answering.cancel()
+        finally:
+            watch.close()
+            sheets.close()
+
+
+def supervisor_options(settings: Settings, workers: int) -> SupervisorOptions:
+    """The supervisor's share of the settings."""
+    chosen = settings.processes
+    return SupervisorOptions(
+        workers=workers,
+        start_timeout=chosen.start_timeout,
+        hang_timeout=chosen.hang_timeout,
+        stuck_timeout=chosen.stuck_timeout,
+        memory_limit=chosen.memory_limit_mb << 20,
+        drain_grace=settings.server.drain_grace,
+    )
+
+
+def as_json(settings: Settings) -> bytes:
+    """What children learn of the settings: all but what is the client's."""
+    return settings.model_dump_json(exclude={"client"}).encode()
+
+
+async def _answer(sheets: Sheets, metrics: Metrics) -> None:
+    """Show the supervisor's metrics when they are asked for."""
+    answered = sheets.asked
+    while True:
+        if (asked := sheets.asked) != answered:
+            answered = asked
+            sheets.answer(SUPERVISORS_SHEET, asked, render(metrics))
+        await asyncio.sleep(BEAT)

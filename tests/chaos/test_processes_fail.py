@@ -1,0 +1,132 @@
+"""Processes of a real server are killed, stopped and drained while people speak; nobody's captions change for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaos.platform_harness import Final, all_captions, caption, platform
+from recordings import recording
+from starling import Recognizer
+from starling.core.audio import Samples, seconds
+from starling.core.errors import StarlingError
+from starling.core.ports import Engine
+from starling.engine.scripted import ScriptedEngine
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share memory on Linux only")
+
+BECKETT = recording("beckett")
+
+
+def undisturbed(sound: Samples, engine: Engine | None = None) -> list[Final]:
+    with Recognizer(engine=engine) as recognizer:
+        said = list(recognizer.transcribe(sound))
+    return [(final.segment_id, final.text, round(seconds(final.start), 3), round(seconds(final.end), 3)) for final in said]
+
+
+def scripted(sound: Samples) -> list[Final]:
+    return undisturbed(sound, ScriptedEngine())
+
+
+def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> None:
+    sounds = [BECKETT[n * 4000 :] for n in range(6)]
+
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
+            for turn in range(3):
+                await asyncio.sleep(1.0)
+                victim = server.of_role("recognizer")[turn % 2]
+                os.kill(victim, signal.SIGKILL)
+                await server.ended(victim)
+                await server.until_logged("process ready", 4 + turn)
+            assert await talking == [scripted(sound) for sound in sounds]
+
+    asyncio.run(scenario())
+
+
+def test_a_lone_worker_that_is_killed_takes_its_sessions_up_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "1", directory=tmp_path) as server:
+            talking = asyncio.create_task(caption(server.url, BECKETT, speed=2))
+            await asyncio.sleep(1.5)
+            os.kill(server.of_role("recognizer")[0], signal.SIGSEGV)
+            assert await talking == scripted(BECKETT)
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=2))
+            await asyncio.sleep(1.0)
+            stopped, _ = server.of_role("recognizer")
+            os.kill(stopped, signal.SIGSTOP)
+            await server.ended(stopped)
+            assert await talking == [scripted(BECKETT)] * 2
+            assert any('"cause": "stopped"' in line for line in server.log)
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            before = server.of_role("recognizer")
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
+            await asyncio.sleep(1.0)
+            server.process.send_signal(signal.SIGHUP)
+            await server.until_logged("process ready", 5)
+            for pid in before:
+                await server.ended(pid)
+            assert len(server.of_role("recognizer")) == 2
+            assert await talking == [scripted(BECKETT)] * 3
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
+            await asyncio.sleep(3.0)
+            server.process.send_signal(signal.SIGTERM)
+            with pytest.raises(StarlingError, match="shutting down"):
+                await talking
+            await server.process.wait()
+            sent = [line for line in server.log if '"event": "final sent"' in line]
+            assert sent, "what was said before the end got its final"
+
+    asyncio.run(scenario())
+
+
+def test_children_go_with_their_supervisor(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path, status=-signal.SIGKILL) as server:
+            children = server.of_role("recognizer") + server.of_role("gateway")
+            assert len(children) == 3
+            os.kill(server.pid, signal.SIGKILL)
+            for pid in children:
+                await server.ended(pid)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.model
+def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform(
+            "--workers", "2", directory=tmp_path, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}
+        ) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
+            await asyncio.sleep(4.0)
+            os.kill(server.of_role("recognizer")[0], signal.SIGKILL)
+            assert await talking == [undisturbed(BECKETT)] * 2
+
+    asyncio.run(scenario())
