@@ -13,7 +13,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.core.ports import Capabilities
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -152,7 +152,9 @@ async def served(
         recognizer.listening.set()
     if not unfinished:
         recognizer.finishing.set()
-    ports = Ports(audio_log=log, results=bus, board=board, clock=SystemClock(), metrics=metrics)
+    ports = Ports(
+        directory=MemorySessionDirectory(), audio_log=log, results=bus, board=board, clock=SystemClock(), metrics=metrics
+    )
     gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
     recognizing = asyncio.create_task(recognizer.run())
     try:

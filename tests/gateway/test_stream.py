@@ -174,7 +174,7 @@ def test_audio_after_end_is_refused_and_the_rest_still_comes() -> None:
             await client.send(END)
             await client.send(NOISE)
             said = await hear(client, until="error")
-            assert "expected keepalive in state 'ending', got audio" in said[-1]["message"]
+            assert "expected keepalive, end in state 'ending', got audio" in said[-1]["message"]
             it.recognizer.finishing.set()
             assert types(await hear(client))[-2:] == ["result", "done"]
             assert client.close_code == 1000

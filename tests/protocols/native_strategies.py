@@ -8,6 +8,7 @@ from msgspec import UNSET
 from starling.core.audio import Encoding
 from starling.core.config import Quality, VadMode
 from starling.protocols.native.messages import (
+    Ack,
     Audio,
     ClientMessage,
     Configure,
@@ -20,6 +21,8 @@ from starling.protocols.native.messages import (
     KeepAlive,
     Ready,
     Result,
+    Resume,
+    Resumed,
     ServerMessage,
     SetLangs,
     SpeechEnded,
@@ -54,13 +57,14 @@ audio = st.builds(
     sample_rate=unset | st.integers(8_000, 96_000),
     channels=unset | st.integers(1, 8),
 )
-starts = st.builds(Start, audio=unset | audio, client_ref=unset | text, **_options)
+starts = st.builds(Start, audio=unset | audio, client_ref=unset | text, resume=unset | st.booleans(), **_options)
+resumes = st.builds(Resume, token=text, sent=counts, last_result=st.none() | counts)
 configures = st.builds(Configure, **_options)
 set_langs = st.builds(SetLangs, source_language=unset | languages, target_language=unset | st.none() | languages)
 controls: st.SearchStrategy[ClientMessage] = st.one_of(
     configures, set_langs, st.builds(Finalize), st.builds(KeepAlive), st.builds(End)
 )
-client_messages: st.SearchStrategy[ClientMessage] = st.one_of(starts, controls)
+client_messages: st.SearchStrategy[ClientMessage] = st.one_of(starts, resumes, controls)
 
 _readies = st.builds(
     Ready,
@@ -79,6 +83,8 @@ _readies = st.builds(
     quality=st.sampled_from(Quality),
     hotwords=counts,
     client_ref=unset | text,
+    resume_token=unset | text,
+    resume_grace=unset | positions,
 )
 _words = st.builds(Word, text=text, start=positions, end=positions, confidence=confidences)
 _results = st.builds(
@@ -100,8 +106,10 @@ _results = st.builds(
 )
 server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
     _readies,
-    st.builds(SpeechStarted, sequence=counts, at=positions),
-    st.builds(SpeechEnded, sequence=counts, at=positions),
+    st.builds(Resumed, sequence=counts, session_id=text, received=counts, resume_grace=positions),
+    st.builds(Ack, sequence=counts, received=counts),
+    st.builds(SpeechStarted, sequence=counts, at=positions, segment_id=unset | counts),
+    st.builds(SpeechEnded, sequence=counts, at=positions, segment_id=unset | counts, noticed=unset | positions),
     _results,
     st.builds(
         Error,

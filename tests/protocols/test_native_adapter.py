@@ -23,7 +23,7 @@ from starling.core.transcript import (
 )
 from starling.protocols.native.adapter import TRANSITIONS, Input, NativeAdapter, State
 from starling.protocols.native.messages import decode_server, encode
-from starling.protocols.verbs import Configure, End, Feed, Finalize, Frame, KeepAlive, Offer, Open, OpenRequest
+from starling.protocols.verbs import Configure, End, Feed, Finalize, Frame, KeepAlive, Offer, Open, Opened, OpenRequest
 
 CAPABILITIES = Capabilities(
     model="scripted", model_version="1", languages=("en", "pt-BR"), word_times=True, confidence=True, max_utterance=480_000
@@ -32,6 +32,7 @@ OFFER = Offer(capabilities=CAPABILITIES, defaults=SessionConfig(partial_interval
 
 FRAMES: dict[Input, Frame] = {
     Input.START: '{"type":"start"}',
+    Input.RESUME: '{"type":"resume","token":"t","sent":0}',
     Input.AUDIO: b"\x00\x00",
     Input.FINALIZE: '{"type":"finalize"}',
     Input.CONFIGURE: '{"type":"configure","words":true}',
@@ -80,7 +81,7 @@ def test_the_table_is_the_law(state: State, kind: Input) -> None:
 
 
 def test_a_refused_frame_names_what_is_allowed() -> None:
-    with pytest.raises(InvalidMessage, match="expected start, audio, keepalive in state 'awaiting start', got finalize"):
+    with pytest.raises(InvalidMessage, match="expected start, resume, audio, keepalive in state 'awaiting start', got finalize"):
         adapter_in(State.AWAITING).receive(FRAMES[Input.FINALIZE])
     with pytest.raises(InvalidMessage, match="expected nothing more in state 'done'"):
         adapter_in(State.DONE).receive(FRAMES[Input.KEEPALIVE])
@@ -139,7 +140,7 @@ def test_a_language_falls_back_to_the_nearest_the_server_speaks(asked: str, serv
     (opened,) = adapter.receive(f'{{"type":"start","language":"{asked}"}}')
     assert isinstance(opened, Open)
     assert opened.request.config.language == served
-    assert said(adapter.opened("s", "t"))["language"] == served
+    assert said(adapter.opened(Opened(session_id="s", trace_id="t")))["language"] == served
 
 
 @pytest.mark.parametrize("asked", ["de", "pt", "english"])
@@ -174,7 +175,7 @@ def test_any_order_of_frames_is_answered_in_the_protocol(frames: list[Frame]) ->
 def test_ready_says_what_was_made_of_the_request() -> None:
     adapter = NativeAdapter(OFFER)
     adapter.receive('{"type":"start","audio":{"encoding":"wav"},"client_ref":"me"}')
-    assert said(adapter.opened("s1", "t1")) == {
+    assert said(adapter.opened(Opened(session_id="s1", trace_id="t1"))) == {
         "type": "ready",
         "sequence": 0,
         "session_id": "s1",
@@ -196,8 +197,13 @@ def test_ready_says_what_was_made_of_the_request() -> None:
 
 def test_results_are_in_seconds_and_numbered() -> None:
     adapter = adapter_in(State.STREAMING)
-    adapter.opened("s1", "t1")
-    assert said(adapter.event(SpeechStarted("s1", 0, 1_600))) == {"type": "speech_started", "sequence": 1, "at": 0.1}
+    adapter.opened(Opened(session_id="s1", trace_id="t1"))
+    assert said(adapter.event(SpeechStarted("s1", 0, 1_600))) == {
+        "type": "speech_started",
+        "sequence": 1,
+        "at": 0.1,
+        "segment_id": 0,
+    }
     final = Transcript(
         session_id="s1",
         segment_id=4,
@@ -226,7 +232,13 @@ def test_results_are_in_seconds_and_numbered() -> None:
         "language": "en",
         "trace_id": "t1",
     }
-    assert said(adapter.event(SpeechEnded("s1", 4, 24_000, 32_000))) == {"type": "speech_ended", "sequence": 3, "at": 1.5}
+    assert said(adapter.event(SpeechEnded("s1", 4, 24_000, 32_000))) == {
+        "type": "speech_ended",
+        "sequence": 3,
+        "at": 1.5,
+        "segment_id": 4,
+        "noticed": 2.0,
+    }
     assert said(adapter.event(SessionDone("s1", 32_000, 1))) == {
         "type": "done",
         "sequence": 4,
@@ -281,7 +293,7 @@ def test_words_are_promised_only_by_an_engine_that_has_them() -> None:
     [opening] = wordless.receive('{"type":"start","words":true}')
     assert isinstance(opening, Open)
     assert not opening.request.config.words
-    [ready] = wordless.opened("s", "t")
+    [ready] = wordless.opened(Opened(session_id="s", trace_id="t"))
     assert '"words":false' in str(ready)
 
 

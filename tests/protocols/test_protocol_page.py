@@ -112,12 +112,13 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"| first frame | within {options.start_timeout:g} seconds |" in PAGE
     assert f"| audio or `keepalive` | every {options.idle_timeout:g} seconds |" in PAGE
     assert f"| reading results | something within {options.send_timeout:g} seconds |" in PAGE
+    assert f"| coming back | within {options.resume_grace:g} seconds |" in PAGE
     assert f"| length of a session, and of the audio in it | {options.max_session_seconds / 3600:g} hours |" in PAGE
 
 
 def test_the_table_of_states_is_that_of_the_code() -> None:
     rows = [line.strip("|").split("|") for line in PAGE.partition("| state |")[2].splitlines()[2:6]]
-    columns = [Input.START, Input.AUDIO, Input.FINALIZE, Input.CONFIGURE, Input.KEEPALIVE, Input.END]
+    columns = [Input.START, Input.RESUME, Input.AUDIO, Input.FINALIZE, Input.CONFIGURE, Input.KEEPALIVE, Input.END]
     for name, *cells in rows:
         for column, cell in zip(columns, cells, strict=True):
             after = TRANSITIONS.get((State(name.strip()), column))

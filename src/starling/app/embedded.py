@@ -62,7 +62,14 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
     async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer:
         gateway = Gateway(
             options,
-            Ports(audio_log=bus.audio_log, results=bus.results, board=bus.board, clock=clock, metrics=metrics),
+            Ports(
+                audio_log=bus.audio_log,
+                results=bus.results,
+                board=bus.board,
+                directory=bus.directory,
+                clock=clock,
+                metrics=metrics,
+            ),
             recognizer.capabilities,
             health,
         )

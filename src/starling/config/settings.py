@@ -97,6 +97,9 @@ class Server(Group):
     send_timeout: float = setting(
         10.0, "close a session whose client does not read its results", unit="seconds", low=0.5, high=300
     )
+    resume_grace: float = setting(
+        30.0, "time for a client to come back after its connection was lost", unit="seconds", low=0.1, high=3_600
+    )
     max_session_seconds: float = setting(14_400.0, "longest session, and most audio in one", unit="seconds", low=1, high=604_800)
     drain_grace: float = setting(
         10.0, "time for open segments to finish after SIGTERM or Ctrl-C", unit="seconds", low=0, high=600

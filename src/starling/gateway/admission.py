@@ -46,6 +46,7 @@ class Admission:
         self._by_address: Counter[str] = Counter()
         self._opens = BucketTable(options.opens_per_minute / 60, options.opens_per_minute)
         self._draining = False
+        self._returning = 0  # connections of clients that came back
 
     @property
     def active(self) -> int:
@@ -66,6 +67,11 @@ class Admission:
         with self._counted():
             self._take_turn(place, principal)
             self._check(place, principal.tenant)
+        with self._held(place, principal):
+            yield
+
+    @contextmanager
+    def _held(self, place: str, principal: Principal) -> Iterator[None]:
         metrics = self._ports.metrics
         self._by_address[place] += 1
         metrics.sessions_active.inc()
@@ -77,6 +83,28 @@ class Admission:
             self._by_address[place] -= 1
             if not self._by_address[place]:
                 del self._by_address[place]
+
+    @contextmanager
+    def hold(self, principal: Principal) -> Iterator[None]:
+        """Hold a place for a session that was admitted elsewhere."""
+        with self._held("", principal):
+            yield
+
+    @contextmanager
+    def admit_again(self, address: str, principal: Principal) -> Iterator[None]:
+        """Let a client in whose session holds a place already. At most as many at once as there are sessions.
+
+        Raises Overloaded beyond that.
+        """
+        with self._counted():
+            self._take_turn(network(address), principal)
+            if self._returning >= self.active:
+                raise _Refused("capacity", self._full("more clients come back than there are sessions"))
+        self._returning += 1
+        try:
+            yield
+        finally:
+            self._returning -= 1
 
     def consider(self, address: str, principal: Principal) -> None:
         """Raise what ``admit`` would, and hold nothing."""

@@ -12,7 +12,7 @@ from starling.telemetry.metrics import Metrics
 
 
 class Arrivals:
-    """The frames of one session, which begins now.
+    """The frames of one connection, of a session that begins now.
 
     A timer runs only while a frame is asked for: a client that we keep waiting is not late.
     """
@@ -25,6 +25,10 @@ class Arrivals:
         self._begun = self._loop.time()
         self._waiting: asyncio.Timeout | None = None
         self._stopped: ShuttingDown | None = None
+
+    def began(self, at: float) -> None:
+        """The session is an older one, which began ``at`` on the loop's time."""
+        self._begun = at
 
     @property
     def stopped(self) -> ShuttingDown | None:

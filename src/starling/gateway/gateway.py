@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -16,11 +17,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from starling.auth.tenants import Feature, Principal, Tenant
+from starling.auth.tenants import ANYBODY, Feature, Principal, Tenant
 from starling.core.errors import (
     Dismissed,
     Forbidden,
+    InvalidMessage,
     KeysUnavailable,
+    NotResumable,
     Overloaded,
     QuotaExceeded,
     ShuttingDown,
@@ -29,16 +32,20 @@ from starling.core.errors import (
 )
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
+from starling.core.records import Ended, EndReason
+from starling.core.sessions import SessionEntry
 from starling.gateway.access import Access, agreed_subprotocol
 from starling.gateway.admission import GOODBYE, Admission
+from starling.gateway.connection import Connection
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
 from starling.gateway.quotas import Quotas
-from starling.gateway.socket import Socket
-from starling.gateway.stream import Ports, StreamSession
+from starling.gateway.resumption import Resumables
+from starling.gateway.socket import Gone, Socket
+from starling.gateway.stream import Identity, Ports, StreamSession
 from starling.protocols.native.adapter import NativeAdapter
-from starling.protocols.verbs import Offer
+from starling.protocols.verbs import Offer, Resume
 from starling.telemetry.health import Health
 from starling.telemetry.logs import get_logger
 
@@ -92,6 +99,8 @@ class Gateway:
         self._admission = Admission(options, ports, health, self._quotas)
         match_language(options.defaults.language, capabilities.languages)
         self._seats: dict[str, Seat] = {}
+        self._resumables: Resumables[StreamSession] = Resumables()
+        self._adopted: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         ports.metrics.result_backlog.set_function(lambda: sum(seat.session.backlog for seat in self._seats.values()))
 
@@ -110,6 +119,10 @@ class Gateway:
         address = websocket.client.host if websocket.client else ""
         try:
             principal = self.identify(websocket.headers, address)
+            if "resume" in websocket.query_params:
+                with self._admission.admit_again(address, principal):
+                    await self._resume(websocket, principal)
+                return
             with self._admission.admit(address, principal):
                 await self._converse(websocket, principal)
         except StarlingError as error:
@@ -150,18 +163,26 @@ class Gateway:
     async def _converse(self, websocket: WebSocket, principal: Principal) -> None:
         await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
         session_id = secrets.token_hex(8)
+        tenant = principal.tenant
         session = StreamSession(
-            Socket(websocket, send_timeout=self.options.send_timeout),
-            NativeAdapter(self._offer(principal.tenant)),
+            Identity(
+                session_id=session_id,
+                trace_id=_trace_id(websocket.headers.get("traceparent")),
+                tenant=tenant.name,
+                priority=tenant.priority,
+            ),
+            self._connection(websocket, tenant),
             self.options,
             self.ports,
-            Pace(principal, self.options, self.access, self._quotas, self.ports.clock),
-            session_id=session_id,
-            trace_id=_trace_id(websocket.headers.get("traceparent")),
-            priority=principal.tenant.priority,
+            pace=self._pace(principal),
+            resumables=self._resumables,
         )
-        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, since=datetime.now(UTC))
         log.info("client admitted", session_id=session_id, tenant=principal.tenant.name, key_id=principal.key_id)
+        await self._seated(session, session_id, principal)
+
+    async def _seated(self, session: StreamSession, session_id: str, principal: Principal) -> None:
+        """Let ``session`` live, in sight of operators and of a drain."""
+        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, since=datetime.now(UTC))
         if self._admission.draining:  # it began while the upgrade was under way
             session.stop(ShuttingDown(GOODBYE))
         try:
@@ -169,6 +190,67 @@ class Gateway:
         finally:
             del self._seats[session_id]
             self._left.set()
+
+    async def _resume(self, websocket: WebSocket, principal: Principal) -> None:
+        """Give the connection to the session that its client comes back to, and wait for the end of it."""
+        await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
+        connection = self._connection(websocket, principal.tenant)
+        try:
+            opening, *_ = await connection.greeting()
+            if not isinstance(opening, Resume):
+                raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
+            await self._resumables.find(opening.token).attach(connection, opening)
+        except Gone:
+            pass
+        except StarlingError as error:
+            log.info("resumption refused", code=error.code)
+            if isinstance(error, NotResumable):
+                self.ports.metrics.sessions_resumed.labels(outcome="refused").inc()
+            await connection.refuse(error)
+        if not connection.finished.is_set():
+            await connection.close()
+
+    def adopt(self) -> int:
+        """Go on with the sessions that a gateway before this one left: each waits its grace time for its client.
+
+        Returns how many there are.
+        """
+        for entry in self.ports.directory.entries():
+            if entry.session_id not in self._seats:
+                task = asyncio.create_task(self._keep(entry), name=f"adopted {entry.session_id}")
+                self._adopted.add(task)
+                task.add_done_callback(self._adopted.discard)
+        log.info("sessions adopted", sessions=len(self._adopted))
+        return len(self._adopted)
+
+    async def _keep(self, entry: SessionEntry) -> None:
+        principal = Principal(tenant=Tenant(name=entry.tenant or ANYBODY.tenant.name, priority=entry.priority))
+        try:
+            session = StreamSession.adopted(
+                entry, self.options, self.ports, pace=self._pace(principal), resumables=self._resumables
+            )
+        except NotResumable:
+            await self._give_up(entry)
+            return
+        with self._admission.hold(principal):
+            await self._seated(session, entry.session_id, principal)
+
+    async def _give_up(self, entry: SessionEntry) -> None:
+        """End a session that nobody can go on with."""
+        log.info("session ended", session_id=entry.session_id, reason=EndReason.DISCONNECTED)
+        self.ports.metrics.sessions_ended.labels(reason=EndReason.DISCONNECTED).inc()
+        with suppress(StarlingError):
+            tail = self.ports.audio_log.tail(entry.session_id)
+            await self.ports.audio_log.append(Ended(entry.session_id, tail.sequence + 1, EndReason.DISCONNECTED))
+        self.ports.results.forget(entry.session_id)
+        self.ports.directory.remove(entry.session_id)
+
+    def _pace(self, principal: Principal) -> Pace:
+        return Pace(principal, self.options, self.access, self._quotas, self.ports.clock)
+
+    def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
+        socket = Socket(websocket, send_timeout=self.options.send_timeout)
+        return Connection(socket, NativeAdapter(self._offer(tenant)), self.options, self.ports.metrics)
 
     def _offer(self, tenant: Tenant) -> Offer:
         """What the engine can do, as far as ``tenant`` may use it."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from starling.audio import open_decoder
-from starling.core.audio import Encoding, seconds
+from starling.core.audio import Encoding, Samples, seconds
 from starling.core.config import SessionConfig
-from starling.core.errors import ClientError
-from starling.core.records import Audio, EndReason, Gap, Record
+from starling.core.errors import ClientError, NotResumable
+from starling.core.records import Audio, EndReason, Gap, SessionRecord, Tail
+from starling.gateway.origin import Origin
 from starling.protocols.verbs import OpenRequest
 from starling.telemetry.metrics import Metrics
 from starling.vad.gate import GateOptions
@@ -23,49 +24,78 @@ OPUS_SLICE: Final = 64
 
 
 class Intake:
-    """The way of one session's audio into the log. Raises UnsupportedAudio for a format that cannot be decoded."""
+    """The way of one session's audio into the log. Raises UnsupportedAudio for a format that cannot be decoded.
 
-    def __init__(self, session_id: str, request: OpenRequest, gate: GateOptions, metrics: Metrics) -> None:
+    ``tail``: where another one stopped, whose way this one goes on with the client's bytes from ``tail.received`` on. Raises
+    NotResumable for an encoding with a header, which only the other one has read.
+    """
+
+    def __init__(
+        self, session_id: str, request: OpenRequest, gate: GateOptions, metrics: Metrics, *, tail: Tail | None = None
+    ) -> None:
         self._metrics = metrics
         self._decoder = open_decoder(request.audio)
+        self._origin = Origin.of(request.audio)
+        self._skip = 0  # samples that are on the log already
+        self.taken = 0  # bytes that were decoded
         self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
-        self._gated = GatedAudio(session_id, request.config, gate)
+        if tail is not None:
+            if self._origin is None:
+                raise NotResumable(f"audio in {request.audio.encoding} cannot go on at another server; start a new session")
+            self.taken = tail.received
+            self._skip = tail.position - self._origin.position(tail.received)
+        self._gated = GatedAudio(session_id, request.config, gate, received=self._received, tail=tail)
 
     @property
     def position(self) -> int:
         """Samples that came in so far, those the gate holds back included."""
         return self._gated.position
 
-    def feed(self, data: bytes, arrived: float) -> Iterator[Sequence[Record]]:
+    def feed(self, data: bytes, arrived: float) -> Iterator[Sequence[SessionRecord]]:
         """The records that ``data`` completes, in steps short enough for an event loop. ``arrived``: when, in seconds.
 
         After what could be decoded, raises CorruptAudio or UnsupportedAudio.
         """
         for start in range(0, len(data), self._slice):
-            samples = self._decoder.feed(data[start : start + self._slice])
+            piece = data[start : start + self._slice]
+            samples = self._wanted(self._decoder.feed(piece))
+            self.taken += len(piece)
             yield self._counted(self._gated.audio(samples, arrived))
             if self._decoder.fault is not None:
                 raise self._decoder.fault
 
-    def finalize(self, arrived: float) -> Sequence[Record]:
+    @property
+    def portable(self) -> bool:
+        """Whether another one could go on from the records alone."""
+        return self._origin is not None
+
+    def finalize(self, arrived: float) -> Sequence[SessionRecord]:
         """Everything held back by the gate, then Finalize."""
         return self._counted(self._gated.finalize(arrived))
 
-    def configure(self, config: SessionConfig, arrived: float) -> Sequence[Record]:
+    def configure(self, config: SessionConfig, arrived: float) -> Sequence[SessionRecord]:
         """Configure, preceded by everything held back if the gate must change with it."""
         return self._counted(self._gated.configure(config, arrived))
 
-    def end(self, reason: EndReason, arrived: float) -> tuple[Sequence[Record], ClientError | None]:
+    def end(self, reason: EndReason, arrived: float) -> tuple[Sequence[SessionRecord], ClientError | None]:
         """The rest of the audio, then Ended; and what was wrong with the very end of it, if anything."""
         fault = self._decoder.fault
-        records: list[Record] = []
+        records: list[SessionRecord] = []
         if fault is None:
-            samples = self._decoder.flush()
+            samples = self._wanted(self._decoder.flush())
             fault = self._decoder.fault
             records += self._gated.audio(samples, arrived)
         return self._counted([*records, *self._gated.end(reason, arrived)]), fault
 
-    def _counted(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _wanted(self, samples: Samples) -> Samples:
+        skipped = min(self._skip, len(samples))
+        self._skip -= skipped
+        return samples[skipped:]
+
+    def _received(self, position: int) -> int:
+        return self.taken if self._origin is None else self._origin.byte(position)
+
+    def _counted(self, records: Sequence[SessionRecord]) -> Sequence[SessionRecord]:
         for record in records:
             if isinstance(record, Audio | Gap):
                 duration = seconds(record.end - record.start)

@@ -12,6 +12,16 @@ from starling.vad.gate import GateOptions
 
 MAX_PORT: Final = 65_535
 
+POSITIVE_TIMES: Final = (
+    "head_timeout",
+    "start_timeout",
+    "idle_timeout",
+    "send_timeout",
+    "finish_timeout",
+    "resume_grace",
+    "max_session_seconds",
+)
+
 COUNTS: Final = (
     "max_sessions",
     "max_sessions_per_address",
@@ -34,7 +44,8 @@ class GatewayOptions:
     ``max_frame_bytes``: of one message; ``max_head_bytes``: of a request's head.
     ``head_timeout``, ``start_timeout``, ``idle_timeout``: how long a request's head, a session's first frame, and any further
     frame may take. ``send_timeout``: how long a client may take nothing of what is sent to it. ``finish_timeout``: how long
-    recognition may take to finish after the last audio. ``max_session_seconds``: how long a session may last, and how much audio
+    recognition may take to finish after the last audio. ``resume_grace``: how long a session waits for a client
+    that lost its connection. ``max_session_seconds``: how long a session may last, and how much audio
     it may have. ``max_backlog``: results that wait for the client before its audio is left unread. ``retry_after``: what a client
     refused for load is told to wait.
     ``keys_file``: of API keys, None to ask for none. ``tls_cert`` and ``tls_key``: files in PEM; None for none.
@@ -61,6 +72,7 @@ class GatewayOptions:
     idle_timeout: float = 60.0
     send_timeout: float = 10.0
     finish_timeout: float = 60.0
+    resume_grace: float = 30.0
     max_session_seconds: float = 4 * 3600.0
     max_backlog: int = 64
     retry_after: float = 2.0
@@ -86,7 +98,7 @@ class GatewayOptions:
                 raise InvalidOption(f"{name} must be more than 0, got {getattr(self, name)}")
         if self.tls_key is not None and self.tls_cert is None:
             raise InvalidOption("expected tls_cert beside tls_key, got the key alone: name the certificate too")
-        for name in ("head_timeout", "start_timeout", "idle_timeout", "send_timeout", "finish_timeout", "max_session_seconds"):
+        for name in POSITIVE_TIMES:
             if not getattr(self, name) > 0:
                 raise InvalidOption(f"{name} must be more than 0 seconds, got {getattr(self, name)}")
         if not 0 <= self.port <= MAX_PORT:

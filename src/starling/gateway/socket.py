@@ -8,7 +8,7 @@ from contextlib import suppress
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from starling.core.errors import SlowConsumer
+from starling.core.errors import ClientError, SlowConsumer
 from starling.protocols.verbs import Frame
 
 REASON_LIMIT = 123
@@ -18,8 +18,16 @@ GONE = (WebSocketDisconnect, WebSocketDisconnected)
 """What Starlette raises when it cannot send: the first time, and from then on."""
 
 
+DELIBERATE = (1000, 1001, 1005)
+"""Close codes of who leaves on purpose: done, going away (a page that is closed), and none given. RFC 6455 section 7.4.1."""
+
+
 class Gone(Exception):
-    """The client is not there any more."""
+    """The client is not there any more. ``deliberate``: it said goodbye; else its connection was lost."""
+
+    def __init__(self, *, deliberate: bool = False) -> None:
+        super().__init__()
+        self.deliberate = deliberate
 
 
 class Socket:
@@ -36,7 +44,7 @@ class Socket:
         asked, self._next = self._next, None
         message = await (asked or self._websocket.receive())
         if message["type"] == "websocket.disconnect":
-            raise Gone
+            raise Gone(deliberate=message.get("code") in DELIBERATE)
         text: str | None = message.get("text")
         data: bytes = message.get("bytes") or b""
         return data if text is None else text
@@ -47,7 +55,7 @@ class Socket:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.sleep(0)
         if self._next.done() and self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
-            raise Gone
+            raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
 
     async def send(self, frame: Frame) -> None:
         """Hand ``frame`` to the network, waiting while the client does not read. Raises Gone and SlowConsumer."""
@@ -68,3 +76,13 @@ class Socket:
             self._next.exception()  # nobody asks for it any more
         with suppress(*GONE):
             await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+
+    async def farewell(self, within: float) -> bool:
+        """Whether the client answers our close within so many seconds: then it has read all that was said."""
+        try:
+            async with asyncio.timeout(within):
+                while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+                    pass
+        except (TimeoutError, RuntimeError, ClientError):
+            return False
+        return message.get("code") in DELIBERATE

@@ -1,49 +1,50 @@
-"""The life of one session at the gateway: a listener turns the client's frames into records, a speaker events into frames.
+"""The life of one session at the gateway, over one connection of its client or over several.
 
-Flow control is in what is *not* done: while the log has no room, or the client does not read its results, its socket is not read
-either, and TCP slows it down.
+A connection that is lost ends the conversation on it and not the session, if its client asked for that: the session is *detached*
+then, and keeps all it has, its place in admission too, until the client is back or its grace is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from starling.core.audio import seconds
 from starling.core.errors import (
-    ClientError,
+    InvalidMessage,
+    InvalidOption,
+    NotResumable,
     ServerError,
     SessionGone,
     ShuttingDown,
     SlowConsumer,
     StarlingError,
+    Superseded,
 )
 from starling.core.load import Priority
-from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, Subscription
-from starling.core.records import Checkpoint, EndReason, Opened, Record
-from starling.core.transcript import (
-    SegmentFailed,
-    SessionDone,
-    SessionEvent,
-    SessionFailed,
-    SpeechEnded,
-    SpeechStarted,
-    Transcript,
-)
-from starling.gateway.arrivals import Arrivals
+from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory, Subscription
+from starling.core.records import Checkpoint, EndReason, Opened, Tail
+from starling.core.sessions import Attachment, SessionEntry
+from starling.gateway.connection import Connection
+from starling.gateway.conversation import Conversation
 from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
-from starling.gateway.socket import Gone, Socket
-from starling.protocols.errors import kind_of
-from starling.protocols.verbs import Adapter, Configure, End, Feed, Finalize, Frame, KeepAlive, Open, OpenRequest, Verb
+from starling.gateway.resumption import Resumables, digest, new_token
+from starling.gateway.socket import Gone
+from starling.gateway.supply import Supply
+from starling.protocols import verbs
+from starling.protocols.verbs import OpenRequest, Resume, Verb
 from starling.telemetry.logs import get_logger, log_context
 from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
+
+FAREWELL = 2.0
+"""Seconds that a client has to answer our close, which says that it has read everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,43 +54,74 @@ class Ports:
     audio_log: AudioLog
     results: ResultBus
     board: LoadBoard
+    directory: SessionDirectory
     clock: Clock
     metrics: Metrics
     exposition: Callable[[], Awaitable[bytes]] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose session it is. ``trace_id``: 32 hexadecimal digits (W3C Trace Context)."""
+
+    session_id: str
+    trace_id: str
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+
+
 class StreamSession:
-    """One client, from its first frame to its last. ``trace_id``: 32 hexadecimal digits (W3C Trace Context)."""
+    """One session, from its client's first frame to the last. ``resumables``: where it is found by a client that comes back."""
 
     def __init__(
         self,
-        socket: Socket,
-        adapter: Adapter,
+        identity: Identity,
+        connection: Connection | None,
         options: GatewayOptions,
         ports: Ports,
-        pace: Pace,
         *,
-        session_id: str,
-        trace_id: str,
-        priority: Priority = Priority.NORMAL,
+        pace: Pace,
+        resumables: Resumables[StreamSession],
     ) -> None:
-        self._session_id = session_id
-        self._trace_id = trace_id
-        self._socket = socket
-        self._adapter = adapter
+        self._identity = identity
+        self._connection = connection
         self._options = options
         self._ports = ports
         self._pace = pace
-        self._priority = priority
-        self._arrivals = Arrivals(socket, options, ports.metrics)
-        self._ended: EndReason | None = None
-        self._over = False
-        self._verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
-        self._delivered = asyncio.Event()
-        self._saying = asyncio.Lock()
-        self._sent = 0  # frames, which an adapter numbers from 0
+        self._resumables = resumables
+        self._entry: SessionEntry | None = None  # of a session that its client may come back to
+        self._request = OpenRequest()
+        self._supply: Supply | None = None
         self._results: Subscription | None = None
-        self._intake: Intake | None = None
+        self._failure: StarlingError | None = None  # what ended it
+        self._stopped: ShuttingDown | None = None
+        self._incoming: tuple[Connection, Resume] | None = None  # a client that is back and not attended to yet
+        self._arrived = asyncio.Event()
+        self._moved = False  # another gateway goes on with it
+        self._settled = False
+        self._begun = asyncio.get_running_loop().time()
+
+    @classmethod
+    def adopted(
+        cls, entry: SessionEntry, options: GatewayOptions, ports: Ports, *, pace: Pace, resumables: Resumables[StreamSession]
+    ) -> StreamSession:
+        """The session of ``entry`` that another gateway left, and whose client may come back here.
+
+        Raises NotResumable for one that only the other gateway could have gone on with.
+        """
+        identity = Identity(session_id=entry.session_id, trace_id=entry.trace_id, tenant=entry.tenant, priority=entry.priority)
+        session = cls(identity, None, options, ports, pace=pace, resumables=resumables)
+        session._request = OpenRequest(audio=entry.audio, config=entry.config, client_ref=entry.client_ref, resume=True)
+        try:
+            tail: Tail | None = ports.audio_log.tail(entry.session_id)
+        except SessionGone:  # recognition is through with it, and its results wait
+            tail = None
+        intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail)
+        ended = EndReason.CLIENT if tail is None or tail.ended else None
+        session._supply = Supply(intake, ports.audio_log, ports.clock, ended=ended)
+        session._entry = entry
+        resumables.add(entry.token_digest, session)
+        return session
 
     @property
     def backlog(self) -> int:
@@ -99,216 +131,246 @@ class StreamSession:
     @property
     def heard(self) -> float:
         """Seconds of audio that came in."""
-        return 0.0 if self._intake is None else seconds(self._intake.position)
+        return 0.0 if self._supply is None else self._supply.heard
+
+    @property
+    def detached(self) -> bool:
+        """Whether its client is away and may come back."""
+        return self._entry is not None and self._entry.state is Attachment.DETACHED
 
     def stop(self, error: ShuttingDown) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
-        self._arrivals.stop(error)
+        self._stopped = error
+        if self._connection is not None:
+            self._connection.arrivals.stop(error)
+        if self.detached:
+            self._arrived.set()
 
     async def run(self) -> None:
-        """Serve the client until it is gone or told that the session is over. Raises only CancelledError."""
-        with log_context(session_id=self._session_id, trace_id=self._trace_id):
+        """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
+        with log_context(session_id=self._identity.session_id, trace_id=self._identity.trace_id):
             try:
-                await self._serve()
-            except* Gone:
+                await self._live()
+            except Gone:
                 pass
-            except* SlowConsumer:
-                self._verdict = SlowConsumer
-            except* StarlingError as refused:
-                await self._refuse(next(iter(_leaves(refused))))
-            except* Exception:
+            except StarlingError as refused:
+                await self._refuse(refused)
+            except Exception:
                 log.exception("session crashed")
                 await self._refuse(ServerError("the gateway failed; start a new session"))
             finally:
                 await self._settle()
-            verdict = self._verdict
-            await self._socket.close(*((1000, "") if verdict is None else (verdict.close_code, verdict.code)))
+            if self._connection is not None:
+                await self._connection.close()
 
-    async def _serve(self) -> None:
-        opening, *verbs = await self._greeting()
-        results = await self._open(opening.request)
-        async with asyncio.TaskGroup() as group:
-            conversation = [group.create_task(self._speak(results)), group.create_task(self._hear(verbs, results))]
-            await asyncio.wait(conversation, return_when=asyncio.FIRST_COMPLETED)
-            for task in conversation:
-                task.cancel()
+    async def attach(self, connection: Connection, resume: Resume) -> None:
+        """Go on over ``connection``, whose client is back; returns when that is over. One that came before gives way.
 
-    # --- the beginning ---
+        Raises NotResumable when the session is over.
+        """
+        if self._settled:
+            raise NotResumable("the session is over; start a new one")
+        waiting, self._incoming = self._incoming, (connection, resume)
+        self._arrived.set()
+        if waiting is not None:
+            await _supersede(waiting[0])
+        await connection.finished.wait()
 
-    async def _greeting(self) -> tuple[Open, *tuple[Verb, ...]]:
-        """Wait for the frame that opens the session. Any error here is the end: nothing after it can be understood."""
-        while True:
-            match self._adapter.receive(await self._arrivals.opening()):
-                case [Open() as opening, *verbs]:
-                    return opening, *verbs
+    # --- the life ---
 
-    async def _open(self, request: OpenRequest) -> Subscription:
-        intake = Intake(self._session_id, request, self._options.gate, self._ports.metrics)
-        self._results = self._ports.results.subscribe(self._session_id)
-        await self._ports.audio_log.append(
-            Opened(self._session_id, self._trace_id, Checkpoint(config=request.config), self._priority)
-        )
-        self._intake = intake
+    async def _live(self) -> None:
+        verbs: Sequence[Verb] = ()
+        if self._connection is not None:
+            opening, *verbs = await self._connection.greeting()
+            if isinstance(opening, Resume):
+                raise InvalidMessage("expected start, got resume: to resume a session, connect to /v1/stream?resume")
+            self._results = await self._open(self._connection, opening.request)
+            if not await self._converse(self._connection, self._results, verbs):
+                return
+        while (back := await self._reattached()) is not None and await self._converse(*back, ()):
+            pass
+
+    async def _open(self, connection: Connection, request: OpenRequest) -> Subscription:
+        identity = self._identity
+        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics)
+        results = self._ports.results.subscribe(identity.session_id)
+        opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
+        await self._ports.audio_log.append(opened)
+        self._request = request
+        self._supply = Supply(intake, self._ports.audio_log, self._ports.clock)
         self._ports.metrics.sessions_opened.inc()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
-        await self._say(partial(self._adapter.opened, self._session_id, self._trace_id), "ready")
-        return self._results
+        token = self._register(request) if request.resume else None
+        await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
+        return results
 
-    # --- the listener ---
+    def _register(self, request: OpenRequest) -> str:
+        token, identity = new_token(), self._identity
+        self._resumables.add(digest(token), self)
+        self._note(
+            SessionEntry(
+                session_id=identity.session_id,
+                trace_id=identity.trace_id,
+                token_digest=digest(token),
+                audio=request.audio,
+                config=request.config,
+                opened=time.time(),
+                tenant=identity.tenant,
+                priority=identity.priority,
+                client_ref=request.client_ref,
+            )
+        )
+        return token
 
-    async def _hear(self, verbs: Sequence[Verb], results: Subscription) -> None:
-        reason = await self._listen(verbs, results)
-        await self._end(reason)
-        if reason is not EndReason.DISCONNECTED:
-            await self._attend(reason)
+    def _note(self, entry: SessionEntry) -> None:
+        self._entry = entry
+        self._ports.directory.put(entry)
 
-    async def _listen(self, verbs: Iterable[Verb], results: Subscription) -> EndReason:
-        """Take audio until there is no more, and say why."""
+    def _described(self, token: str | None = None) -> verbs.Opened:
+        identity = self._identity
+        return verbs.Opened(
+            session_id=identity.session_id, trace_id=identity.trace_id, token=token, grace=self._options.resume_grace
+        )
+
+    async def _converse(self, connection: Connection, results: Subscription, verbs: Sequence[Verb]) -> bool:
+        """Talk over ``connection`` until that is over. Whether the client may be expected back."""
+        assert self._supply is not None
+        conversation = Conversation(
+            connection, self._supply, results, self._options, self._pace, request=self._request, ending=self._ending
+        )
+        talking = asyncio.create_task(conversation.run(verbs))
+        arriving = asyncio.create_task(self._arrived.wait())
+        try:
+            await asyncio.wait((talking, arriving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (talking, arriving):
+                task.cancel()
+            await asyncio.wait((talking, arriving))
+            self._request = conversation.request
+            self._failure = conversation.failure or self._failure
+        if talking.cancelled():
+            await _supersede(connection)
+            return True
+        return await self._left(connection, talking.exception())
+
+    async def _left(self, connection: Connection, error: BaseException | None) -> bool:
+        """After a conversation: whether its client may be expected back."""
+        resumable = self._entry is not None
+        if error is None and not connection.over:
+            self._moved = True
+            raise Superseded("the session goes on at another server")
+        if isinstance(error, SlowConsumer):  # which is what a network that is gone looks like from here
+            connection.verdict = SlowConsumer
+        elif error is not None and not isinstance(error, Gone):
+            raise error
+        if not resumable:
+            if isinstance(error, SlowConsumer):
+                raise error
+            return False
+        if isinstance(error, Gone) and error.deliberate:
+            return False
+        await connection.close()
+        return error is not None or not await connection.socket.farewell(FAREWELL)
+
+    async def _reattached(self) -> tuple[Connection, Subscription] | None:
+        """The next connection of a client that was away, and what it missed; None if it stays away."""
+        assert self._entry is not None
+        self._note(_with(self._entry, state=Attachment.DETACHED, request=self._request))
+        log.info("session detached", grace_seconds=self._options.resume_grace)
+        self._ports.metrics.sessions_detached.inc()
+        deadline = asyncio.get_running_loop().time() + self._options.resume_grace
         try:
             while True:
-                for verb in verbs:
-                    if isinstance(verb, End):
-                        return EndReason.CLIENT
-                    await self._obey(verb)
-                verbs = await self._next_verbs(results)
-        except Gone:
-            return EndReason.DISCONNECTED
-        except SlowConsumer:
-            raise
-        except SessionGone:  # recognition gave it up, and the speaker says why
-            return EndReason.ERROR
-        except ShuttingDown as error:
-            self._verdict = type(error)
-            return EndReason.SHUTDOWN
-        except StarlingError as error:
-            await self._refuse(error)
-            return EndReason.ERROR
-
-    async def _next_verbs(self, results: Subscription) -> Sequence[Verb]:
-        while results.backlog > self._options.max_backlog:
-            self._delivered.clear()
-            await self._delivered.wait()
-        frame = await self._arrivals.next()
-        await self._arrivals.rest(self._pace.message())
-        try:
-            return self._adapter.receive(frame)
-        except ClientError as error:  # the frame is refused and has changed nothing; the session goes on
-            await self._say(partial(self._adapter.error, error), "error")
-            return ()
-
-    async def _obey(self, verb: Verb) -> None:
-        assert self._intake is not None
-        now = self._ports.clock.now()
-        match verb:
-            case Feed():
-                before = self.heard
-                for number, records in enumerate(self._intake.feed(verb.data, now)):
-                    if number:
-                        await self._socket.pause()  # a large message is many slices
-                    await self._append(records)
-                    self._arrivals.check_length(self.heard)
-                await self._arrivals.rest(self._pace.audio(self.heard - before))
-            case Finalize():
-                await self._append(self._intake.finalize(now))
-            case Configure():
-                await self._append(self._intake.configure(verb.config, now))
-            case Open() | KeepAlive() | End():
-                pass
-
-    async def _attend(self, reason: EndReason) -> None:
-        """While the last results go out: notice a client that leaves, and tell one that goes on sending."""
-        try:
-            async with asyncio.timeout(self._options.finish_timeout):
-                while True:
-                    try:
-                        frame = await self._socket.receive()
-                        if reason is EndReason.CLIENT:
-                            self._adapter.receive(frame)
-                    except ClientError as error:
-                        await self._say(partial(self._adapter.error, error), "error")
+                async with asyncio.timeout_at(deadline):
+                    await self._arrived.wait()
+                self._arrived.clear()
+                incoming, self._incoming = self._incoming, None
+                if incoming is not None and (results := await self._welcome(*incoming)) is not None:
+                    break
+                if incoming is None:  # nobody came: the server stops
+                    return None
         except TimeoutError:
-            await self._refuse(ServerError(f"recognition did not finish within {self._options.finish_timeout:g} seconds"))
+            return None
+        finally:
+            self._ports.metrics.sessions_detached.dec()
+        self._note(_with(self._entry, state=Attachment.ATTACHED, request=self._request))
+        self._connection, self._results = incoming[0], results
+        if self._stopped is not None:
+            self._connection.arrivals.stop(self._stopped)
+        if self._failure is not None:
+            await self._connection.refuse(self._failure)
+        log.info("session resumed")
+        return self._connection, results
 
-    # --- the speaker ---
-
-    async def _speak(self, results: Subscription) -> None:
-        """Deliver events until the session is over."""
-        async for event in results:
-            if isinstance(event, SessionDone) and self._ended is EndReason.SHUTDOWN and (stopped := self._arrivals.stopped):
-                await self._say(partial(self._adapter.error, stopped), "error")
-            if isinstance(event, SessionFailed):
-                self._verdict = kind_of(event.code)
-            sequence = await self._say(partial(self._adapter.event, event), _label(event))
-            if isinstance(event, Transcript) and event.is_final:
-                log.info("final sent", sequence=sequence, segment=event.segment_id, version=event.revision)
-            self._delivered.set()
-        self._over = True
-
-    async def _refuse(self, error: StarlingError) -> None:
-        self._verdict = type(error)
-        log.info("session refused" if self._intake is None else "session failed", code=error.code, message=error.message)
-        with suppress(Gone, SlowConsumer):
-            await self._say(partial(self._adapter.error, error), "error")
-
-    async def _say(self, write: Callable[[], Sequence[Frame]], label: str) -> int:
-        """Send what ``write`` gives; the number of the last frame sent. The lock keeps frames in the order of their numbers."""
-        async with self._saying:
-            if self._over:  # nothing follows the last word
-                return self._sent - 1
-            for frame in write():
-                await self._socket.send(frame)
-                self._sent += 1
-            sequence = self._sent - 1
-        self._ports.metrics.results_sent.labels(type=label).inc()
-        return sequence
+    async def _welcome(self, connection: Connection, resume: Resume) -> Subscription | None:
+        """Let a client go on; None if it cannot, which it was told."""
+        assert self._supply is not None
+        connection.arrivals.began(self._begun)
+        supply, adapter = self._supply, connection.adapter
+        received = resume.sent if supply.ended else supply.taken
+        try:
+            if resume.sent < received:
+                raise InvalidOption(f"sent must be at least {received}, the bytes that came here; got {resume.sent}")
+            results = self._ports.results.subscribe(self._identity.session_id, after=resume.last_result)
+            ended = supply.ended is EndReason.CLIENT
+            await connection.say(partial(adapter.resumed, self._described(), self._request, received, ended=ended), "resumed")
+        except Gone:
+            await connection.close()
+        except SessionGone:
+            await connection.refuse(NotResumable("nothing is kept of the session any more; start a new one"))
+            await connection.close()
+        except StarlingError as error:
+            await connection.refuse(error)
+            await connection.close()
+        else:
+            self._ports.metrics.sessions_resumed.labels(outcome="resumed").inc()
+            return results
+        self._ports.metrics.sessions_resumed.labels(outcome="refused").inc()
+        return None
 
     # --- the end ---
 
-    async def _end(self, reason: EndReason) -> None:
-        """Hand over what is left of the audio, once. Afterwards nothing of the session waits for this gateway."""
-        assert self._intake is not None
-        if self._ended is not None:
-            return
-        self._ended = reason
+    async def _refuse(self, error: StarlingError) -> None:
+        self._failure = error
+        log.info("session refused" if self._supply is None else "session failed", code=error.code, message=error.message)
+        if self._connection is not None:
+            await self._connection.refuse(error)
+
+    def _ending(self, reason: EndReason) -> None:
+        assert self._supply is not None
         self._ports.metrics.sessions_ended.labels(reason=reason).inc()
-        code = None if self._verdict is None else self._verdict.code
-        log.info("session ended", reason=reason, code=code, audio_seconds=seconds(self._intake.position))
-        records, fault = self._intake.end(reason, self._ports.clock.now())
-        with suppress(StarlingError):  # the log is closed, or does not know the session any more
-            await self._append(records)
-        if fault is not None and reason is EndReason.CLIENT:
-            await self._say(partial(self._adapter.error, fault), "error")
+        code = None if self._failure is None else self._failure.code
+        log.info("session ended", reason=reason, code=code, audio_seconds=self.heard)
 
     async def _settle(self) -> None:
-        if self._intake is not None:
-            await self._end(EndReason.DISCONNECTED if self._verdict is None else EndReason.ERROR)
+        """Nothing of the session waits for this gateway any more."""
+        self._settled = True
+        if self._entry is not None:
+            self._resumables.discard(self._entry.token_digest)
+        if self._incoming is not None:
+            connection, self._incoming = self._incoming[0], None
+            await connection.refuse(NotResumable("the session is over; start a new one"))
+            await connection.close()
         if self._results is not None:
             self._results.close()
-            self._ports.results.forget(self._session_id)
-
-    async def _append(self, records: Iterable[Record]) -> None:
-        for record in records:
-            await self._ports.audio_log.append(record)
-
-
-def _label(event: SessionEvent) -> str:
-    """The value of the label of ``Metrics.results_sent`` for ``event``."""
-    match event:
-        case Transcript():
-            return "final" if event.is_final else "partial"
-        case SpeechStarted():
-            return "speech_started"
-        case SpeechEnded():
-            return "speech_ended"
-        case SessionDone():
-            return "done"
-        case SegmentFailed() | SessionFailed():
-            return "error"
+        if self._moved:
+            return
+        if self._supply is not None and self._supply.ended is None:
+            reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
+            if self._stopped is not None:
+                reason = EndReason.SHUTDOWN
+            self._ending(reason)
+            with suppress(StarlingError):  # the log is closed, or does not know the session any more
+                await self._supply.end(reason)
+        if self._supply is not None:
+            self._ports.results.forget(self._identity.session_id)
+            self._ports.directory.remove(self._identity.session_id)
 
 
-def _leaves(group: BaseExceptionGroup[StarlingError]) -> Iterable[StarlingError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _with(entry: SessionEntry, *, state: Attachment, request: OpenRequest) -> SessionEntry:
+    return replace(entry, state=state, config=request.config)
+
+
+async def _supersede(connection: Connection) -> None:
+    await connection.refuse(Superseded("the session goes on over a newer connection of its client"))
+    await connection.close()

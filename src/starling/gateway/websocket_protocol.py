@@ -51,7 +51,14 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             self._abort_timer.cancel()
         if self._turn is not None:
             self._turn.cancel()
+        if self.handshake_complete:  # uvicorn's own word for it is that of a close frame without a code
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         super().connection_lost(exc)
+
+    def handle_close(self, event: Frame) -> None:
+        if self.close_sent and self.conn.close_rcvd is not None:  # our last words were read
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.NORMAL_CLOSURE})
+        super().handle_close(event)
 
     def data_received(self, data: bytes) -> None:
         if self._fault is not None:

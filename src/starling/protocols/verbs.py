@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from starling.core.audio import AudioFormat
@@ -22,11 +22,19 @@ Frame: TypeAlias = str | bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """What a client asks for: how its audio is encoded, its options, its own name for the session."""
+    """What a client asks for: how its audio is encoded, its options, its own name for the session.
+
+    ``resume``: it wants to be able to come back to the session when its connection is lost.
+    """
 
     audio: AudioFormat = field(default_factory=AudioFormat)
     config: SessionConfig = field(default_factory=SessionConfig)
     client_ref: str | None = None
+    resume: bool = False
+
+    def configured(self, config: SessionConfig) -> OpenRequest:
+        """The same with other options."""
+        return replace(self, config=config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,20 @@ class Open:
     """Begin a session. Comes once, before every other verb but KeepAlive."""
 
     request: OpenRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with the session of ``token``, of which finals up to segment ``last_result`` came (-1: none).
+
+    ``sent``: bytes of audio that went.
+
+    Comes once, in place of Open.
+    """
+
+    token: str
+    last_result: int
+    sent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +87,7 @@ class End:
     """No more audio comes. The last verb but KeepAlive."""
 
 
-Verb: TypeAlias = Open | Feed | Finalize | Configure | KeepAlive | End
+Verb: TypeAlias = Open | Resume | Feed | Finalize | Configure | KeepAlive | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +98,33 @@ class Offer:
     defaults: SessionConfig = field(default_factory=SessionConfig)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a client hears of its session. ``token``: to come back with within ``grace`` seconds, None if it cannot."""
+
+    session_id: str
+    trace_id: str
+    token: str | None = None
+    grace: float = 0.0
+
+
 class Adapter(Protocol):
     """One client's side of a dialect."""
 
     def receive(self, frame: Frame) -> Sequence[Verb]:
         """The verbs in ``frame``, in order. Raises ClientError for a frame it cannot take; then nothing has changed."""
 
-    def opened(self, session_id: str, trace_id: str) -> Sequence[Frame]:
+    def opened(self, session: Opened) -> Sequence[Frame]:
         """The session that Open asked for exists."""
+
+    def resumed(self, session: Opened, request: OpenRequest, received: int, *, ended: bool) -> Sequence[Frame]:
+        """The session that Resume asked for goes on, with the options of ``request``.
+
+        ``received``: bytes of audio that came. ``ended``: no more of it may.
+        """
+
+    def acknowledged(self, received: int) -> Sequence[Frame]:
+        """The first ``received`` bytes of audio are safe."""
 
     def event(self, event: SessionEvent) -> Sequence[Frame]:
         """Recognition has something to say."""

@@ -62,6 +62,19 @@ class Metrics:
         action="Many `disconnected`: look at the network and at proxies' idle timeouts. Any `error`: read that session's log.",
         labels={"reason": tuple(EndReason)},
     )
+    sessions_detached = Level(
+        "starling_sessions_detached",
+        "sessions",
+        "Sessions whose client lost its connection and may come back.",
+        action="Many at once: look at the network and at proxies between clients and this server.",
+    )
+    sessions_resumed = Counted(
+        "starling_sessions_resumed_total",
+        "attempts",
+        "Clients that came back to their session, and those that could not.",
+        action="Many `refused`: clients come back later than `server.resume_grace`, or guess tokens.",
+        labels={"outcome": ("resumed", "refused")},
+    )
     sessions_refused = Counted(
         "starling_sessions_refused_total",
         "sessions",
@@ -306,7 +319,7 @@ class Metrics:
         "messages",
         "Messages sent to clients, by type.",
         action="Many `error` messages: clients misuse the protocol; the log has their codes.",
-        labels={"type": ("ready", "speech_started", "speech_ended", "partial", "final", "error", "done")},
+        labels={"type": ("ready", "speech_started", "speech_ended", "partial", "final", "error", "done", "resumed", "ack")},
     )
     result_backlog = Level(
         "starling_result_backlog",

@@ -29,6 +29,7 @@ class Input(StrEnum):
     """What a client frame is, as far as the table cares."""
 
     START = "start"
+    RESUME = "resume"
     AUDIO = "audio"
     FINALIZE = "finalize"
     CONFIGURE = "configure"
@@ -38,6 +39,7 @@ class Input(StrEnum):
 
 TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
     (State.AWAITING, Input.START): State.STREAMING,
+    (State.AWAITING, Input.RESUME): State.STREAMING,
     (State.AWAITING, Input.AUDIO): State.STREAMING,
     (State.AWAITING, Input.KEEPALIVE): State.AWAITING,
     (State.STREAMING, Input.AUDIO): State.STREAMING,
@@ -46,16 +48,24 @@ TRANSITIONS: Final[dict[tuple[State, Input], State]] = {
     (State.STREAMING, Input.KEEPALIVE): State.STREAMING,
     (State.STREAMING, Input.END): State.ENDING,
     (State.ENDING, Input.KEEPALIVE): State.ENDING,
+    (State.ENDING, Input.END): State.ENDING,
 }
 """Where a frame leads. A missing row is a frame the client may not send there."""
 
 _INPUT: Final[dict[type[wire.ClientMessage], Input]] = {
     wire.Start: Input.START,
+    wire.Resume: Input.RESUME,
     wire.Finalize: Input.FINALIZE,
     wire.Configure: Input.CONFIGURE,
     wire.SetLangs: Input.CONFIGURE,
     wire.KeepAlive: Input.KEEPALIVE,
     wire.End: Input.END,
+}
+
+_PLAIN: Final[dict[type[wire.ClientMessage], Verb]] = {
+    wire.Finalize: verbs.Finalize(),
+    wire.KeepAlive: verbs.KeepAlive(),
+    wire.End: verbs.End(),
 }
 
 
@@ -90,29 +100,38 @@ class NativeAdapter:
                 return [self._open(wire.Start()), feed] if self._state is State.AWAITING else [feed]
             case wire.Start():
                 return [self._open(message)]
+            case wire.Resume():
+                last = message.last_result if isinstance(message.last_result, int) else -1
+                return [verbs.Resume(message.token, last, message.sent)]
             case wire.Configure() | wire.SetLangs():
                 self._config = self._configured(message)
                 return [verbs.Configure(self._config)]
-            case wire.Finalize():
-                return [verbs.Finalize()]
-            case wire.KeepAlive():
-                return [verbs.KeepAlive()]
-            case wire.End():
-                return [verbs.End()]
+            case wire.Finalize() | wire.KeepAlive() | wire.End():
+                return [_PLAIN[type(message)]]
             case _:
                 assert_never(message)
 
     def _open(self, start: wire.Start) -> verbs.Open:
         config = self._configured(start)
-        self._request = OpenRequest(audio=audio_format(start), config=config, client_ref=client_ref(start))
+        self._request = OpenRequest(
+            audio=audio_format(start), config=config, client_ref=client_ref(start), resume=start.resume is True
+        )
         self._config = config
         return verbs.Open(self._request)
 
     def _configured(self, message: wire.OptionFrame | wire.SetLangs) -> SessionConfig:
         return self._offer.capabilities.serve(self._config.updated(**changes(message)))
 
-    def opened(self, session_id: str, trace_id: str) -> Sequence[Frame]:
-        return self._presenter.ready(self._request, self._offer.capabilities.model, session_id=session_id, trace_id=trace_id)
+    def opened(self, session: verbs.Opened) -> Sequence[Frame]:
+        return self._presenter.ready(self._request, self._offer.capabilities.model, session)
+
+    def resumed(self, session: verbs.Opened, request: OpenRequest, received: int, *, ended: bool) -> Sequence[Frame]:
+        self._request, self._config = request, request.config
+        self._state = State.ENDING if ended else State.STREAMING
+        return self._presenter.resumed(session, received)
+
+    def acknowledged(self, received: int) -> Sequence[Frame]:
+        return self._presenter.acknowledged(received)
 
     def event(self, event: SessionEvent) -> Sequence[Frame]:
         if isinstance(event, SessionDone | SessionFailed):

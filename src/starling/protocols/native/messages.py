@@ -21,6 +21,9 @@ from starling.core.errors import InvalidOption, UnsupportedAudio
 from starling.protocols.native.refusal import QUOTE_LIMIT, refusal
 
 CLIENT_REF_LIMIT: Final = 256
+TOKEN_LIMIT: Final = 256
+COUNT_LIMIT: Final = 2**53 - 1
+"""The largest whole number that every JSON library keeps exactly (RFC 8259 section 6)."""
 LANGUAGE_LIMIT: Final = 35
 """Characters; RFC 5646 section 4.4.1 asks for room for 35."""
 
@@ -81,11 +84,31 @@ class Start(OptionFrame, frozen=True, kw_only=True, tag="start"):
 
     audio: Audio | UnsetType = UNSET
     client_ref: str | UnsetType = UNSET
+    resume: bool | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.client_ref is not UNSET and len(self.client_ref) > CLIENT_REF_LIMIT:
             raise InvalidOption(f"client_ref must have at most {CLIENT_REF_LIMIT} characters, got {len(self.client_ref)}")
+
+
+class Resume(ClientFrame, frozen=True, kw_only=True, tag="resume"):
+    """Go on with a session whose connection was lost.
+
+    ``token``: from ``ready``. ``last_result``: segment of the last final that came, or null.
+    ``sent``: bytes of audio sent so far.
+    """
+
+    token: str
+    sent: int
+    last_result: int | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        if len(self.token) > TOKEN_LIMIT:
+            raise InvalidOption(f"token must have at most {TOKEN_LIMIT} characters, got {len(self.token)}")
+        for name, value in (("sent", self.sent), ("last_result", self.last_result)):
+            if isinstance(value, int) and not 0 <= value <= COUNT_LIMIT:
+                raise InvalidOption(f"{name} must be between 0 and {COUNT_LIMIT}, got {_short(value)}")
 
 
 class Configure(OptionFrame, frozen=True, kw_only=True, tag="configure"):
@@ -115,14 +138,14 @@ class End(ClientFrame, frozen=True, kw_only=True, tag="end"):
     """No more audio comes; answer with what is left, then ``done``."""
 
 
-ClientMessage: TypeAlias = Start | Configure | SetLangs | Finalize | KeepAlive | End
+ClientMessage: TypeAlias = Start | Resume | Configure | SetLangs | Finalize | KeepAlive | End
 
 
 # --- from the server ---------------------------------------------------------------------------------------------------
 
 
 class ServerFrame(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What the server sends. ``sequence`` counts the server's frames of the session from 0, without holes."""
+    """What the server sends. ``sequence`` counts the server's frames of the connection from 0, without holes."""
 
     sequence: int
 
@@ -155,18 +178,37 @@ class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
     quality: Quality
     hotwords: int
     client_ref: str | UnsetType = UNSET
+    resume_token: str | UnsetType = UNSET
+    resume_grace: float | UnsetType = UNSET
+
+
+class Resumed(ServerFrame, frozen=True, kw_only=True, tag="resumed"):
+    """The session goes on. ``received``: the bytes of audio that the server has; send on from there."""
+
+    session_id: str
+    received: int
+    resume_grace: float
+
+
+class Ack(ServerFrame, frozen=True, kw_only=True, tag="ack"):
+    """The first ``received`` bytes of audio are safe, and all that was sent before them: they will not be asked for again."""
+
+    received: int
 
 
 class SpeechStarted(ServerFrame, frozen=True, kw_only=True, tag="speech_started"):
-    """Speech was first heard at ``at`` seconds."""
+    """Speech of segment ``segment_id`` was first heard at ``at`` seconds."""
 
     at: float
+    segment_id: int | UnsetType = UNSET
 
 
 class SpeechEnded(ServerFrame, frozen=True, kw_only=True, tag="speech_ended"):
-    """Speech ended at ``at`` seconds; its silence was noticed later."""
+    """Speech of segment ``segment_id`` ended at ``at`` seconds; that was sure at ``noticed`` seconds."""
 
     at: float
+    segment_id: int | UnsetType = UNSET
+    noticed: float | UnsetType = UNSET
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -215,7 +257,7 @@ class Done(ServerFrame, frozen=True, kw_only=True, tag="done"):
     segments: int
 
 
-ServerMessage: TypeAlias = Ready | SpeechStarted | SpeechEnded | Result | Error | Done
+ServerMessage: TypeAlias = Ready | Resumed | Ack | SpeechStarted | SpeechEnded | Result | Error | Done
 
 
 # --- the codec ---------------------------------------------------------------------------------------------------------

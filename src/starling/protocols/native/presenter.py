@@ -13,30 +13,43 @@ from starling.core.errors import Overloaded, StarlingError
 from starling.protocols.errors import kind_of
 from starling.protocols.native import messages as wire
 from starling.protocols.native.options import effective
-from starling.protocols.verbs import Frame, OpenRequest
+from starling.protocols.verbs import Frame, Opened, OpenRequest
 
 
 class Presenter:
-    """Writes the frames of one session. Each call takes the next sequence number; what it returns must be sent in that order."""
+    """Writes the frames of one connection. Each call takes the next sequence number, in which what it returns must be sent."""
 
     def __init__(self) -> None:
         self._sequence = 0
         self._session_id = ""
         self._trace_id = ""
 
-    def ready(self, request: OpenRequest, model: str, *, session_id: str, trace_id: str) -> Sequence[Frame]:
+    def ready(self, request: OpenRequest, model: str, session: Opened) -> Sequence[Frame]:
         """The session is open, with the options of ``request``."""
-        self._session_id, self._trace_id = session_id, trace_id
+        self._session_id, self._trace_id = session.session_id, session.trace_id
         return self._say(
             wire.Ready(
                 sequence=self._sequence,
-                session_id=session_id,
-                trace_id=trace_id,
+                session_id=session.session_id,
+                trace_id=session.trace_id,
                 model=model,
                 sample_rate=SAMPLE_RATE,
+                resume_token=UNSET if session.token is None else session.token,
+                resume_grace=UNSET if session.token is None else session.grace,
                 **effective(request),
             )
         )
+
+    def resumed(self, session: Opened, received: int) -> Sequence[Frame]:
+        """The session goes on after the first ``received`` bytes of its audio."""
+        self._session_id, self._trace_id = session.session_id, session.trace_id
+        return self._say(
+            wire.Resumed(sequence=self._sequence, session_id=session.session_id, received=received, resume_grace=session.grace)
+        )
+
+    def acknowledged(self, received: int) -> Sequence[Frame]:
+        """The first ``received`` bytes of audio are safe."""
+        return self._say(wire.Ack(sequence=self._sequence, received=received))
 
     def event(self, event: heard.SessionEvent, *, words: bool) -> Sequence[Frame]:
         """``words``: the client asked for word times, so a result without words says so with an empty list."""
@@ -61,9 +74,11 @@ class Presenter:
     def _frame(self, event: heard.SessionEvent, *, words: bool) -> wire.ServerMessage:
         match event:
             case heard.SpeechStarted():
-                return wire.SpeechStarted(sequence=self._sequence, at=_at(event.at))
+                return wire.SpeechStarted(sequence=self._sequence, at=_at(event.at), segment_id=event.segment_id)
             case heard.SpeechEnded():
-                return wire.SpeechEnded(sequence=self._sequence, at=_at(event.at))
+                return wire.SpeechEnded(
+                    sequence=self._sequence, at=_at(event.at), segment_id=event.segment_id, noticed=_at(event.noticed)
+                )
             case heard.Transcript():
                 return self._result(event, words=words)
             case heard.SegmentFailed() | heard.SessionFailed():

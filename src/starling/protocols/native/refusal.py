@@ -14,7 +14,7 @@ from starling.core.audio import Encoding
 from starling.core.config import Quality, VadMode
 from starling.core.errors import ClientError, InvalidMessage, InvalidOption, UnsupportedAudio
 
-MESSAGE_TYPES: Final = ("start", "configure", "set_langs", "finalize", "keepalive", "end")
+MESSAGE_TYPES: Final = ("start", "resume", "configure", "set_langs", "finalize", "keepalive", "end")
 _CHOICES: Final[dict[str, type[StrEnum]]] = {"vad": VadMode, "quality": Quality}
 
 QUOTE_LIMIT: Final = 60

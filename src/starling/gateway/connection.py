@@ -1,0 +1,65 @@
+"""One client's connection: a socket, and the dialect that is spoken on it. A session may outlive several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from starling.core.errors import SlowConsumer, StarlingError
+from starling.gateway.arrivals import Arrivals
+from starling.gateway.options import GatewayOptions
+from starling.gateway.socket import Gone, Socket
+from starling.protocols.verbs import Adapter, Frame, Open, Resume, Verb
+from starling.telemetry.metrics import Metrics
+
+
+class Connection:
+    """What is said goes out in the order of its numbers, and nothing follows the last word."""
+
+    def __init__(self, socket: Socket, adapter: Adapter, options: GatewayOptions, metrics: Metrics) -> None:
+        self.socket = socket
+        self.adapter = adapter
+        self.arrivals = Arrivals(socket, options, metrics)
+        self.verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
+        self.over = False  # the last word was said
+        self.finished = asyncio.Event()
+        self._metrics = metrics
+        self._saying = asyncio.Lock()
+        self._sent = 0  # frames, which an adapter numbers from 0
+
+    async def greeting(self) -> tuple[Open | Resume, *tuple[Verb, ...]]:
+        """Wait for the frame that says which session this is about. Any error is the end: nothing after it can be understood."""
+        while True:
+            match self.adapter.receive(await self.arrivals.opening()):
+                case [Open() | Resume() as opening, *verbs]:
+                    return opening, *verbs
+
+    async def say(self, write: Callable[[], Sequence[Frame]], label: str) -> int:
+        """Send what ``write`` gives; the number of the last frame sent. Raises Gone and SlowConsumer."""
+        async with self._saying:
+            if self.over:
+                return self._sent - 1
+            for frame in write():
+                await self.socket.send(frame)
+                self._sent += 1
+            sequence = self._sent - 1
+        self._metrics.results_sent.labels(type=label).inc()
+        return sequence
+
+    async def refuse(self, error: StarlingError) -> None:
+        """Tell ``error``, if the client is there, and close with it later."""
+        self.verdict = type(error)
+        with suppress(Gone, SlowConsumer):
+            await self.say(lambda: self.adapter.error(error), "error")
+
+    async def close(self) -> None:
+        """Say goodbye, and let whoever waits for the end of this connection go."""
+        if self.finished.is_set():
+            return
+        self.over = True
+        verdict = self.verdict
+        try:
+            await self.socket.close(*((1000, "") if verdict is None else (verdict.close_code, verdict.code)))
+        finally:
+            self.finished.set()
