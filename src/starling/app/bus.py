@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
-from starling.core.ports import AudioLog, LoadBoard, ResultBus, SessionDirectory
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus
+from starling.core.ports import AudioLog, LoadBoard, ResultBus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,14 +16,8 @@ class Bus:
     audio_log: AudioLog
     results: ResultBus
     board: LoadBoard
-    directory: SessionDirectory
 
     @classmethod
     def in_memory(cls, *, max_lead: int) -> Self:
         """For one process. ``max_lead``: in samples, see MemoryAudioLog."""
-        return cls(
-            audio_log=MemoryAudioLog(max_lead=max_lead),
-            results=MemoryResultBus(),
-            board=MemoryLoadBoard(),
-            directory=MemorySessionDirectory(),
-        )
+        return cls(audio_log=MemoryAudioLog(max_lead=max_lead), results=MemoryResultBus(), board=MemoryLoadBoard())

@@ -15,6 +15,7 @@ from typing import Final
 from starling.app.bus import Bus
 from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
+from starling.bus.memory import MemorySessionDirectory
 from starling.config.settings import Settings
 from starling.gateway.gateway import Gateway
 from starling.gateway.server import serving
@@ -66,7 +67,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 audio_log=bus.audio_log,
                 results=bus.results,
                 board=bus.board,
-                directory=bus.directory,
+                directory=MemorySessionDirectory(),
                 clock=clock,
                 metrics=metrics,
             ),

@@ -47,11 +47,13 @@ async def serve(place: Place) -> None:
             audio_log=side.audio_log,
             results=side.results,
             board=side.loads,
+            directory=side.directory,
             clock=place.clock,
             metrics=place.metrics,
             exposition=exposition,
         )
         gateway = Gateway(options, ports, capabilities, health)
+        gateway.adopt()
         watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
         async with serving(gateway, listener):
             place.presence.ready()
