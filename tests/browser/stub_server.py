@@ -61,6 +61,7 @@ class Peer:
             "trace_id": "t-1",
             "model": "scripted-en",
             "sample_rate": 16_000,
+            "partial_words": False,
             "vad": "both",
             "quality": "balanced",
             "hotwords": 0,

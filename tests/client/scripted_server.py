@@ -37,6 +37,7 @@ READY = Ready(
     partial_interval_ms=300,
     endpoint_silence_ms=500,
     words=False,
+    partial_words=False,
     vad=VadMode.BOTH,
     quality=Quality.BALANCED,
     hotwords=0,

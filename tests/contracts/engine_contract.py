@@ -192,6 +192,15 @@ class EngineContract:
         for before, after in itertools.pairwise(hypothesis.words):
             assert before.end <= after.start
 
+    def test_a_partial_is_its_words_where_their_times_are_known(self, subject: Subject) -> None:
+        for samples in subject.speech:
+            hypothesis = subject.decode(subject.stream(samples))
+            if subject.engine.capabilities.word_times:
+                assert " ".join(word.text for word in hypothesis.words) == " ".join(hypothesis.text.split())
+            for word in hypothesis.words:
+                assert 0 <= word.start < word.end <= hypothesis.end
+                assert word.confidence is None or 0 < word.confidence <= 1
+
     def test_an_utterance_is_bounded(self, subject: Subject) -> None:
         limit = subject.engine.capabilities.max_utterance
         stream = subject.stream(np.zeros(limit, np.int16), chunk=limit // 2)

@@ -29,7 +29,7 @@ class HashedReader:
     def logits(self, seed: int, history: Sequence[int]) -> NDArray[np.float32]:
         return np.random.default_rng([seed, *history]).normal(size=VOCABULARY).astype(np.float32)
 
-    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
         width = max(map(len, rows))
         self.passes.append(width)
         logits = np.zeros((len(rows), width, VOCABULARY), np.float32)
@@ -38,7 +38,8 @@ class HashedReader:
                 history.append(token)
                 answers[place] = self.logits(seed, history)
         log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        return Choices(logits.argmax(axis=-1, keepdims=True), log_probabilities.max(axis=-1, keepdims=True), logits)
+        best = np.argsort(-logits, axis=-1)[:, :, :choices]
+        return Choices(best, np.take_along_axis(log_probabilities, best, axis=-1), logits)
 
     def rewind(self, row: int, length: int) -> None:
         assert length <= len(self.history[row])
@@ -98,6 +99,18 @@ def test_attention_has_a_row_for_each_choice(seed: int) -> None:
     for place, row in enumerate(decoded.attention):
         assert np.array_equal(row, reader.logits(seed, [BEGIN, *decoded.tokens[:place]]))
     assert len(decoded.attention) - len(decoded.tokens) in {0, 1}
+
+
+@given(seed=st.integers(0, 500), draft=st.lists(TOKEN, max_size=4))
+def test_alternatives_are_the_best_at_each_place_with_the_chosen_first(seed: int, draft: list[int]) -> None:
+    (decoded,) = decode(HashedReader(seed), limits=[6], drafts=[draft], choices=3)
+    assert decoded.alternatives is not None
+    count = len(decoded.tokens)
+    assert decoded.alternatives.tokens.shape[1] == 3
+    assert tuple(decoded.alternatives.tokens[:count, 0]) == decoded.tokens
+    assert tuple(decoded.alternatives.log_probabilities[:count, 0]) == decoded.log_probabilities
+    assert (np.diff(decoded.alternatives.log_probabilities, axis=1) <= 0).all()
+    assert decoded == decode(HashedReader(seed), limits=[6], drafts=[draft])[0]
 
 
 def test_confidence_is_the_geometric_mean_of_the_probabilities() -> None:

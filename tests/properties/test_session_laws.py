@@ -106,6 +106,8 @@ def test_law_5_revisions_grow_and_nothing_follows_a_final(parts: list[Part], at:
     order: list[int] = []
     for transcript in driver.transcripts:
         before = last.get(transcript.segment_id)
+        if before is not None and not transcript.is_final:
+            assert f"{transcript.stable_text} ".startswith(f"{before.stable_text} ".lstrip())
         assert before is None or not before.is_final
         assert transcript.revision == (1 if before is None else before.revision + 1)
         assert transcript.text.startswith(transcript.stable_text)

@@ -90,7 +90,8 @@ def test_a_refused_frame_names_what_is_allowed() -> None:
 def test_start_carries_format_and_options() -> None:
     sent = (
         '{"type":"start","audio":{"encoding":"mulaw","sample_rate":8000},"language":"pt-BR","partials":false,'
-        '"partial_interval_ms":250,"endpoint_silence_ms":700,"words":true,"vad":"off","quality":"best","client_ref":"call 7"}'
+        '"partial_interval_ms":250,"endpoint_silence_ms":700,"words":true,"partial_words":true,'
+        '"vad":"off","quality":"best","client_ref":"call 7"}'
     )
     assert NativeAdapter(OFFER).receive(sent) == [
         Open(
@@ -102,6 +103,7 @@ def test_start_carries_format_and_options() -> None:
                     partial_interval=0.25,
                     endpoint_silence=0.7,
                     words=True,
+                    partial_words=True,
                     vad=VadMode.OFF,
                     quality=Quality.BEST,
                 ),
@@ -188,6 +190,7 @@ def test_ready_says_what_was_made_of_the_request() -> None:
         "partial_interval_ms": 400,
         "endpoint_silence_ms": 500,
         "words": False,
+        "partial_words": False,
         "vad": "both",
         "quality": "balanced",
         "hotwords": 0,

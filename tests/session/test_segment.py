@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,8 +20,9 @@ TELL: dict[SegmentEvent, Callable[[Segment], object]] = {
 }
 
 
-def a_segment(state: SegmentState = SegmentState.OPEN) -> Segment:
-    segment = Segment("s", 7, onset=5800, audio_start=1000, config=CONFIG.updated(language="en-GB"), first=0.25)
+def a_segment(state: SegmentState = SegmentState.OPEN, *, words: bool = True, partial_words: bool = True) -> Segment:
+    config = CONFIG.updated(language="en-GB", words=words, partial_words=partial_words)
+    segment = Segment("s", 7, onset=5800, audio_start=1000, config=config, first=0.25)
     if state is not SegmentState.OPEN:
         segment.endpoint(8000)
     if state is SegmentState.SETTLED:
@@ -56,6 +58,29 @@ def test_positions_become_those_of_the_session() -> None:
     segment.endpoint(8000)
     final = segment.final(HYPOTHESIS)
     assert (final.start, final.end, final.words) == (5800, 8000, partial.words)
+
+
+@pytest.mark.parametrize(("words", "partial_words"), [(True, False), (False, True), (False, False)])
+def test_partials_have_words_only_when_they_were_asked_for(*, words: bool, partial_words: bool) -> None:
+    partial = a_segment(words=words, partial_words=partial_words).partial(HYPOTHESIS)
+    assert partial is not None
+    assert (partial.text, partial.words) == ("it was", ())
+
+
+def test_a_partial_without_word_times_has_nothing_stable() -> None:
+    segment = a_segment()
+    for end in range(20_000, 60_000, 10_000):
+        partial = segment.partial(Hypothesis(text=f"it was {end}", end=end))
+        assert partial is not None
+        assert (partial.text, partial.stable_text) == (f"it was {end}", "")
+
+
+def test_what_was_sure_for_long_is_stable_up_to_where_the_segment_may_be_cut() -> None:
+    segment = a_segment()
+    told = [segment.partial(replace(HYPOTHESIS, text=text, end=end, words=(
+        Word("it", 100, 900, 0.95), Word("was", 1000, 1900, 0.95), Word(text.split()[2], 2000, 2900, 0.95)
+    )), firm=3000) for text, end in (("it was the", 3000), ("it was the,", 20_000))]  # fmt: skip
+    assert [partial and partial.stable_text for partial in told] == ["", "it was"]
 
 
 def test_a_partial_that_says_nothing_new_is_no_revision() -> None:

@@ -22,6 +22,7 @@ class Options(TypedDict, total=False):
     partial_interval: float
     endpoint_silence: float
     words: bool
+    partial_words: bool
     vad: VadMode
     quality: Quality
     hotwords: Sequence[str | HotWord]

@@ -166,6 +166,7 @@ class Session(Group):
         Quality.BALANCED, "how hard finals are searched for: `fast` is least computing, `best` is for recordings"
     )
     words: bool = setting(False, "send times and confidences of words, where the engine has them")  # noqa: FBT003 (a default)
+    partial_words: bool = setting(False, "send them with partial results too")  # noqa: FBT003 (a default)
 
 
 class Segmentation(Group):

@@ -44,6 +44,7 @@ class SessionConfig:
 
     ``language``: BCP 47 tag of the speech. ``target_language``: translate finals to it, or None. ``partial_interval``: seconds of
     new speech between partial results (0.1 to 10). ``endpoint_silence``: seconds of silence that end a segment (0.1 to 10).
+    ``words``: word times with finals; ``partial_words``: with partials too, where there are any with finals.
     ``hotwords``: words and phrases that are expected, see ``hot_words``.
     Raises InvalidOption when a value is out of range.
     """
@@ -54,6 +55,7 @@ class SessionConfig:
     partial_interval: float = 0.3
     endpoint_silence: float = 0.5
     words: bool = False
+    partial_words: bool = False
     vad: VadMode = VadMode.BOTH
     quality: Quality = Quality.BALANCED
     hotwords: tuple[HotWord, ...] = ()

@@ -57,6 +57,7 @@ class Capabilities:
         return config.updated(
             language=match_language(config.language, self.languages),
             words=config.words and self.word_times,
+            partial_words=config.partial_words and self.word_times,
             hotwords=config.hotwords if self.hotwords else (),
         )
 
@@ -65,11 +66,13 @@ class Capabilities:
 class StreamOptions:
     """Options of one utterance: ``language`` as a BCP 47 tag; ``words``: word times are wanted; ``quality`` of its final.
 
+    ``partial_words``: somebody will see those of partials, so they should be as exact as those of finals.
     ``hotwords``: what its final should prefer where the sound allows it; engines that cannot (``Capabilities``) do not look.
     """
 
     language: str = "en"
     words: bool = False
+    partial_words: bool = False
     quality: Quality = Quality.BALANCED
     hotwords: tuple[HotWord, ...] = ()
 

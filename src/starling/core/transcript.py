@@ -21,7 +21,8 @@ class Hypothesis:
     """An engine's answer for one utterance.
 
     ``end``: how many samples of the utterance, counted from its start, the text covers. ``words``: positions count from the
-    utterance's start. ``confidence``: 0 to 1, or None. ``hotwords``: how many hot words the text has; None where none were given.
+    utterance's start; finals have words when they were asked for, partials, whose text they are, where their times are known.
+    ``confidence``: 0 to 1, or None. ``hotwords``: how many hot words the text has; None where none were given.
     """
 
     text: str
@@ -36,8 +37,9 @@ class Hypothesis:
 class Transcript:
     """Revision ``revision`` of segment ``segment_id``: what was said from ``start`` to ``end``, sample positions of the session.
 
-    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is the prefix of ``text``
-    on whose words several readings in a row agreed: they rarely change, but they can. Of a final it is the whole.
+    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is the prefix of ``text`` whose words stay,
+    whatever becomes of their case and punctuation: while speech goes on it only grows, and the final hardly ever contradicts it.
+    Of a final it is the whole.
     """
 
     session_id: str

@@ -145,7 +145,7 @@ class ScriptedEngine:
             end=len(snapshot.samples),
             confidence=min((word.confidence for word in words if word.confidence is not None), default=None),
             language=stream.language,
-            words=words if stream.options.words else (),
+            words=words if stream.options.words or not snapshot.is_final else (),
             hotwords=_present(stream.options.hotwords, words) if stream.options.hotwords and snapshot.is_final else None,
         )
 

@@ -135,7 +135,7 @@ class Session:
             self._finals[segment_id] = outcome
             self._settle()
         elif isinstance(outcome, Hypothesis) and segment is self._open and len(self._segments) == 1:
-            transcript = segment.partial(outcome, self._ear.voicing)
+            transcript = segment.partial(outcome, self._ear.voicing, self._ear.firm)
             if transcript is not None:
                 self._commands.append(Deliver(transcript))
         return self._flush()
@@ -169,7 +169,13 @@ class Session:
             Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)),
             Begin(
                 segment.segment_id,
-                StreamOptions(language=config.language, words=config.words, quality=config.quality, hotwords=config.hotwords),
+                StreamOptions(
+                    language=config.language,
+                    words=config.words,
+                    partial_words=config.words and config.partial_words,
+                    quality=config.quality,
+                    hotwords=config.hotwords,
+                ),
             ),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from starling.core.audio import samples
@@ -35,6 +35,15 @@ TRANSITIONS: dict[tuple[SegmentState, SegmentEvent], SegmentState] = {
     (SegmentState.FINALIZING, SegmentEvent.FINAL): SegmentState.SETTLED,
 }
 """A missing key is the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Caption:
+    """What a partial shows. ``words``: those of ``text``, with positions in the utterance, where they are known."""
+
+    text: str
+    stable: str
+    words: tuple[Word, ...]
 
 
 class Segment:
@@ -76,22 +85,31 @@ class Segment:
         self._stable = StablePrefix()
         self._voicing = 1.0
 
-    def partial(self, hypothesis: Hypothesis, voicing: float = 1.0) -> Transcript | None:
+    def partial(self, hypothesis: Hypothesis, voicing: float = 1.0, firm: int | None = None) -> Transcript | None:
         """The next revision, or None where it would say what the last one said, or what nobody can have said.
 
-        ``voicing``: the mean speech probability of the segment so far, 0 to 1.
+        ``voicing``: the mean speech probability of the segment so far, 0 to 1. ``firm``: the position before which the segment
+        will not be cut, or None when it will not be cut at all. A hypothesis without words has nothing stable.
 
         Whoever still speaks has not ended a sentence: an engine that hears a recording end there puts a full stop, which goes.
         """
         self._advance(SegmentEvent.PARTIAL)
         if self._verdict(hypothesis, voicing) is not None:
             return None
-        hypothesis = replace(hypothesis, text=hypothesis.text.rstrip(".,"))
-        said = (hypothesis.text, self._stable.update(hypothesis.text))
-        if said == self._partial:
+        said = self._caption(hypothesis, hypothesis.end if firm is None else firm - self.audio_start)
+        if (said.text, said.stable) == self._partial:
             return None
-        self._partial = said
-        return self._transcript(hypothesis, stable=said[1], end=self.audio_start + hypothesis.end, is_final=False)
+        self._partial = (said.text, said.stable)
+        told = replace(hypothesis, text=said.text, words=said.words if self.config.words and self.config.partial_words else ())
+        return self._transcript(told, stable=said.stable, end=self.audio_start + hypothesis.end, is_final=False)
+
+    def _caption(self, hypothesis: Hypothesis, firm: int) -> _Caption:
+        """What to show of ``hypothesis`` while speech goes on."""
+        if not hypothesis.words:
+            return _Caption(_open_ended(hypothesis.text), "", ())
+        words, count = self._stable.update(hypothesis.words, heard=hypothesis.end, firm=firm)
+        words = (*words[:-1], replace(words[-1], text=_open_ended(words[-1].text)))
+        return _Caption(" ".join(word.text for word in words), " ".join(word.text for word in words[:count]), words)
 
     def endpoint(self, speech_end: int, voicing: float = 1.0) -> None:
         """Speech ended at ``speech_end``; only the final is still to come. ``voicing``: as in ``partial``."""
@@ -140,3 +158,8 @@ class Segment:
                 for word in hypothesis.words
             ),
         )
+
+
+def _open_ended(text: str) -> str:
+    """``text`` without the full stop or comma at its end."""
+    return text.rstrip(".,")

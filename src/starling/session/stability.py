@@ -1,44 +1,89 @@
-"""The part of a growing hypothesis that will hardly change any more."""
+"""How a caption grows: which of its words are shown, and which will hardly change any more."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from starling.core.audio import samples
+from starling.core.transcript import Word
+
+SURE: Final = 0.9
+"""Confidence that a stable word had all the while."""
+
+SETTLED: Final = samples(0.6)
+"""How long a word must have been so sure, in samples heard since."""
+
+LIKELY: Final = 0.5
+"""Confidence below which words at the end of a text, where it is still being made up, are not shown."""
 
 
 class StablePrefix:
-    """Local agreement: what the last ``agreement`` hypotheses have in common, but for the last ``hold_back`` words.
+    """The words that stay, and the text around them.
 
-    Macháček, Dabre, Bojar, "Turning Whisper into Real-Time Transcription System" (2023), section 3; Liu et al. (2020). Unlike
-    there the engine re-reads the whole segment, so a later hypothesis may still contradict the prefix; then it shrinks. Words
-    agree whatever their case and punctuation, which depend on what follows and are settled by the final alone. On 97 segments
-    of real speech 2.9 % of the words called stable were not in the final, and 41 % of partial words were called stable; with
-    three hypotheses 3.6 and 51 %, and where case and punctuation counted too, 4.0 and 29 % with four.
+    A word is *stable* once it and all before it have been read alike while SETTLED of audio came, it each time with SURE or more
+    confidence. Words are the same whatever their case and punctuation, which depend on what follows. Stable words stay: a later
+    reading that contradicts them is shown with them in place of its own up to their end, so they change at the final or never.
+
+    Agreement of readings alone (Liu et al. 2020; Macháček, Dabre, Bojar 2023, section 3) cannot promise that, since greedy
+    readings of the same audio err alike: see docs/decisions/0041 for both on real speech.
     """
 
-    __slots__ = ("_hold_back", "_recent", "_stable")
+    __slots__ = ("_likely", "_settled", "_since", "_sure", "_words")
 
-    def __init__(self, agreement: int = 4, hold_back: int = 1) -> None:
-        self._recent: deque[list[str]] = deque(maxlen=agreement)
-        self._hold_back = hold_back
-        self._stable: list[str] = []
+    def __init__(self, *, sure: float = SURE, settled: int = SETTLED, likely: float = LIKELY) -> None:
+        self._sure = sure
+        self._settled = settled
+        self._likely = likely
+        self._words: list[Word] = []
+        self._since: Mapping[tuple[str, ...], int] = {}
 
-    def update(self, text: str) -> str:
-        """Take the next hypothesis; the stable prefix of it, on a word boundary."""
-        words = text.split(" ")
-        bare = ["".join(filter(str.isalnum, word)).casefold() for word in words]
-        self._recent.append(bare)
-        count = _in_common(self._stable, bare)
-        if len(self._recent) == self._recent.maxlen:
-            agreed = min(_in_common(bare, other) for other in self._recent)
-            count = max(count, min(agreed, len(words) - self._hold_back))
-        self._stable = bare[:count]
-        return " ".join(words[:count])
+    def update(self, words: Sequence[Word], *, heard: int, firm: int) -> tuple[Sequence[Word], int]:
+        """Take the words of the next reading: those to show, and how many of them are stable.
+
+        ``heard``: how much audio was read. ``firm``: up to where audio will certainly be this utterance's, whatever comes; words
+        behind it may yet become the next one's. Both are samples, counted as the positions in ``words``.
+        """
+        words = self._kept(words)
+        count = len(self._words)
+        since: dict[tuple[str, ...], int] = {}
+        read = tuple(bare(word.text) for word in words)
+        for place in range(count, len(words)):
+            if not self._is_sure(words[place]):
+                break
+            beginning = read[: place + 1]
+            since[beginning] = self._since.get(beginning, heard)
+            if count == place and heard - since[beginning] >= self._settled and words[place].end <= firm:
+                count += 1
+        self._since, self._words = since, list(words[:count])
+        return self._likely_part(words, count), count
+
+    def _kept(self, words: Sequence[Word]) -> Sequence[Word]:
+        """``words``, with the stable ones in place of those that contradict them."""
+        known = self._words
+        if [bare(word.text) for word in words[: len(known)]] == [bare(word.text) for word in known]:
+            return words
+        end = known[-1].end
+        later = (word for word in words if word.start + word.end > 2 * end)
+        return [*known, *(replace(word, start=max(word.start, end)) for word in later)]
+
+    def _likely_part(self, words: Sequence[Word], stable: int) -> Sequence[Word]:
+        """``words`` without unlikely ones at the end; the first word is always shown, so that captions begin at once."""
+        end = len(words)
+        while end > max(stable, 1) and not _reaches(words[end - 1], self._likely):
+            end -= 1
+        return words[:end]
+
+    def _is_sure(self, word: Word) -> bool:
+        return word.confidence is not None and word.confidence >= self._sure
 
 
-def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
-    """How many words the two begin with alike."""
-    for index, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return index
-    return min(len(left), len(right))
+def bare(word: str) -> str:
+    """``word`` without case and punctuation."""
+    return "".join(filter(str.isalnum, word)).casefold()
+
+
+def _reaches(word: Word, confidence: float) -> bool:
+    """Whether ``word`` is as sure as that; one whose confidence is not known is shown."""
+    return word.confidence is None or word.confidence >= confidence

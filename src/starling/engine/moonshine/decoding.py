@@ -8,7 +8,7 @@ This is speculative decoding (Leviathan, Kalman, Matias 2023, arXiv:2211.17192) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -37,11 +37,25 @@ class Choices:
 class Reader(Protocol):
     """The decoder at work on one row of text or several."""
 
-    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
-        """Read the next tokens of each row in one pass; past the end of a shorter row the answer means nothing."""
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
+        """Read the next tokens of each row in one pass, and say the best, at most ``choices`` of them, after each.
+
+        Past the end of a shorter row the answer means nothing.
+        """
 
     def rewind(self, row: int, length: int) -> None:
         """Forget all but the first ``length`` tokens of ``row``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """The best tokens at each of n places, the chosen one first, and the logarithms of their probabilities.
+
+    Int64 and float32, ``[n, k]``.
+    """
+
+    tokens: NDArray[np.int64]
+    log_probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +63,13 @@ class Decoded:
     """What was chosen: ``tokens`` without BEGIN and END, and the natural logarithm of each one's probability.
 
     ``attention``: float32 ``[n, frames]``, where the decoder looked when it chose each token, END included when it did; or None.
+    ``alternatives``: what could have stood in place of each token; or None.
     """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     attention: NDArray[np.float32] | None = field(default=None, compare=False)
+    alternatives: Alternatives | None = field(default=None, compare=False)
 
     @property
     def confidence(self) -> float | None:
@@ -67,28 +83,30 @@ SILENT = Decoded((), ())
 """Nothing was said."""
 
 
-def decode(reader: Reader, *, limits: Sequence[int], drafts: Sequence[Sequence[int]]) -> list[Decoded]:
+def decode(reader: Reader, *, limits: Sequence[int], drafts: Sequence[Sequence[int]], choices: int = 1) -> list[Decoded]:
     """For each row, the most likely token again and again, until END or its limit of tokens (at least 1).
+
+    ``choices``: how many alternatives at each place the answer has, itself included.
 
     Drafts (tokens without BEGIN and END, one for each row) change the cost, not the result, as far as the reader's numbers do not
     depend on how many tokens are read in one pass.
     """
     drafts = [draft[: limit - 1] for draft, limit in zip(drafts, limits, strict=True)]
-    choices = reader.read([(BEGIN, *draft) for draft in drafts])
+    read = reader.read([(BEGIN, *draft) for draft in drafts], choices=choices)
     rows = []
     for number, (draft, limit) in enumerate(zip(drafts, limits, strict=True)):
         row = _Row(limit)
-        row.take(choices, number, upto=_accepted(draft, choices.tokens[number, :, 0]) + 1)
+        row.take(read, number, upto=_accepted(draft, read.tokens[number, :, 0]) + 1)
         if len(row.tokens) <= len(draft):
             reader.rewind(number, len(row.tokens))
         rows.append(row)
     while not all(row.finished for row in rows):
-        choices = reader.read([(row.tokens[-1],) for row in rows])
+        read = reader.read([(row.tokens[-1],) for row in rows], choices=choices)
         for number, row in enumerate(rows):
             if row.finished:
                 reader.rewind(number, len(row.tokens))
             else:
-                row.take(choices, number, upto=1)
+                row.take(read, number, upto=1)
     return [row.decoded() for row in rows]
 
 
@@ -108,7 +126,7 @@ def without_loop(decoded: Decoded) -> Decoded:
             start -= 1
         end = start + period
         attention = None if decoded.attention is None else decoded.attention[:end]
-        return Decoded(tokens[:end], decoded.log_probabilities[:end], attention)
+        return replace(decoded, tokens=tokens[:end], log_probabilities=decoded.log_probabilities[:end], attention=attention)
     return decoded
 
 
@@ -120,6 +138,7 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     attention: list[NDArray[np.float32]] = field(default_factory=list)
+    seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -129,13 +148,16 @@ class _Row:
         """Add the best choices after the first ``upto`` tokens of the last read."""
         self.tokens += choices.tokens[number, :upto, 0].tolist()
         self.log_probabilities += choices.log_probabilities[number, :upto, 0].tolist()
+        if choices.tokens.shape[2] > 1:
+            self.seen.append((choices.tokens[number, :upto].copy(), choices.log_probabilities[number, :upto].copy()))
         if choices.attention is not None:
             self.attention.append(choices.attention[number, :upto].copy())
 
     def decoded(self) -> Decoded:
         length = len(self.tokens) - (self.tokens[-1] == END)
         attention = np.concatenate(self.attention) if self.attention else None
-        return Decoded(tuple(self.tokens[:length]), tuple(self.log_probabilities[:length]), attention)
+        alternatives = Alternatives(*map(np.concatenate, zip(*self.seen, strict=True))) if self.seen else None
+        return Decoded(tuple(self.tokens[:length]), tuple(self.log_probabilities[:length]), attention, alternatives)
 
 
 def _accepted(draft: Sequence[int], choices: NDArray[np.int64]) -> int:

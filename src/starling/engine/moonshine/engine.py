@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from starling.core.audio import SAMPLE_RATE, Samples, samples
+from starling.core.audio import SAMPLE_RATE, samples
 from starling.core.config import Quality
 from starling.core.errors import EngineFailed, ShuttingDown
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
-from starling.engine.moonshine.alignment import word_spans
 from starling.engine.moonshine.decoding import Decoded
 from starling.engine.moonshine.finals import SHORTEST_SPEECH, decode_final
 from starling.engine.moonshine.hotwords import HotWordCache
@@ -23,8 +21,8 @@ from starling.engine.moonshine.model import Model, Provenance, Source, load_mode
 from starling.engine.moonshine.options import MoonshineOptions
 from starling.engine.moonshine.partials import Progress, follow
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
-from starling.engine.moonshine.tokens import Vocabulary, WordTokens
 from starling.engine.moonshine.weights import DECODER, SHA256
+from starling.engine.moonshine.words import words_of
 from starling.engine.stream import Snapshot, UtteranceStream
 
 LANGUAGES = ("en",)
@@ -120,7 +118,7 @@ class MoonshineEngine:
         try:
             bias = self._hotwords.get(options.hotwords) if options.hotwords and self._capabilities.hotwords else None
             decoded = decode_final(model.graphs, snapshot.samples, options.quality, attention=options.words, bias=bias)
-            words = _words(model.vocabulary, decoded, snapshot.samples) if options.words else ()
+            words = words_of(model.vocabulary, decoded, snapshot.samples) if options.words else ()
             return replace(
                 _hypothesis(model, snapshot, decoded, words), hotwords=None if bias is None else bias.count(decoded.tokens)
             )
@@ -142,6 +140,15 @@ def _version(provenance: Provenance) -> str:
 def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:
     try:
         answers = follow(model.graphs, [snapshot.samples for snapshot in snapshots], [stream.progress for stream in streams])
+        return [
+            _hypothesis(
+                model,
+                snapshot,
+                answer,
+                words_of(model.vocabulary, answer, snapshot.samples, rough=not stream.options.partial_words),
+            )
+            for stream, snapshot, answer in zip(streams, snapshots, answers, strict=True)
+        ]
     except Exception as error:  # noqa: BLE001 - as above
         if len(streams) == 1:
             return [_failure(error)]
@@ -150,7 +157,6 @@ def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Seque
             for stream, snapshot in zip(streams, snapshots, strict=True)
             for outcome in _partials(model, [stream], [snapshot])
         ]
-    return [_hypothesis(model, snapshot, answer) for snapshot, answer in zip(snapshots, answers, strict=True)]
 
 
 def _failure(error: Exception) -> EngineFailed:
@@ -167,21 +173,3 @@ def _hypothesis(model: Model, snapshot: Snapshot, decoded: Decoded, words: tuple
         language=LANGUAGES[0],
         words=words,
     )
-
-
-def _words(vocabulary: Vocabulary, decoded: Decoded, audio: Samples) -> tuple[Word, ...]:
-    """The words of ``decoded``, each as sure as its least sure token, punctuation left out; none without attention."""
-    if decoded.attention is None:
-        return ()
-    words = vocabulary.words(decoded.tokens)
-    spans = word_spans(decoded.attention, [(word.start, word.end) for word in words], audio)
-    return tuple(
-        Word(word.text, start, end, _confidence(vocabulary, decoded, word))
-        for word, (start, end) in zip(words, spans, strict=True)
-    )
-
-
-def _confidence(vocabulary: Vocabulary, decoded: Decoded, word: WordTokens) -> float:
-    tokens = range(word.start, word.end)
-    spoken = [place for place in tokens if vocabulary.is_spoken(decoded.tokens[place])]
-    return math.exp(min(decoded.log_probabilities[place] for place in spoken or tokens))

@@ -78,7 +78,7 @@ class Transcription:
         self._feeds: dict[str, NDArray[Any]] = {"encoder_attention_mask": _ALL_STATES, "encoder_hidden_states": states}
         self._started = False
 
-    def read(self, rows: Sequence[Sequence[int]]) -> Choices:
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:  # noqa: ARG002 - one is all it says
         """Read the tokens of the one row (at least one) after those before, in one pass. Gives the best choice after each."""
         (tokens,) = rows
         self._feeds["input_ids"] = np.array([tokens], np.int64)

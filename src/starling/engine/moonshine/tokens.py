@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from starling.core.errors import ModelUnavailable
 
 BEGIN = 1
@@ -45,6 +48,18 @@ class Vocabulary:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = [b"" if _is_special(piece) else piece for piece in pieces]
+        letters = [_letters(piece) for piece in self._pieces]
+        first: dict[tuple[bool, str], int] = {}
+        self._spoken = [bool(spoken) for spoken in letters]
+        begins = [piece.startswith(_SPACE) for piece in self._pieces]
+        self.guises: NDArray[np.int64] = np.array(
+            [first.setdefault(guise, token) for token, guise in enumerate(zip(begins, letters, strict=True))]
+        )
+        """For each token, int64 ``[n]``, the first with the same letters and digits, whatever their case, that begins alike."""
+        self.punctuation: NDArray[np.bool_] = np.array(
+            [bool(piece) and not spoken for piece, spoken in zip(self._pieces, letters, strict=True)]
+        )
+        """Whether each token, bool ``[n]``, has text, but neither letters nor digits."""
 
     def text(self, tokens: Iterable[int]) -> str:
         """The text of ``tokens``, without special tokens and without space around it.
@@ -99,7 +114,7 @@ class Vocabulary:
 
     def is_spoken(self, token: int) -> bool:
         """Whether ``token`` has a letter or digit, and is not just punctuation or space."""
-        return any(character.isalnum() for character in self._pieces[token].decode("utf-8", "ignore"))
+        return self._spoken[token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,10 @@ def _is_within_word(piece: bytes) -> bool:
     """Whether ``piece`` goes on with a word: with a letter or digit, or a part of one."""
     first = piece[:1]
     return first > b"\x7f" or first.isalnum()
+
+
+def _letters(piece: bytes) -> str:
+    return "".join(filter(str.isalnum, piece.decode("utf-8", "ignore"))).casefold()
 
 
 def _is_special(piece: bytes) -> bool:

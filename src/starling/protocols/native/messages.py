@@ -68,6 +68,7 @@ class OptionFrame(ClientFrame, frozen=True, kw_only=True):
     partial_interval_ms: int | UnsetType = UNSET
     endpoint_silence_ms: int | UnsetType = UNSET
     words: bool | UnsetType = UNSET
+    partial_words: bool | UnsetType = UNSET
     vad: VadMode | UnsetType = UNSET
     quality: Quality | UnsetType = UNSET
     hotwords: tuple[str | HotWord, ...] | UnsetType = UNSET
@@ -174,6 +175,7 @@ class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
     partial_interval_ms: int
     endpoint_silence_ms: int
     words: bool
+    partial_words: bool
     vad: VadMode
     quality: Quality
     hotwords: int
