@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from dataclasses import replace
 
@@ -222,10 +223,17 @@ def test_a_word_cut_out_tightly_is_understood_and_found(timing: MoonshineEngine)
     assert (first.start < 2_000, last.end > end - start - 2_000, first.end <= last.start) == (True, True, True)
 
 
-def test_a_partial_has_no_words(timing: MoonshineEngine) -> None:
-    stream = timing.create_stream(StreamOptions(words=True))
-    stream.accept_waveform(recording("beckett")[:48_000])
-    assert decode(timing, stream).words == ()
+def test_words_of_partials_are_as_exact_as_asked(timing: MoonshineEngine) -> None:
+    spans = {}
+    for exact in (False, True):
+        stream = timing.create_stream(StreamOptions(words=True, partial_words=exact))
+        stream.accept_waveform(recording("beckett")[:48_000])
+        words = decode(timing, stream).words
+        spans[exact] = [(word.start, word.end) for word in words]
+        assert all(one.end <= other.start for one, other in itertools.pairwise(words))
+    assert len(spans[True]) == len(spans[False]) > 3
+    assert all(rough[0] <= start < end <= rough[1] for rough, (start, end) in zip(spans[False], spans[True], strict=True))
+    assert spans[True] != spans[False]
 
 
 def test_a_fast_final_is_as_greedy_as_a_partial(timing: MoonshineEngine) -> None:
