@@ -54,8 +54,8 @@ class Table:
 
     def __init__(self, memory: Memory, area: Area, rows: int, columns: int) -> None:
         self._memory = memory
-        self._area = area
-        self._columns = [memory.view(area.at(column), np.uint64, rows) for column in range(columns)]
+        self._at = [area.at(column) for column in range(columns)]
+        self._columns = [memory.view(at, np.uint64, rows) for at in self._at]
         self.rows = rows
 
     def column(self, column: int) -> NDArray[np.uint64]:
@@ -64,13 +64,13 @@ class Table:
 
     def load(self, column: int, row: int) -> int:
         """One word."""
-        return self._memory.load(self._area.at(column) + row * WORD)
+        return self._memory.load(self._at[column] + row * WORD)
 
     def store(self, column: int, row: int, word: int) -> None:
         """Publish one word, 0 to 2^64 - 1. Only the column's writer may."""
         if not 0 <= row < self.rows:
             raise ServerError(f"expected a row from 0 to {self.rows - 1} of shared memory, got {row}")
-        self._memory.store(self._area.at(column) + row * WORD, word)
+        self._memory.store(self._at[column] + row * WORD, word)
 
     def beat(self, row: int) -> None:
         """The sign of life of the process with this row."""
@@ -108,6 +108,7 @@ class Arena:
         self.results_end = Cells(memory, versions(SlotColumn.RESULTS), layout.results_end)
         self.records = Rings(memory, layout.records, RECORDS)
         self.results = Rings(memory, layout.results, RESULTS)
+        self._samples = memory.view(0, np.int16, layout.size // 2)
         self.loads = Cells(memory, layout.worker_columns.at(ProcessColumn.LOAD), layout.loads)
 
     @classmethod
@@ -206,7 +207,9 @@ class Arena:
 
         They may be overwritten once a checkpoint lies a piece past them.
         """
-        return self.memory.view(self.audio_at(slot, origin, start), np.int16, end - start)
+        first = self.audio_at(slot, origin, start) // 2
+        samples: Samples = self._samples[first : first + end - start]
+        return samples
 
     def give_back_audio(self, slot: int, start: int, end: int) -> None:
         """Return to the system what holds the samples from position ``start`` to ``end``, as far as that is whole pages."""
@@ -224,6 +227,7 @@ class Arena:
         """Unmap it. The file descriptors of an attached arena stay open until its process ends."""
         for table in (self.slots, self.gateway, self.workers):
             table._columns.clear()  # noqa: SLF001 - they keep the mapping
+        self._samples = np.zeros(0, np.int16)
         self.memory.close()
 
 

@@ -24,18 +24,26 @@ class GatewayAudioLog:
         self._slots = slots
         self._watch = watch
         self._waiting: dict[asyncio.Event, str] = {}
+        self._looking = False
         self._closed = False
 
     async def append(self, record: Record) -> None:
         self._refuse_when_closed()
+        if not self._looking:
+            self._looking = True
+            self._watch.add(self._look)
         if isinstance(record, Opened):
             self._writer.open(record)
-            self._watch.add(self._look)
-            return
-        for piece in _pieces(record, self._writer):
-            while not self._writer.offer(piece):
-                await self._room(record.session_id)
-                self._refuse_when_closed()
+        elif isinstance(record, Audio) and len(record.samples) > PIECE:
+            for piece in _pieces(record, self._writer.tail(record.session_id).received):
+                await self._offer(piece)
+        else:
+            await self._offer(record)
+
+    async def _offer(self, record: SessionRecord) -> None:
+        while not self._writer.offer(record):
+            await self._room(record.session_id)
+            self._refuse_when_closed()
 
     def follow(self) -> AsyncIterator[Sequence[Record]]:
         """A worker's."""
@@ -63,7 +71,6 @@ class GatewayAudioLog:
     async def _room(self, session_id: str) -> None:
         event = asyncio.Event()
         self._waiting[event] = session_id
-        self._watch.add(self._look)
         try:
             await event.wait()
         finally:
@@ -130,12 +137,8 @@ class WorkerAudioLog:
         self._wake.set()
 
 
-def _pieces(record: SessionRecord, writer: LogWriter) -> Iterator[SessionRecord]:
-    """Audio longer than a PIECE in several records, of which only the last one stands for the client's bytes."""
-    if not isinstance(record, Audio) or len(record.samples) <= PIECE:
-        yield record
-        return
-    before = writer.tail(record.session_id).received
+def _pieces(record: Audio, before: int) -> Iterator[Audio]:
+    """Long audio in several records. All but the last one stand for the ``before`` bytes of the client that came before it."""
     for start in range(0, len(record.samples), PIECE):
         samples = record.samples[start : start + PIECE]
         received = record.received if start + PIECE >= len(record.samples) else before

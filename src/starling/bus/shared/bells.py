@@ -21,12 +21,22 @@ class Bell:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.watch: Watch | None = None  # set in the process that listens: it needs no system call to ring for itself
+        self._soon: asyncio.AbstractEventLoop | None = None
 
     def ring(self) -> None:
-        """Wake its process. Never blocks."""
+        """Wake its process, once for all that happens in this turn of the event loop. Never blocks."""
         if self.watch is not None:
             self.watch.rung()
             return
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
+        if loop is None:
+            self._strike()
+        elif self._soon is not loop:
+            self._soon = loop
+            loop.call_soon(self._strike)
+
+    def _strike(self) -> None:
+        self._soon = None
         with suppress(BlockingIOError):  # it was rung 2^64 times, and not heard
             os.eventfd_write(self.fd, 1)
 

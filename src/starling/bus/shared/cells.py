@@ -44,15 +44,16 @@ class Cells:
 
     def read(self, row: int, tag: int) -> bytes | None:
         """The value, or None if there is none of ``tag``."""
+        memory, word = self._memory, self._versions + row * WORD
         for _ in range(_TRIES):
-            version = self.version(row)
+            version = memory.load(word)
             at = self._area.at(row) + (version & 1) * CELL
-            length, checksum, found = _HEADER.unpack(self._memory.read(at, _HEADER.size))
+            length, checksum, found = memory.unpack(at, _HEADER)
             if found == tag and length <= CAPACITY:
-                value = self._memory.read(at + _HEADER.size, length)
+                value = memory.read(at + _HEADER.size, length)
                 if _checksum(value, tag) == checksum:
                     return value
-            if self.version(row) == version:
+            if memory.load(word) == version:
                 return None
         return None
 

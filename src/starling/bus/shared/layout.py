@@ -99,9 +99,7 @@ class ProcessColumn(IntEnum):
     """A ProcessState. The process; the supervisor, while there is none."""
     HEARTBEAT = 3
     """``time.monotonic_ns()`` of its last sign of life."""
-    BUSY = 4
-    """``slot + 1`` of the session that it computes for, or 0."""
-    LOAD = 5
+    LOAD = 4
     """Version of the cell with its load. Workers only."""
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import Hold, SlotColumn
 from starling.bus.shared.messages import (
-    HEADER,
+    RECORD,
     Kind,
     LogEnd,
     Message,
@@ -19,15 +20,16 @@ from starling.bus.shared.messages import (
     unpack_checkpoint,
     unpack_opened,
 )
-from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
+from starling.core.records import Audio, Checkpoint, Ended, EndReason, Gap, Opened, Record
 
 
 @dataclass(slots=True)
 class _Reading:
     """How far a session was read.
 
-    ``at``: the next record in the ring. ``last``, ``last_at``: the one before, and ``end``, how far it went when it was read.
-    ``ordinal``: the last control that was read. ``head``: the oldest record that the checkpoint in ``opened`` does not cover.
+    ``at``: the next record in the ring. ``last_at``: the last one of sound; ``end``: how far that went when it was read;
+    ``origin``: where it begins if it is audio, or -1; ``sequence``: its number. ``ordinal``: the last control that was read.
+    ``head``: the oldest record that the checkpoint in ``opened`` does not cover.
     """
 
     slot: int
@@ -36,9 +38,10 @@ class _Reading:
     head: int
     at: int
     announced: bool = False
-    last: Message | None = None
     last_at: int = -1
     end: int = 0
+    origin: int = -1
+    sequence: int = -1
     ordinal: int = 0
 
 
@@ -51,7 +54,7 @@ class LogReader:
         self._worker = worker
         self._readings: dict[int, _Reading] = {}
         self._slot_of: dict[str, int] = {}
-        self._seen = {column: np.zeros(arena.geometry.slots, np.uint64) for column in _WATCHED}
+        self._seen = {column: np.zeros(arena.geometry.slots, np.uint64) for column in (*_FATE, SlotColumn.LOG)}
 
     def rewind(self) -> None:
         """Read everything again, each session from its last checkpoint."""
@@ -61,13 +64,25 @@ class LogReader:
             seen[:] = 0
 
     def take(self) -> list[Record]:
-        """What is new."""
-        changed = np.zeros(self._table.rows, bool)
-        for column, seen in self._seen.items():
-            now = self._table.column(column).copy()
-            changed |= now != seen
-            self._seen[column] = now
-        return [record for slot in np.flatnonzero(changed).tolist() for record in self._look(slot)]
+        """What is new. A session that the gateway forgot ends here, whatever it has still to say."""
+        elsewhere = np.zeros(self._table.rows, bool)
+        for column in _FATE:
+            elsewhere |= self._changed(column)
+        records: list[Record] = []
+        for slot in np.flatnonzero(elsewhere | self._changed(SlotColumn.LOG)).tolist():
+            reading = self._readings.get(slot)
+            if reading is None or elsewhere[slot]:
+                records += self._look(slot)
+            else:
+                self._read(reading, records)
+        return records
+
+    def _changed(self, column: SlotColumn) -> NDArray[np.bool_]:
+        """Where ``column`` is not what it was the last time."""
+        now, before = self._table.column(column).copy(), self._seen[column]
+        self._seen[column] = now
+        changed: NDArray[np.bool_] = now != before
+        return changed
 
     def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
         """Nothing before ``checkpoint`` is needed again. An older one, or one of a session of others, is ignored."""
@@ -96,7 +111,9 @@ class LogReader:
 
     # --- whose a slot is ---
 
-    def _look(self, slot: int) -> Iterator[Record]:
+    def _look(self, slot: int) -> list[Record]:
+        """What is new of a slot that may have another fate now."""
+        records: list[Record] = []
         generation, holds = self._arena.generation(slot), self._arena.holds(slot)
         reading = self._readings.get(slot)
         if reading is not None and reading.generation != generation:
@@ -106,9 +123,13 @@ class LogReader:
         elif holds & Hold.LOG:
             reading = self._readings.get(slot) or self._open(slot, generation)
             if reading is not None:
-                yield from self._read(reading)
+                self._read(reading, records)
         elif holds & Hold.OPENED:  # the gateway has taken it off the log
+            reading = self._readings.get(slot)
             self._release(slot, generation)
+            if reading is not None and reading.announced:
+                records.append(Ended(reading.opened.session_id, 0, EndReason.ERROR))
+        return records
 
     def _mine(self, session_id: str) -> _Reading | None:
         """What is read of a session that this worker owns."""
@@ -152,76 +173,83 @@ class LogReader:
 
     # --- records ---
 
-    def _read(self, reading: _Reading) -> Iterator[Record]:
-        end = self._end(reading)
-        if end is None:
+    def _read(self, reading: _Reading, records: list[Record]) -> None:
+        """Add what is new of a session."""
+        data = self._arena.log.read(reading.slot, reading.generation)
+        if data is None:
             self._seen[SlotColumn.LOG][reading.slot] = 0  # look again
             return
+        end = LogEnd.unpack(data)
         if not reading.announced:
             reading.announced = True
-            yield reading.opened
+            records.append(reading.opened)
+        if reading.last_at >= reading.head:
+            self._growth(reading, end, records)
         committed = reading.opened.checkpoint.position
-        if reading.last_at < reading.head:
-            reading.last = None
-        if reading.last is not None and reading.last.kind is Kind.AUDIO:
-            yield from self._growth(reading, end, reading.last)
         reading.at = max(reading.at, reading.head)
         while reading.at < end.written:
-            message = self._message(reading, reading.at, end)
-            if message.sounds:
-                reading.last, reading.last_at, reading.end = message, reading.at, message.end
-            reading.at += message.length
-            yield from self._unless_known(reading, message, committed)
+            fields = self._arena.records.unpack(reading.slot, reading.at, RECORD)
+            if fields[1] <= Kind.GAP:
+                self._sound(reading, end, fields, records)
+            else:
+                control = unpack(self._arena.records.read(reading.slot, reading.at, fields[0]))
+                _control(reading, control, committed, records)
+            reading.at += fields[0]
         for control in end.controls:
-            yield from self._unless_known(reading, control, committed)
+            _control(reading, control, committed, records)
 
-    def _growth(self, reading: _Reading, end: LogEnd, last: Message) -> Iterator[Record]:
-        """What was added to the last record since it was read."""
-        now = end.position if reading.last_at == end.last else self._message(reading, reading.last_at, end).end
-        if now > reading.end:
-            samples = self._arena.audio(reading.slot, last.start, reading.end, now)
-            yield Audio(reading.opened.session_id, last.sequence, reading.end, samples, end.arrived, last.received)
-            reading.end = now
-
-    def _unless_known(self, reading: _Reading, message: Message, committed: int) -> Iterator[Record]:
+    def _sound(self, reading: _Reading, end: LogEnd, fields: tuple[Any, ...], records: list[Record]) -> None:
+        """Audio, or a gap. The last record goes to where the log ends, whatever it says itself."""
+        _, kind, sequence, start, stop, arrived, received, _ = fields
+        if reading.at == end.last:
+            stop = end.position
+        audible = kind == Kind.AUDIO
+        reading.last_at, reading.end, reading.origin, reading.sequence = reading.at, stop, start if audible else -1, sequence
         session_id = reading.opened.session_id
-        if not message.sounds:
-            if message.ordinal > reading.ordinal:
-                reading.ordinal = message.ordinal
-                if not message.covered_by(committed):
-                    yield message.control(session_id)
-        elif message.covered_by(committed):
+        if stop <= reading.opened.checkpoint.position:
             return
-        elif message.kind is Kind.AUDIO:
-            samples = self._arena.audio(reading.slot, message.start, message.start, message.end)
-            yield Audio(session_id, message.sequence, message.start, samples, message.arrived, message.received)
+        if audible:
+            samples = self._arena.audio(reading.slot, start, start, stop)
+            records.append(Audio(session_id, sequence, start, samples, arrived, received))
         else:
-            count = message.end - message.start
-            yield Gap(session_id, message.sequence, message.start, count, message.arrived, message.received)
+            records.append(Gap(session_id, sequence, start, stop - start, arrived, received))
 
-    def _end(self, reading: _Reading) -> LogEnd | None:
-        data = self._arena.log.read(reading.slot, reading.generation)
-        return None if data is None else LogEnd.unpack(data)
-
-    def _message(self, reading: _Reading, at: int, end: LogEnd) -> Message:
-        """The record that begins at ``at``. The last one goes to where the log ends, whatever it says itself."""
-        message = unpack(self._arena.records.read(reading.slot, at, HEADER))
-        if message.length > HEADER:
-            message = unpack(self._arena.records.read(reading.slot, at, message.length))
-        if at == end.last:
-            message.end = end.position
-        return message
+    def _growth(self, reading: _Reading, end: LogEnd, records: list[Record]) -> None:
+        """What was added to the last record since it was read."""
+        if reading.origin < 0:
+            return
+        stop = end.position
+        if reading.last_at != end.last:
+            stop = self._arena.records.unpack(reading.slot, reading.last_at, RECORD)[4]
+        if stop > reading.end:
+            samples = self._arena.audio(reading.slot, reading.origin, reading.end, stop)
+            session_id = reading.opened.session_id
+            records.append(Audio(session_id, reading.sequence, reading.end, samples, end.arrived, end.received))
+            reading.end = stop
 
     def _head(self, reading: _Reading, position: int) -> int:
         """Where the oldest record begins that a checkpoint at ``position`` does not cover. The last one stays: it may grow."""
-        end = self._end(reading)
+        data = self._arena.log.read(reading.slot, reading.generation)
+        last = reading.head if data is None else LogEnd.unpack(data).last
         at = reading.head
-        while end is not None and at < end.last and (message := self._message(reading, at, end)).covered_by(position):
-            at += message.length
+        while at < last:
+            length, kind, _, _, stop, *_ = self._arena.records.unpack(reading.slot, at, RECORD)
+            if stop > position or (stop == position and kind > Kind.GAP):
+                break
+            at += length
         return at
 
 
-_WATCHED = (SlotColumn.LIFE, SlotColumn.GRANT, SlotColumn.LOG, SlotColumn.RELEASED)
+def _control(reading: _Reading, control: Message, committed: int, records: list[Record]) -> None:
+    """A control, unless it was read, or is before the checkpoint: one at that very place may not have been seen."""
+    if control.ordinal > reading.ordinal:
+        reading.ordinal = control.ordinal
+        if control.end >= committed:
+            records.append(control.control(reading.opened.session_id))
+
+
+_FATE = (SlotColumn.LIFE, SlotColumn.GRANT, SlotColumn.RELEASED)
+"""What says whose a slot is."""
 
 
 def _order(checkpoint: Checkpoint) -> tuple[int, int, int]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import mmap
 import platform
+import struct
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,15 @@ from numpy.typing import NDArray
 WORD = 8
 """Bytes that are written at once."""
 
-_barrier = threading.Lock()
+_ORDERED: Final = platform.machine() in {"x86_64", "AMD64"}
+_barrier: Final = threading.Lock()
 
 
-def _nothing() -> None:
-    pass
-
-
-def _fence() -> None:
+def _order() -> None:
     with _barrier:
         pass
     with _barrier:
         pass
-
-
-_order: Callable[[], None] = _nothing if platform.machine() in {"x86_64", "AMD64"} else _fence
 
 
 class Memory:
@@ -48,23 +42,29 @@ class Memory:
 
     def write(self, offset: int, data: Any) -> None:
         """Copy ``data`` (bytes-like) to ``offset``. A writer that is killed leaves any part of it: nobody may look there yet."""
-        view = memoryview(data).cast("B")
+        view = data if type(data) is bytes else memoryview(data).cast("B")
         self._bytes[offset : offset + len(view)] = view
 
     def store(self, offset: int, word: int) -> None:
         """Publish ``word`` at ``offset``, after all that was written before."""
-        _order()
+        if not _ORDERED:
+            _order()
         self._words[offset // WORD] = word
 
     def load(self, offset: int) -> int:
         """The word at ``offset``, before all that is read after."""
         word = self._words[offset // WORD]
-        _order()
+        if not _ORDERED:
+            _order()
         return word
 
     def read(self, offset: int, length: int) -> bytes:
         """A copy of ``length`` bytes."""
         return bytes(self._bytes[offset : offset + length])
+
+    def unpack(self, offset: int, layout: struct.Struct) -> tuple[Any, ...]:
+        """What ``layout`` finds at ``offset``."""
+        return layout.unpack_from(self._bytes, offset)
 
     def view(self, offset: int, dtype: type[np.generic], count: int) -> NDArray[Any]:
         """``count`` items in place, read-only."""

@@ -18,14 +18,16 @@ import msgspec
 
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
-from starling.core.records import Checkpoint, Configure, Ended, EndReason, Finalize, Opened, SessionRecord, Tail
+from starling.core.records import Audio, Checkpoint, Configure, Ended, EndReason, Finalize, Gap, Opened, SessionRecord, Tail
 
-_RECORD: Final = struct.Struct("<IIqQQdQQ")
+RECORD: Final = struct.Struct("<IIqQQdQQ")
+"""The fields of a Message, but for its payload."""
+
 _END: Final = struct.Struct("<QQqqQQQdQ")
-_END_OF_RECORD: Final = struct.Struct("<IIqQ").size
+_END_OFRECORD: Final = struct.Struct("<IIqQ").size
 _CHECKPOINT: Final = struct.Struct("<Q")
 
-HEADER: Final = _RECORD.size
+HEADER: Final = RECORD.size
 """Bytes of a record of audio, or of a gap."""
 
 LONGEST_CONTROL: Final = 16 * 1024
@@ -56,20 +58,11 @@ class Message:
     ordinal: int
     payload: bytes = b""
 
-    @property
-    def sounds(self) -> bool:
-        """It is audio, or a gap."""
-        return self.kind <= Kind.GAP
-
-    def covered_by(self, position: int) -> bool:
-        """Nothing of it is needed after a checkpoint at ``position``. A control at that very place may not have been seen."""
-        return self.end <= position if self.sounds else self.end < position
-
     def pack(self) -> bytes:
-        return (
-            _RECORD.pack(self.length, self.kind, self.sequence, self.start, self.end, self.arrived, self.received, self.ordinal)
-            + self.payload
+        header = RECORD.pack(
+            self.length, self.kind, self.sequence, self.start, self.end, self.arrived, self.received, self.ordinal
         )
+        return header + self.payload
 
     def control(self, session_id: str) -> SessionRecord:
         """The record of a control."""
@@ -83,9 +76,15 @@ class Message:
                 return Ended(session_id, self.sequence, EndReason(self.payload.decode()), received=self.received)
 
 
+def pack_sound(record: Audio | Gap, start: int) -> bytes:
+    """Audio, or a gap, from ``start`` on."""
+    kind = Kind.AUDIO if isinstance(record, Audio) else Kind.GAP
+    return RECORD.pack(HEADER, kind, record.sequence, start, record.end, record.arrived, record.received, 0)
+
+
 def patch(end: int) -> tuple[int, bytes]:
     """Where in a record its end stands, and what makes it ``end``."""
-    return _END_OF_RECORD, end.to_bytes(8, "little")
+    return _END_OFRECORD, end.to_bytes(8, "little")
 
 
 def control_message(record: Finalize | Configure | Ended, position: int, ordinal: int) -> Message:
@@ -105,7 +104,7 @@ def control_message(record: Finalize | Configure | Ended, position: int, ordinal
 
 def unpack(data: bytes, at: int = 0) -> Message:
     """The message that begins at ``at``; its payload as far as ``data`` has it."""
-    length, kind, sequence, start, end, arrived, received, ordinal = _RECORD.unpack_from(data, at)
+    length, kind, sequence, start, end, arrived, received, ordinal = RECORD.unpack_from(data, at)
     payload = data[at + HEADER : at + length]
     return Message(length, Kind(kind), sequence, start, end, arrived, received, ordinal, payload)
 
@@ -143,12 +142,14 @@ class LogEnd:
             self.arrived,
             self.grown | self.ended << 1,
         )
-        return end + b"".join(control.pack() for control in self.controls)
+        return end + b"".join([control.pack() for control in self.controls]) if self.controls else end
 
     @classmethod
     def unpack(cls, data: bytes) -> LogEnd:
         written, last, origin, sequence, position, received, ordinals, arrived, flags = _END.unpack_from(data)
         end = cls(written, last, origin, sequence, position, received, ordinals, arrived, bool(flags & 1), bool(flags & 2))
+        if len(data) == _END.size:
+            return end
         controls: list[Message] = []
         at = _END.size
         while at < len(data):

@@ -70,8 +70,7 @@ class Ownership:
     def reclaim(self, worker: int, *, died: bool = True) -> list[int]:
         """Take back everything that ``worker`` had; its process must have been reaped. ``died``: count it against the sessions.
 
-        Returns the slots that wait for another owner now. One that was the worker's when it died may have killed it: see
-        ``deaths`` and the worker's ``ProcessColumn.BUSY``.
+        Returns the slots that wait for another owner now.
         """
         slots = _where(self.owners() == worker)
         for slot in slots:

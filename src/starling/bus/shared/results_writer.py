@@ -44,6 +44,8 @@ class ResultsWriter:
             self._partial(channel, new)
         else:
             self._lasting(channel, new)
+        if channel.progress.over:
+            self._channels.pop(new.session_id, None)
         self._arena.gateway_bell.ring()
 
     def _channel(self, session_id: str) -> _Channel | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from starling.bus.shared.layout import CELL, Area
@@ -31,6 +32,10 @@ class Rings:
     def read(self, row: int, position: int, length: int) -> bytes:
         """A copy of what lies at ``position``, within what was one write."""
         return self._memory.read(self._at(row, position), length)
+
+    def unpack(self, row: int, position: int, layout: struct.Struct) -> tuple[Any, ...]:
+        """What ``layout`` finds at ``position``."""
+        return self._memory.unpack(self._at(row, position), layout)
 
     def _at(self, row: int, position: int) -> int:
         return self._area.at(row) + position % self._capacity

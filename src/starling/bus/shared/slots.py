@@ -40,6 +40,10 @@ class Slots:
         slot = self._of.get(session_id)
         return slot if slot is not None and self._arena.holds(slot) & hold else None
 
+    def of(self, session_id: str) -> int | None:
+        """The slot of a session, whatever holds it."""
+        return self._of.get(session_id)
+
     def all(self, hold: Hold) -> list[int]:
         """Slots that are held for this reason."""
         return [slot for slot in self._of.values() if self._arena.holds(slot) & hold]
@@ -63,12 +67,11 @@ class Slots:
         slot = self._of.get(session_id)
         if slot is not None:
             return slot
-        free = np.flatnonzero((self._table.column(SlotColumn.LIFE) & np.uint64(0xFF)) == 0)
-        if not len(free):
+        slot = self._free_one()
+        if slot is None:
             raise Overloaded(
                 f"all {self._table.rows} places for sessions are taken; try again later", gate="gateway", retry_after=RETRY_AFTER
             )
-        slot = int(free[0])
         generation = (self._arena.generation(slot) + 1) & 0xFFFFFFFF
         self._arena.opening.write(slot, generation, _named(session_id))
         for column in (SlotColumn.END, SlotColumn.COMMITTED, SlotColumn.HEAD):
@@ -104,6 +107,14 @@ class Slots:
         for _, slot in unlisted:
             self.drop(slot, Hold.LOG | Hold.RESULTS)
         return [name for name, _ in unlisted]
+
+    def _free_one(self) -> int | None:
+        for _ in range(2):
+            free = np.flatnonzero((self._table.column(SlotColumn.LIFE) & np.uint64(0xFF)) == 0)
+            if len(free):
+                return int(free[0])
+            self.collect()
+        return None
 
     def _store(self, slot: int, generation: int, holds: int) -> None:
         self._table.store(SlotColumn.LIFE, slot, generation << 8 | holds)
