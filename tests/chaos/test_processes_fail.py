@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from chaos.platform_harness import Final, all_captions, caption, platform
+from chaos.poisoned_worker import poisonous
 from recordings import recording
 from starling import Recognizer
+from starling.client.errors import SessionAborted
 from starling.core.audio import Samples, seconds
 from starling.core.errors import StarlingError
 from starling.core.ports import Engine
@@ -128,5 +130,19 @@ def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path
             await asyncio.sleep(4.0)
             os.kill(server.of_role("recognizer")[0], signal.SIGKILL)
             assert await talking == [undisturbed(BECKETT)] * 2
+
+    asyncio.run(scenario())
+
+
+def test_audio_that_ends_two_workers_ends_its_own_session_and_no_other(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+        async with platform("--workers", "2", directory=tmp_path, settings=paths, module="chaos.poisoned") as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
+            with pytest.raises(SessionAborted, match="ended its recognizer twice") as ended:
+                await caption(server.url, poisonous(BECKETT), speed=4)
+            assert ended.value.reason == "quarantined"
+            assert await talking == [scripted(BECKETT)] * 3
+            assert sum('"cause": "crash"' in line and '"event": "process ended"' in line for line in server.log) == 2
 
     asyncio.run(scenario())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,7 +32,7 @@ from starling.telemetry.metrics import Metrics, render
 
 log = get_logger(__name__)
 
-MODULES: Final[Mapping[Role, str]] = {
+MODULES: Final[dict[Role, str]] = {
     Role.GATEWAY: "starling.app.gateway_process",
     Role.WORKER: "starling.app.recognizer_process",
 }
@@ -70,14 +70,13 @@ async def hosting(
     *,
     workers: int,
     reread: Callable[[], Settings] | None = None,
-    modules: Mapping[Role, str] = MODULES,
 ) -> AsyncIterator[Hosting]:
     """A server with ``workers`` recognizers for as long as the block runs; at its end sessions are drained.
 
     ``reread``: gives the settings anew on a reload. Raises StarlingError when it cannot start.
     """
     try:
-        async with _composed(settings, workers, reread, modules) as server:
+        async with _composed(settings, workers, reread) as server:
             yield server
     except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
         if len(group.exceptions) == 1:
@@ -86,9 +85,7 @@ async def hosting(
 
 
 @asynccontextmanager
-async def _composed(
-    settings: Settings, workers: int, reread: Callable[[], Settings] | None, modules: Mapping[Role, str]
-) -> AsyncIterator[Hosting]:
+async def _composed(settings: Settings, workers: int, reread: Callable[[], Settings] | None) -> AsyncIterator[Hosting]:
     metrics, clock = Metrics(), SystemClock()
     configure_logging(log_options(settings), metrics=metrics, process=Role.SUPERVISOR)
     options = supervisor_options(settings, workers)
@@ -99,7 +96,7 @@ async def _composed(
         arena, sheets = Arena.create(geometry), Sheets.create(FIRST_WORKERS_SHEET + rows)
         orders = Orders(
             settings=as_json(settings),
-            modules=modules,
+            modules=MODULES,
             cores=cores() if settings.processes.pin and workers <= len(cores()) else (),
             listener=listener.fileno(),
         )

@@ -1,0 +1,38 @@
+"""A recognizer that audio can end."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+
+from starling.app import recognition
+from starling.app.child import run_role
+from starling.app.recognizer_process import recognize
+from starling.core.audio import Samples
+from starling.core.ports import DecodeOutcome, EngineStream
+from starling.engine.scripted import ScriptedEngine, ScriptedStream
+
+LOUDEST = 32_767
+
+
+def poisonous(sound: Samples) -> Samples:
+    """``sound``, so loud that it ends its worker when it is decoded for good."""
+    return np.clip(sound.astype(np.int32) * 20, -LOUDEST, LOUDEST).astype(np.int16)
+
+
+class FragileEngine(ScriptedEngine):
+    """Dies as native code does: at once, and without a word."""
+
+    def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+        for stream in streams:
+            assert isinstance(stream, ScriptedStream)
+            if (snapshot := stream.snapshot()).is_final and np.abs(snapshot.samples.astype(np.int32)).max() >= LOUDEST:
+                ctypes.string_at(0)  # the thread that does it dies of it; a signal by os.kill would reach another
+        return super().decode_streams(streams)
+
+
+if __name__ == "__main__":
+    recognition.load_engine = lambda _: FragileEngine()
+    run_role(recognize)
