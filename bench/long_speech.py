@@ -74,7 +74,8 @@ def squeezed(audio: Samples, detector: Detector) -> Samples:
     if not len(voiced):
         return audio
     away = np.abs(np.arange(len(frames))[:, None] - voiced).min(axis=1)  # frames to the nearest voiced one
-    return frames[away <= SQUEEZED // 2].reshape(-1)
+    kept: Samples = frames[away <= SQUEEZED // 2].reshape(-1)
+    return kept
 
 
 def speeches(data: Path) -> Iterator[Speech]:

@@ -56,6 +56,7 @@ class Peer:
         if not self.frames:
             await self.read_until("start")
         given = {"language": "en", "partials": True, "partial_interval_ms": 300, "endpoint_silence_ms": 500, "words": False}
+        given["finished_silence_ms"] = 10_000
         known = {
             "session_id": "s-0123456789abcdef",
             "trace_id": "t-1",

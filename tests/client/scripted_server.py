@@ -36,6 +36,7 @@ READY = Ready(
     partials=True,
     partial_interval_ms=300,
     endpoint_silence_ms=500,
+    finished_silence_ms=10_000,
     words=False,
     partial_words=False,
     vad=VadMode.BOTH,

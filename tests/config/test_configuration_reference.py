@@ -66,6 +66,7 @@ def test_a_session_gets_the_defaults_of_the_core() -> None:
     ours, core = Settings().session, SessionConfig()
     assert ours.partial_interval_ms == core.partial_interval * 1000
     assert ours.endpoint_silence_ms == core.endpoint_silence * 1000
+    assert ours.finished_silence_ms == core.finished_silence * 1000
     assert (ours.language, ours.partials) == (core.language, core.partials)
     assert (ours.words, ours.partial_words) == (core.words, core.partial_words)
     assert (ours.vad, ours.quality) == (core.vad, core.quality)

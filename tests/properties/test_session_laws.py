@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from scripted_session import CONFIG, Driver, Part, written
 from starling.core.audio import Samples, samples
+from starling.core.ports import DecodeOutcome, EngineStream
 from starling.core.records import Audio, Checkpoint, Gap, Record
-from starling.core.transcript import SessionDone, SessionEvent, SpeechEnded, SpeechStarted, Transcript
-from starling.engine.scripted import ScriptedStream, scripted_text
+from starling.core.transcript import Hypothesis, SessionDone, SessionEvent, SpeechEnded, SpeechStarted, Transcript
+from starling.engine.scripted import ScriptedEngine, ScriptedStream, scripted_text
 from starling.session.options import SegmentationOptions
 
-SHORT = SegmentationOptions(max_segment=2.0, min_segment=1.0, idle_checkpoint=1.0)
+SHORT = SegmentationOptions(max_segment=2.0, min_segment=1.0, idle_checkpoint=1.0, nonspeech_guard=False)
 
 durations = st.floats(0.0, 2.5).map(lambda duration: round(duration, 3))
 sounds: st.SearchStrategy[Part] = st.tuples(st.sampled_from(["silence", "speech", "mumble"]), durations)
@@ -207,3 +208,56 @@ def test_law_7_silence_is_forgotten(duration: float, chunk: int) -> None:
     driver.play(written([("silence", duration)], range(0, samples(duration), chunk))[:-1])
     assert driver.commits[-1].next_segment == 0
     assert samples(duration) - driver.commits[-1].position < samples(1.5)
+
+
+HASTY = CONFIG.updated(endpoint_silence=0.6, finished_silence=0.25)
+
+
+class Finisher(ScriptedEngine):
+    """Of half of all texts it says that they are finished."""
+
+    def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+        outcomes = super().decode_streams(streams)
+        return [
+            replace(one, text=f"{one.text}.", confidence=1.0) if isinstance(one, Hypothesis) and len(one.text) % 2 else one
+            for one in outcomes
+        ]
+
+
+def hastily(records: Iterable[Record], checkpoint: Checkpoint | None = None) -> Driver:
+    driver = Driver(checkpoint=checkpoint or Checkpoint(config=HASTY), options=SHORT, engine=Finisher())
+    driver.play(records)
+    return driver
+
+
+unchanged = st.lists(st.one_of(sounds, sounds, st.tuples(st.just("gap"), durations), st.just(("finalize", 0.0))), max_size=10)
+
+
+@given(unchanged, cuts, st.data())
+def test_laws_1_2_and_4_hold_where_finished_texts_end_segments(parts: list[Part], at: list[int], data: st.DataObject) -> None:
+    records = written(parts, at)
+    whole, chunked = hastily(written(parts)), hastily(records)
+    assert lasting(chunked.events) == lasting(whole.events)
+    end = 0
+    for start, audio in used(chunked):
+        assert start >= end
+        end = start + len(audio)
+    for final in chunked.finals:
+        stream = chunked.streams[final.segment_id]
+        assert isinstance(stream, ScriptedStream)
+        assert final.text.removesuffix(".") == scripted_text(stream.snapshot().samples)
+    if chunked.commits:
+        checkpoint = data.draw(st.sampled_from(chunked.commits))
+        again = hastily(staged(records, checkpoint), checkpoint)
+        rest = [e for e in lasting(chunked.events) if isinstance(e, SessionDone) or _segment(e) >= checkpoint.next_segment]
+        assert lasting(again.events) == rest
+
+
+@given(unchanged, cuts)
+def test_a_pause_in_which_nothing_looks_finished_changes_nothing(parts: list[Part], at: list[int]) -> None:
+    hasty, patient = (
+        Driver(checkpoint=Checkpoint(config=config), options=SHORT) for config in (HASTY, HASTY.updated(finished_silence=10.0))
+    )
+    hasty.play(written(parts, at))
+    patient.play(written(parts, at))
+    assert lasting(hasty.events) == lasting(patient.events)

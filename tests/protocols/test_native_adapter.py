@@ -90,7 +90,7 @@ def test_a_refused_frame_names_what_is_allowed() -> None:
 def test_start_carries_format_and_options() -> None:
     sent = (
         '{"type":"start","audio":{"encoding":"mulaw","sample_rate":8000},"language":"pt-BR","partials":false,'
-        '"partial_interval_ms":250,"endpoint_silence_ms":700,"words":true,"partial_words":true,'
+        '"partial_interval_ms":250,"endpoint_silence_ms":700,"finished_silence_ms":250,"words":true,"partial_words":true,'
         '"vad":"off","quality":"best","client_ref":"call 7"}'
     )
     assert NativeAdapter(OFFER).receive(sent) == [
@@ -102,6 +102,7 @@ def test_start_carries_format_and_options() -> None:
                     partials=False,
                     partial_interval=0.25,
                     endpoint_silence=0.7,
+                    finished_silence=0.25,
                     words=True,
                     partial_words=True,
                     vad=VadMode.OFF,
@@ -189,6 +190,7 @@ def test_ready_says_what_was_made_of_the_request() -> None:
         "partials": True,
         "partial_interval_ms": 400,
         "endpoint_silence_ms": 500,
+        "finished_silence_ms": 10_000,
         "words": False,
         "partial_words": False,
         "vad": "both",

@@ -97,6 +97,7 @@ def test_the_defaults_are_those_of_the_code() -> None:
     assert rows["partial_interval_ms"][2] == f"{defaults.partial_interval * 1000:g}"
     assert rows["endpoint_silence_ms"][2] == f"{defaults.endpoint_silence * 1000:g}"
     assert rows["partial_words"][2] == str(defaults.partial_words).lower()
+    assert rows["finished_silence_ms"][2] == f"{defaults.finished_silence * 1000:g}"
     assert rows["words"][2] == str(defaults.words).lower()
     assert rows["vad"][2] == f"`{defaults.vad}`"
     assert rows["quality"][2] == f"`{defaults.quality}`"

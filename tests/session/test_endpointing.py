@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from starling.core.audio import FRAME, samples, seconds
 from starling.core.errors import InvalidOption
-from starling.session.endpointing import COUNTED_PAUSE, Decision, Endpoint, Endpointer, Idle, Onset
+from starling.session.endpointing import COUNTED_PAUSE, Decision, Endpoint, Endpointer, Idle, Onset, Pause, finished
 from starling.session.options import SegmentationOptions
 
 OPTIONS = SegmentationOptions(
@@ -186,3 +186,29 @@ def test_before_a_segment_may_be_cut_all_of_it_is_firm() -> None:
     for probability in frames("#########"):
         ear.hear(probability)
     assert ear.firm >= ear.position
+
+
+def test_each_pause_that_is_long_enough_asks_once_whether_it_is_the_end() -> None:
+    ear = Endpointer(0, SILENCE * FRAME, OPTIONS, 3 * FRAME)
+    said = [ear.hear(probability) for probability in frames("###...#....")]
+    assert [(place, one) for place, one in enumerate(said) if isinstance(one, Pause)] == [
+        (5, Pause(3 * FRAME)),
+        (9, Pause(7 * FRAME)),
+    ]
+    assert ear.end() == Endpoint(7 * FRAME, 9 * FRAME)
+    assert isinstance(ear.hear(0.0), Endpoint)
+
+
+def test_a_pause_is_not_judged_before_the_tail_is_there() -> None:
+    ear = Endpointer(0, SILENCE * FRAME, OPTIONS, 1 * FRAME)
+    said = [ear.hear(probability) for probability in frames("###...")]
+    assert [place for place, one in enumerate(said) if isinstance(one, Pause)] == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "looks"),
+    [("It was.", 0.9, True), ("Was it?", 0.9, True), ("It was", 0.9, False), ("It was,", 0.9, False), ("", None, False),
+     ("It was...", 0.9, False), ("It was.", 0.6, False), ("It was.", None, False)],
+)  # fmt: skip
+def test_what_looks_finished(text: str, confidence: float | None, looks: bool) -> None:  # noqa: FBT001  # a parameter of pytest
+    assert finished(text, confidence) is looks

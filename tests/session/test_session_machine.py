@@ -28,6 +28,10 @@ def a_session(state: State = State.LISTENING) -> Session:
     match state:
         case State.SCORING:
             session.receive(Audio("s", 0, 0, speech(1.0)))
+        case State.TRYING:
+            session = Session(Opened("s", "t", Checkpoint(config=CONFIG.updated(finished_silence=0.25))), OPTIONS)
+            session.receive(Audio("s", 0, 0, conversation(0.0, 0.2, 0.3)))
+            session.hear([1.0] * 6 + [0.0] * 9)
         case State.ENDING:
             session.receive(Audio("s", 0, 0, speech(0.2)))
             session.hear([1.0] * 6)

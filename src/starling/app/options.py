@@ -27,6 +27,7 @@ def session_config(settings: Settings) -> SessionConfig:
         partials=chosen.partials,
         partial_interval=chosen.partial_interval_ms / 1000,
         endpoint_silence=chosen.endpoint_silence_ms / 1000,
+        finished_silence=chosen.finished_silence_ms / 1000,
         words=chosen.words,
         partial_words=chosen.partial_words,
         vad=chosen.vad,

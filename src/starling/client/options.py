@@ -9,7 +9,7 @@ from starling.core.config import Quality, SessionConfig, VadMode
 from starling.core.hotwords import HotWord, hot_words
 from starling.protocols.native import messages as wire
 
-IN_SECONDS: Final = ("partial_interval", "endpoint_silence")
+IN_SECONDS: Final = ("partial_interval", "endpoint_silence", "finished_silence")
 """Options that travel in whole milliseconds, under a name that says so."""
 
 
@@ -21,6 +21,7 @@ class Options(TypedDict, total=False):
     partials: bool
     partial_interval: float
     endpoint_silence: float
+    finished_silence: float
     words: bool
     partial_words: bool
     vad: VadMode

@@ -159,6 +159,14 @@ class Session(Group):
         low=round(ENDPOINT_SILENCE_RANGE[0] * 1000),
         high=round(ENDPOINT_SILENCE_RANGE[1] * 1000),
     )
+    finished_silence_ms: int = setting(
+        10_000,
+        "silence that does where the text looks finished; shortens `endpoint_silence_ms`, never lengthens it. 250 makes finals "
+        "sooner and cuts more sentences",
+        unit="milliseconds",
+        low=round(ENDPOINT_SILENCE_RANGE[0] * 1000),
+        high=round(ENDPOINT_SILENCE_RANGE[1] * 1000),
+    )
     vad: VadMode = setting(
         VadMode.BOTH, "detectors that must hear speech before a segment opens; `off` takes all audio for speech"
     )

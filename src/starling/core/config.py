@@ -54,6 +54,7 @@ class SessionConfig:
     partials: bool = True
     partial_interval: float = 0.3
     endpoint_silence: float = 0.5
+    finished_silence: float = 10.0
     words: bool = False
     partial_words: bool = False
     vad: VadMode = VadMode.BOTH
@@ -63,6 +64,7 @@ class SessionConfig:
     def __post_init__(self) -> None:
         _check_range("partial_interval", self.partial_interval, *PARTIAL_INTERVAL_RANGE)
         _check_range("endpoint_silence", self.endpoint_silence, *ENDPOINT_SILENCE_RANGE)
+        _check_range("finished_silence", self.finished_silence, *ENDPOINT_SILENCE_RANGE)
         check_hot_words(self.hotwords)
 
     def updated(self, **changes: Any) -> SessionConfig:

@@ -26,6 +26,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Speech paused at ``speech_end``, for so long that it has ended if what was said looks finished: ``Endpointer.end`` says so.
+
+    Otherwise listening goes on.
+    """
+
+    speech_end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """Silence lasted long enough to forget what lies before ``restart``."""
 
@@ -35,26 +45,31 @@ class Idle:
 COUNTED_PAUSE: Final = samples(0.25)
 """How much of a pause tells something of what is voiced around it: with patient endpointing pauses may be most of a segment."""
 
-Decision: TypeAlias = Onset | Endpoint | Idle
+Decision: TypeAlias = Onset | Pause | Endpoint | Idle
 
 
 class Endpointer:
     """Listens from ``start`` to the next point from which listening can start afresh, frame by frame.
 
     A hysteresis of two thresholds and a minimum of speech against false starts; silence of ``endpoint_silence`` samples ends a
-    segment, and one that grows too long is cut at its least voiced point. After an Endpoint or Idle it is spent: the next one
+    segment, and one that grows too long is cut at its least voiced point. Silence of ``finished_silence`` samples, where that is
+    less, asks once in each pause whether to end it already. After an Endpoint or Idle it is spent: the next one
     starts at ``restart`` and knows nothing of this one, which is what makes replay from there exact.
     """
 
     __slots__ = (
-        "_candidate", "_endpoint_silence", "_first_cut", "_heard", "_least_voiced", "_onset", "_options", "_place",
-        "_probabilities", "_start", "_voiced_end", "position", "voicing",
+        "_candidate", "_endpoint_silence", "_finished_silence", "_first_cut", "_heard", "_least_voiced", "_onset", "_options",
+        "_place", "_probabilities", "_start", "_voiced_end", "position", "voicing",
     )  # fmt: skip
 
-    def __init__(self, start: int, endpoint_silence: int, options: SegmentationOptions) -> None:
+    def __init__(
+        self, start: int, endpoint_silence: int, options: SegmentationOptions, finished_silence: int | None = None
+    ) -> None:
         self.position = start
         self._start = start
         self._endpoint_silence = endpoint_silence
+        # Whether the text looks finished is judged from its final reading, which wants the tail.
+        self._finished_silence = endpoint_silence if finished_silence is None else max(finished_silence, samples(options.tail))
         self._options = options
         self._candidate: int | None = None
         self._onset: int | None = None
@@ -128,13 +143,19 @@ class Endpointer:
         if probability >= self._options.offset_threshold:
             self._voiced_end = self.position
         elif self.position - self._voiced_end >= self._endpoint_silence:
-            # Go on a little before the present, so that speech which starts at once keeps its pre-roll.
-            quiet_from = self._voiced_end + samples(self._options.tail)
-            restart = min(self.position, max(quiet_from, self.position - self._options.look_back))
-            return Endpoint(self._voiced_end, restart)
+            return self.end()
         if self.position - self._onset >= samples(self._options.max_segment):
             return self._cut()
+        if 0 <= self.position - self._voiced_end - self._finished_silence < FRAME:
+            return Pause(self._voiced_end)
         return None
+
+    def end(self) -> Endpoint:
+        """The end of speech where it paused last."""
+        # Go on a little before the present, so that speech which starts at once keeps its pre-roll.
+        quiet_from = self._voiced_end + samples(self._options.tail)
+        restart = min(self.position, max(quiet_from, self.position - self._options.look_back))
+        return Endpoint(self._voiced_end, restart)
 
     def _consider_cut(self) -> None:
         """See whether the last frame but one is the least voiced so far at which the segment may be cut."""
@@ -150,3 +171,14 @@ class Endpointer:
         before = self._probabilities[: self._place + 1]
         quiet = next((i for i, p in enumerate(reversed(before)) if p >= self._options.offset_threshold), len(before))
         return Endpoint(cut - quiet * FRAME, cut)
+
+
+ENDS: Final = (".", "!", "?")
+
+SURE: Final = 0.8
+"""Confidence from which a text that ends like a sentence has ended like one; see docs/decisions/0052."""
+
+
+def finished(text: str, confidence: float | None) -> bool:
+    """Whether the final reading of all that was said up to a pause looks like the end of a sentence."""
+    return text.endswith(ENDS) and not text.endswith("..") and (confidence or 0.0) >= SURE

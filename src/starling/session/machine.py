@@ -1,12 +1,14 @@
 """The session: what one client's audio becomes, decided by samples alone.
 
 Its owner gives it the records of the log one at a time and does what the commands say. After ``Listen`` it takes no record until
-``hear`` brought the scores; hypotheses come whenever they are ready. Every point at which listening starts afresh (an endpoint, a
-forced one, a gap, long silence) is also a checkpoint: a session restored there says what this one would have said.
+``hear`` brought the scores, nor while a pause is judged; other hypotheses come whenever they are ready. Every point at which
+listening starts afresh (an endpoint, a forced one, a gap, long silence) is also a checkpoint: a session restored there says what
+this one would have said.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
@@ -17,9 +19,9 @@ from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize,
 from starling.core.transcript import Hypothesis, SegmentFailed, SessionDone, SpeechEnded, SpeechStarted
 from starling.session.buffer import SampleBuffer
 from starling.session.commands import Begin, Command, Commit, DecodeFinal, DecodePartial, Deliver, Feed, Finish, Listen, Settled
-from starling.session.endpointing import Endpoint, Endpointer, Idle, Onset
+from starling.session.endpointing import Endpoint, Endpointer, Idle, Onset, Pause, finished
 from starling.session.options import SegmentationOptions
-from starling.session.segment import Segment, SegmentState
+from starling.session.segment import Segment, SegmentState, Tried
 
 LISTEN_BLOCK = 16
 """Frames scored at a time (0.5 s): what is scored past an endpoint is scored again."""
@@ -30,6 +32,7 @@ class State(Enum):
 
     LISTENING = auto()
     SCORING = auto()
+    TRYING = auto()
     ENDING = auto()
     DONE = auto()
 
@@ -48,6 +51,7 @@ LEGAL: frozenset[tuple[State, Event]] = frozenset(
         (State.LISTENING, Event.DECODED),
         (State.SCORING, Event.SCORES),
         (State.SCORING, Event.DECODED),
+        (State.TRYING, Event.DECODED),
         (State.ENDING, Event.DECODED),
     }
 )
@@ -71,6 +75,7 @@ class Session:
         self._segments: dict[int, Segment] = {}  # open or awaiting their finals, in order
         self._finals: dict[int, Hypothesis | EngineFailed] = {}  # came before those of earlier segments
         self._checkpoints: dict[int, Checkpoint] = {}  # by next_segment: due once all segments before it are settled
+        self._unheard: deque[float] = deque()  # scores of frames that follow a pause which is being judged
         self._commands: list[Command] = []
 
     @property
@@ -108,21 +113,8 @@ class Session:
     def hear(self, scores: Sequence[float]) -> list[Command]:
         """Take the speech probabilities of the frames of the last Listen."""
         self._require(Event.SCORES)
-        self.state = State.LISTENING
-        for score in scores:
-            match self._ear.hear(score):
-                case Onset(at=at):
-                    self._begin(at)
-                case Endpoint(speech_end=speech_end, restart=restart):
-                    self._close(speech_end, restart)
-                    break
-                case Idle(restart=restart):
-                    self._start_afresh(restart)
-                    break
-                case None if self._reconfigure():
-                    break
-        self._feed(self._ear.position)
-        self._ask_partial()
+        self._unheard.extend(scores)
+        self._hear()
         return self._flush()
 
     def decoded(self, segment_id: int, outcome: Hypothesis | EngineFailed, *, is_final: bool) -> list[Command]:
@@ -131,7 +123,10 @@ class Session:
         segment = self._segments.get(segment_id)
         if segment is None:
             return []
-        if is_final:
+        if is_final and self.state is State.TRYING and segment is self._open:
+            self._judge(segment, outcome)
+            self._hear()
+        elif is_final:
             self._finals[segment_id] = outcome
             self._settle()
         elif isinstance(outcome, Hypothesis) and segment is self._open and len(self._segments) == 1:
@@ -152,6 +147,50 @@ class Session:
         segment = next(reversed(self._segments.values()), None)
         return segment if segment is not None and segment.state is SegmentState.OPEN else None
 
+    def _hear(self) -> None:
+        """Take the scores one by one, up to where listening starts afresh or a pause must be judged."""
+        self.state = State.LISTENING
+        while self._unheard and self.state is State.LISTENING:
+            match self._ear.hear(self._unheard.popleft()):
+                case Onset(at=at):
+                    self._begin(at)
+                case Pause(speech_end=speech_end):
+                    self._try(speech_end)
+                case Endpoint(speech_end=speech_end, restart=restart):
+                    self._close(speech_end, restart)
+                case Idle(restart=restart):
+                    self._start_afresh(restart)
+                case None:
+                    self._reconfigure()
+        if self.state is State.LISTENING:
+            self._feed(self._ear.position)
+            self._ask_partial()
+
+    def _try(self, speech_end: int) -> None:
+        """Read what was said up to a pause, as if it were over, and wait for that: so the answer's time does not matter."""
+        segment = self._open
+        assert segment is not None
+        self._feed(self._ear.position)
+        self._decode(segment, speech_end, self._ear.position)
+        self.state = State.TRYING
+
+    def _judge(self, segment: Segment, outcome: Hypothesis | EngineFailed) -> None:
+        endpoint = self._ear.end()
+        segment.tried = Tried(endpoint.speech_end, outcome)
+        if isinstance(outcome, Hypothesis) and finished(outcome.text, outcome.confidence):
+            self._close(endpoint.speech_end, endpoint.restart)
+
+    def _decode(self, segment: Segment, speech_end: int, last: int) -> None:
+        """Read the segment as one whose speech ended at ``speech_end``; no audio behind ``last`` is its."""
+        audio_end = min(speech_end + samples(self._options.tail), last)
+        self._commands.append(DecodeFinal(segment.segment_id, audio_end - segment.audio_start))
+
+    def _reopen(self, segment: Segment) -> None:
+        """Speech goes on after a pause: its stream was read to the end, so there must be another."""
+        segment.tried = None
+        segment.fed = segment.audio_start
+        self._commands.append(_stream_of(segment))
+
     def _begin(self, onset: int) -> None:
         config = self._config
         segment = Segment(
@@ -165,19 +204,7 @@ class Session:
         )
         self._next_segment += 1
         self._segments[segment.segment_id] = segment
-        self._commands += (
-            Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)),
-            Begin(
-                segment.segment_id,
-                StreamOptions(
-                    language=config.language,
-                    words=config.words,
-                    partial_words=config.words and config.partial_words,
-                    quality=config.quality,
-                    hotwords=config.hotwords,
-                ),
-            ),
-        )
+        self._commands += (Deliver(SpeechStarted(self.session_id, segment.segment_id, onset)), _stream_of(segment))
 
     def _reconfigure(self) -> bool:
         """Let new options count, unless speech has begun or may be beginning. Says whether they do from now on."""
@@ -188,13 +215,21 @@ class Session:
 
     def _feed(self, end: int) -> None:
         segment = self._open
-        if segment is not None and segment.fed < end:
+        if segment is None:
+            return
+        if segment.tried is not None:
+            if segment.tried.speech_end == self._ear.voiced_end:
+                return
+            self._reopen(segment)
+        if segment.fed < end:
             self._commands.append(Feed(segment.segment_id, self._audio.slice(segment.fed, end)))
             segment.fed = end
 
     def _ask_partial(self) -> None:
         segment = self._open
-        if segment is not None and segment.config.partials and self._ear.position >= segment.next_partial:
+        if segment is None or segment.tried is not None or not segment.config.partials:
+            return
+        if self._ear.position >= segment.next_partial:
             segment.next_partial = self._ear.position + samples(segment.config.partial_interval)
             self._commands.append(DecodePartial(segment.segment_id))
 
@@ -212,19 +247,25 @@ class Session:
         """End the open segment at ``speech_end``. Listen afresh from ``restart``: no audio behind it is this segment's."""
         segment = self._open
         assert segment is not None
+        tried = segment.tried
+        if tried is not None and (tried.speech_end != speech_end or isinstance(tried.outcome, EngineFailed)):
+            self._reopen(segment)
         last = min(restart, self._audio.end)
         self._feed(last)
         segment.endpoint(speech_end, self._ear.voicing)
-        audio_end = min(speech_end + samples(self._options.tail), last)
-        self._commands += (
-            Deliver(SpeechEnded(self.session_id, segment.segment_id, speech_end, max(speech_end, self._ear.position))),
-            DecodeFinal(segment.segment_id, audio_end - segment.audio_start),
-        )
+        ended = SpeechEnded(self.session_id, segment.segment_id, speech_end, max(speech_end, self._ear.position))
+        self._commands.append(Deliver(ended))
+        if segment.tried is None:
+            self._decode(segment, speech_end, last)
+        else:
+            self._finals[segment.segment_id] = segment.tried.outcome
         self._start_afresh(restart)
+        self._settle()
 
     def _start_afresh(self, position: int) -> None:
         self._config = self._next_config
         self._audio.drop_before(position)
+        self._unheard.clear()  # of audio that is heard again
         self._ear = self._fresh_ear(position)
         self._forget = True
         self._checkpoints[self._next_segment] = Checkpoint(
@@ -233,7 +274,9 @@ class Session:
         self._commit()
 
     def _fresh_ear(self, position: int) -> Endpointer:
-        return Endpointer(position, samples(self._config.endpoint_silence), self._options)
+        config = self._config
+        finished_silence = min(samples(config.finished_silence), samples(config.endpoint_silence))
+        return Endpointer(position, samples(config.endpoint_silence), self._options, finished_silence)
 
     # --- results ---------------------------------------------------------------------------------------------------------
 
@@ -278,3 +321,15 @@ class Session:
             self._commands.append(Listen(frames, self._config.vad, self._forget))
             self._forget = False
             self.state = State.SCORING
+
+
+def _stream_of(segment: Segment) -> Begin:
+    config = segment.config
+    options = StreamOptions(
+        language=config.language,
+        words=config.words,
+        partial_words=config.words and config.partial_words,
+        quality=config.quality,
+        hotwords=config.hotwords,
+    )
+    return Begin(segment.segment_id, options)

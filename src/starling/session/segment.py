@@ -46,6 +46,14 @@ class _Caption:
     words: tuple[Word, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the segment's stream was read as when its speech paused at ``speech_end``; it takes no audio since."""
+
+    speech_end: int
+    outcome: Hypothesis | EngineFailed
+
+
 class Segment:
     """Its engine stream holds the audio from position ``audio_start``; speech was first heard at ``onset``.
 
@@ -54,7 +62,7 @@ class Segment:
 
     __slots__ = (
         "_guarded", "_partial", "_revision", "_session_id", "_speech_end", "_stable", "_voicing",
-        "audio_start", "config", "fed", "next_partial", "onset", "segment_id", "state", "withheld",
+        "audio_start", "config", "fed", "next_partial", "onset", "segment_id", "state", "tried", "withheld",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +83,7 @@ class Segment:
         self.fed = audio_start
         self.next_partial = onset + samples(first)
         self.state = SegmentState.OPEN
+        self.tried: Tried | None = None
         self.withheld: Nonspeech | None = None
         """Why the final has no text although the engine had one."""
         self._session_id = session_id

@@ -127,6 +127,7 @@ class LiveSession:
         elif (utterance := self._streams.get(job.segment_id)) is not None:
             utterance.shown = True
         self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
+        self._advance()
 
     def fail(self, error: StarlingError) -> None:
         """The session cannot go on: tell the client, and forget it."""

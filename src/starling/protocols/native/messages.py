@@ -67,6 +67,7 @@ class OptionFrame(ClientFrame, frozen=True, kw_only=True):
     partials: bool | UnsetType = UNSET
     partial_interval_ms: int | UnsetType = UNSET
     endpoint_silence_ms: int | UnsetType = UNSET
+    finished_silence_ms: int | UnsetType = UNSET
     words: bool | UnsetType = UNSET
     partial_words: bool | UnsetType = UNSET
     vad: VadMode | UnsetType = UNSET
@@ -77,6 +78,7 @@ class OptionFrame(ClientFrame, frozen=True, kw_only=True):
         _check_language("language", self.language)
         _check_ms("partial_interval_ms", self.partial_interval_ms, PARTIAL_INTERVAL_RANGE)
         _check_ms("endpoint_silence_ms", self.endpoint_silence_ms, ENDPOINT_SILENCE_RANGE)
+        _check_ms("finished_silence_ms", self.finished_silence_ms, ENDPOINT_SILENCE_RANGE)
         _check_hotwords(self.hotwords)
 
 
@@ -174,6 +176,7 @@ class Ready(ServerFrame, frozen=True, kw_only=True, tag="ready"):
     partials: bool
     partial_interval_ms: int
     endpoint_silence_ms: int
+    finished_silence_ms: int
     words: bool
     partial_words: bool
     vad: VadMode
