@@ -468,3 +468,30 @@ def test_words_are_counted() -> None:
     finals = [event for event in run(scenario()) if isinstance(event, Transcript) and event.is_final]
     assert rig.measured("words_total") == sum(len(final.text.split()) for final in finals) > 0
     assert rig.measured("speech_without_text_total") == 0
+
+
+class Finisher(ScriptedEngine):
+    """An engine that takes every text for a finished sentence."""
+
+    def decode_streams(self, streams: Sequence[EngineStream]) -> list[DecodeOutcome]:
+        outcomes = super().decode_streams(streams)
+        return [replace(one, text=f"{one.text}.", confidence=0.95) if isinstance(one, Hypothesis) else one for one in outcomes]
+
+
+@pytest.mark.parametrize("decode", [0.0, 0.4])
+def test_a_finished_text_ends_its_segment_sooner_however_long_the_reading_takes(decode: float) -> None:
+    script: list[Part] = [("speech", 1.0), ("silence", 0.4), ("speech", 1.0), ("silence", 0.2), ("speech", 0.5), ("silence", 2.0)]
+    config = CONFIG.updated(endpoint_silence=1.0, finished_silence=0.25)
+    rig = Rig(engine=Finisher(), decode=lambda: decode)
+
+    async def scenario() -> list[SessionEvent]:
+        async with rig.running():
+            return await rig.client("s", chunked(script, "s"), config=config)
+
+    events = run(scenario())
+    assert_in_order(events)
+    ended = [event for event in events if isinstance(event, SpeechEnded)]
+    assert [round((event.noticed - event.at) / FRAME) for event in ended] == [8, 8]
+    finals = [event for event in events if isinstance(event, Transcript) and event.is_final]
+    assert all(final.text.endswith(".") for final in finals)
+    assert rig.measured("endpoint_wait_seconds_sum") == pytest.approx(2 * 8 * FRAME / SAMPLE_RATE)

@@ -175,7 +175,7 @@ class Endpointer:
 
 ENDS: Final = (".", "!", "?")
 
-SURE: Final = 0.8
+SURE: Final = 0.9
 """Confidence from which a text that ends like a sentence has ended like one; see docs/decisions/0052."""
 
 
