@@ -20,6 +20,7 @@ from starling.client import connect, converse
 from starling.client.latency import Latency
 from starling.client.options import Options
 from starling.client.presenting import FinalLines, JsonLines, LiveCaptions, Presenter
+from starling.client.session import Link
 from starling.client.terminal import LiveText, Size
 from starling.core.audio import AudioFormat, Samples
 from starling.protocols.native.messages import Result, ServerMessage
@@ -77,7 +78,9 @@ async def caption(
     """
     finals: list[str] = []
     shows = credentials or Credentials()
-    async with connect(url, audio=encoded or AudioFormat(), api_key=shows.api_key, ca=shows.ca, **options) as session:
+    async with connect(
+        url, audio=encoded or AudioFormat(), api_key=shows.api_key, ca=shows.ca, notice=_tell, **options
+    ) as session:
         shown.show(session.ready)
         latency = Latency()
 
@@ -97,6 +100,10 @@ async def caption(
             shown.close()
     waited = session.ready.endpoint_silence_ms / 1000
     return Heard(finals=finals, interrupted=stop.is_set(), latency=latency.summary(waited))
+
+
+def _tell(link: Link) -> None:
+    complain("connection lost, reconnecting..." if link is Link.LOST else "connected again")
 
 
 @contextmanager

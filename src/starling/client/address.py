@@ -25,6 +25,12 @@ def stream_url(address: str) -> str:
     return parts._replace(scheme=_SCHEMES[parts.scheme], path=path, fragment="").geturl()
 
 
+def returning(url: str) -> str:
+    """Where a client of ``url`` comes back to its session."""
+    parts = urlsplit(url)
+    return parts._replace(query=f"{parts.query}&resume" if parts.query else "resume").geturl()
+
+
 def is_loopback(url: str) -> bool:
     """Whether ``url`` names this very machine."""
     host = urlsplit(url).hostname or ""

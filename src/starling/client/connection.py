@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, Unpack
 
@@ -14,10 +15,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from starling.client.address import is_loopback, stream_url
+from starling.client.address import is_loopback, returning, stream_url
 from starling.client.errors import Refused, Unreachable, overloaded
 from starling.client.options import Options
-from starling.client.session import NATIVE_PCM, Session
+from starling.client.session import NATIVE_PCM, Link, Session
 from starling.core.audio import AudioFormat
 from starling.core.errors import InvalidOption, Overloaded, QuotaExceeded, StarlingError, Unauthenticated
 
@@ -46,6 +47,8 @@ async def connect(
     ca: Path | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
+    resume: bool = True,
+    notice: Callable[[Link], None] = lambda _: None,
     **options: Unpack[Options],
 ) -> AsyncIterator[Session]:
     """Open a session at ``url`` (see ``address.stream_url``) and close the connection on the way out, however that is.
@@ -53,14 +56,16 @@ async def connect(
     ``audio`` says how the bytes to come are encoded; ``options`` are those of the session, the server's own where not given.
     ``api_key`` is for a server that asks for one; ``ca``: certificates in PEM that may vouch for a ``wss`` server, those of the
     system if None. ``headers`` go with the upgrade request. A proxy set in the environment is used, except to this machine.
-    Raises Unreachable when nobody answers within ``open_timeout`` seconds, Overloaded with ``retry_after`` when the server takes
-    no more sessions, Refused for any other answer, and what ``Session`` raises.
+    A connection that is lost is made again, for as long as the server keeps the session, unless ``resume`` is False; ``notice``
+    is told of it, and of the moment at which the session goes on. Raises Unreachable when nobody answers within ``open_timeout``
+    seconds, Overloaded with ``retry_after`` when the server takes no more sessions, Refused for any other answer, and what
+    ``Session`` raises.
     """
     address = stream_url(url)
     credentials = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    connection = await _dial(address, credentials | dict(headers or {}), _trusting(ca, address), open_timeout)
+    reach = partial(_dial, headers=credentials | dict(headers or {}), context=_trusting(ca, address), open_timeout=open_timeout)
+    session = Session(await reach(address), audio, partial(reach, returning(address)) if resume else None, notice)
     try:
-        session = Session(connection, audio)
         try:
             async with asyncio.timeout(open_timeout):
                 await session.open(client_ref, options)
@@ -68,7 +73,7 @@ async def connect(
             raise Unreachable(f"{address} took the connection but opened no session within {open_timeout:g} s") from None
         yield session
     finally:
-        await connection.close()
+        await session.close()
 
 
 def _trusting(ca: Path | None, address: str) -> ssl.SSLContext | None:
