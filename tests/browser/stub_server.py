@@ -7,7 +7,7 @@ import contextlib
 import json
 import mimetypes
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -16,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from starling.gateway.app import CONSOLE, SECURITY_HEADERS
 
@@ -112,6 +113,7 @@ async def hang_up(peer: Peer) -> None:
 class StubServer:
     """Serves on a free port of 127.0.0.1 in a thread of its own. ``script`` runs for each socket; ``refuse`` answers upgrades.
 
+    ``readiness`` and ``reason``: what ``/v1/admission`` answers; ``shown``: the credentials it was asked with.
     ``missing``: the path of a file that it no longer has.
     """
 
@@ -119,6 +121,8 @@ class StubServer:
         self.script: Script = hang_up
         self.refuse: HTTPStatus | None = None
         self.readiness = HTTPStatus.OK
+        self.reason = ""
+        self.shown: list[str | None] = []
         self.missing: str | None = None
         self.peers: list[Peer] = []
         self.url = ""
@@ -138,6 +142,7 @@ class StubServer:
     def reset(self) -> None:
         """As it was at first: hang up on everyone."""
         self.script, self.refuse, self.readiness, self.missing, self.peers = hang_up, None, HTTPStatus.OK, None, []
+        self.reason, self.shown = "", []
 
     def signal(self) -> Signal:
         """An event that a test sets and a script waits for."""
@@ -150,7 +155,14 @@ class StubServer:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         async with serve(
-            self._talk, "127.0.0.1", 0, process_request=self._answer, max_size=None, compression=None, close_timeout=1
+            self._talk,
+            "127.0.0.1",
+            0,
+            select_subprotocol=_agree,
+            process_request=self._answer,
+            max_size=None,
+            compression=None,
+            close_timeout=1,
         ) as server:
             self.url = f"http://127.0.0.1:{_port(server)}/"
             self._started.set()
@@ -171,8 +183,9 @@ class StubServer:
         path = request.path.partition("?")[0]
         if path == "/v1/stream":
             return None if self.refuse is None else connection.respond(self.refuse, "no more sessions\n")
-        if path == "/readyz":
-            return connection.respond(self.readiness, "")
+        if path == "/v1/admission":
+            self.shown.append(request.headers.get("Authorization"))
+            return connection.respond(self.readiness, self.reason)
         if path == self.missing:
             return connection.respond(HTTPStatus.NOT_FOUND, "")
         return _static(path)
@@ -190,6 +203,10 @@ class Signal:
 
     async def wait(self) -> None:
         await self._event.wait()
+
+
+def _agree(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return Subprotocol("starling") if offered else None
 
 
 def _static(path: str) -> Response:

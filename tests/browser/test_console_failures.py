@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 
 import pytest
@@ -48,12 +49,50 @@ def test_a_refused_upgrade(console: Console, stub: StubServer, readiness: HTTPSt
     expect(page.locator("#status")).to_have_text("Done")
 
 
+def test_a_server_that_wants_a_key_and_gets_it(console: Console, stub: StubServer) -> None:
+    console.allow("401")
+    stub.readiness = HTTPStatus.UNAUTHORIZED
+    stub.reason = json.dumps({"error": {"code": "unauthenticated", "message": "expected an API key", "retryable": False}})
+    stub.script = agree
+    page = console.open()
+    expect(page.get_by_label("API key")).to_be_hidden()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("This server wants an API key")
+    field = page.get_by_label("API key")
+    expect(field).to_be_focused()
+    field.fill(" stl_key ")
+    field.press("Tab")
+    stub.readiness = HTTPStatus.OK
+    alert.get_by_role("button", name="Reconnect").click()
+    expect(page.locator("#status")).to_have_text("Listening")
+    assert stub.shown == [None, "Bearer stl_key"]
+    assert stub.peers[0].connection.request is not None
+    assert stub.peers[0].connection.request.headers["Sec-WebSocket-Protocol"] == "starling, key.stl_key"
+    assert "stl_key" not in page.url
+    assert page.evaluate("JSON.stringify(localStorage)").count("stl_key") == 0
+    page.reload()
+    expect(page.get_by_label("API key")).to_have_value("stl_key")
+
+
+def test_a_server_that_says_why_it_takes_no_session(console: Console, stub: StubServer) -> None:
+    console.allow("429")
+    stub.readiness = HTTPStatus.TOO_MANY_REQUESTS
+    stub.reason = json.dumps({"error": {"code": "quota_exceeded", "message": "the day is used up", "retryable": True}})
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("What this API key may use is used up")
+    expect(alert).to_contain_text("The server says: the day is used up")
+    assert stub.peers == []
+
+
 def test_a_server_that_is_gone(console: Console, stub: StubServer) -> None:
     """The page was loaded while the server was up: the microphone is neither blamed nor asked for."""
     console.allow("ERR_FAILED")
     console.page.add_init_script("navigator.mediaDevices.getUserMedia = async () => { throw new Error('asked'); }")
     page = console.open()
-    page.route("**/readyz", lambda route: route.abort())
+    page.route("**/v1/admission", lambda route: route.abort())
     page.get_by_role("button", name="Listen").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The server does not answer")

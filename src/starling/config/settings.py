@@ -111,8 +111,8 @@ class Auth(Group):
 
     mode: AuthMode = setting(
         AuthMode.AUTO,
-        "`keys` wants an API key of every client, `open` of nobody; `auto` is `keys` once there are some, and otherwise "
-        "`open`, on loopback only",
+        "`keys` wants an API key of every client, `open` of nobody; `auto` is `keys` if there are some at the start, "
+        "and otherwise `open`, on loopback only",
     )
     keys_file: str = setting("~/.config/starling/keys.json", "where keys and the limits of tenants are; it holds hashes only")
 

@@ -66,6 +66,9 @@ const ERRORS = {
   slow_consumer: { title: "This page fell behind", detail: "It could not keep up with the captions, so the server let go. Close heavy tabs and reconnect." },
   invalid_option: { title: "The server does not take these settings", detail: "Change the setting it names, or reset the settings." },
   forbidden: { title: "The server does not talk to this page", detail: "It only takes sessions from addresses it knows. Open the console at the server's own address." },
+  unauthenticated: { title: "This server wants an API key", detail: "Enter yours under Settings, then try again.", again: true },
+  quota_exceeded: { title: "That was all, for now", detail: "What this API key may use is used up. Nothing is broken: try again later." },
+  dismissed: { title: "An operator ended the session", detail: "What was already captioned is kept." },
   model_unavailable: { title: "The server has no model", detail: "Its weights are missing or damaged. “starling doctor” on the server says which." },
 };
 
@@ -121,6 +124,17 @@ function remedyFor(message) {
 function refused({ server }) {
   if (server === null) {
     return { title: "The server does not answer", detail: "Is it still running? Start it with “starling serve”, then reconnect.", retry: true, returns: true };
+  }
+  if (server.error) {
+    const { code, message, retryable, retry_after: wait } = server.error;
+    const known = ERRORS[code];
+    return {
+      title: known?.title ?? "The server refused the session",
+      detail: [known?.detail, `The server says: ${message}`].filter(Boolean).join(" "),
+      retry: retryable || (known?.again ?? false),
+      returns: retryable,
+      wait: wait ?? 0,
+    };
   }
   if (!server.ready) {
     return { title: "The server is not ready", detail: "It is starting up or shutting down. Give it a few seconds.", retry: true, returns: true };

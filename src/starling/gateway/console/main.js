@@ -1,4 +1,5 @@
 // Wires the page: buttons, keys and dropped files to runs; what runs say to captions, meter, readings and notices.
+import { Access, tabStorage } from "./access.js";
 import { Captions } from "./captions.js";
 import { CaptionsView, clockTime } from "./captions-view.js";
 import { explain } from "./explain.js";
@@ -21,6 +22,7 @@ const $ = (id) => document.getElementById(id);
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`;
 
 const settings = new Settings(browserStorage());
+const access = new Access(tabStorage());
 const captions = new Captions();
 const view = new CaptionsView({ scroller: $("captions"), settled: $("settled"), provisional: $("provisional"), jump: $("jump") });
 const meter = new Meter($("meter"), { still: window.matchMedia("(prefers-reduced-motion: reduce)").matches });
@@ -51,7 +53,7 @@ let heardPart = 0;
 
 function begin(source) {
   const take = captions.begin({ title: source.title, began: new Date() });
-  const started = new Run({ source, take, options: () => settings.options, url, emit: (event) => run === started && HANDLERS[event.type](event) });
+  const started = new Run({ source, take, options: () => settings.options, access, url, emit: (event) => run === started && HANDLERS[event.type](event) });
   run = started;
   readings.clear({ live: source.live });
   meter.clear();
@@ -150,6 +152,7 @@ const HANDLERS = {
     }
     backoff.reset();
     ({ remedy } = said);
+    if (failure.server?.error?.code === "unauthenticated" || failure.error?.code === "unauthenticated") askForKey();
     notice.show(said, REMEDIES[remedy] ?? (failure.stage === "connection" ? "Reconnect" : "Try again"));
     showTools();
   },
@@ -254,6 +257,17 @@ $("session").addEventListener("click", async ({ currentTarget }) => {
   const button = currentTarget; // the event has none any more once copying is through
   if (await copy(button.textContent)) say("Session id copied", button);
 });
+
+// The key is asked for once the server wants one: most servers that a person runs for themselves want none.
+$("api-key").value = access.key;
+$("key-field").hidden = !access.key;
+$("api-key").addEventListener("change", ({ target }) => (access.key = target.value));
+
+function askForKey() {
+  $("key-field").hidden = false;
+  showPanel(true);
+  $("api-key").focus();
+}
 
 function showPanel(open) {
   $("panel").toggleAttribute("data-open", open);

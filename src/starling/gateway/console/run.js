@@ -14,6 +14,7 @@ import { StreamSession } from "./session.js";
 export class Run {
   #url;
   #options;
+  #access;
   #emit;
   #session = null;
   #latency = new Latency();
@@ -24,12 +25,13 @@ export class Run {
   #wanted = true;
   #goodbye = null; // the server's error frame once it is stopping
 
-  /** `options`: gives the fields of the start frame that the user chose, asked at each connection. */
-  constructor({ source, take, options, url, emit }) {
+  /** `options`: gives the fields of the start frame that the user chose, asked at each connection. `access`: see Access. */
+  constructor({ source, take, options, access, url, emit }) {
     this.source = source;
     this.take = take;
     this.#url = url;
     this.#options = options;
+    this.#access = access;
     this.#emit = emit;
   }
 
@@ -54,7 +56,7 @@ export class Run {
     this.#goodbye = null;
     this.#wanted = true;
     this.#enter("opening");
-    const server = await probe();
+    const server = await this.#access.probe();
     if (!server?.ready) return this.#fail(unreachable(server)); // the user is not asked for a microphone that nothing would hear
     if (this.#phase !== "opening") return; // stopped while the server was asked
     try {
@@ -110,6 +112,7 @@ export class Run {
     const audio = { encoding: "pcm_s16le", sample_rate: this.source.sampleRate, channels: 1 };
     this.#session = new StreamSession({
       url: this.#url,
+      protocols: this.#access.protocols,
       start: { audio, client_ref: "console", ...this.#options() },
       emit: (message) => this.#onMessage(message),
     });
@@ -172,7 +175,7 @@ export class Run {
     this.#captions(this.take.interrupt());
     this.source.stop();
     this.#enter("failed");
-    const server = lost.opened || lost.error ? null : await probe();
+    const server = lost.opened || lost.error ? null : await this.#access.probe();
     this.#emit({ type: "failure", failure: { stage: "connection", ...lost, server, until: this.take.wordsUntil } });
   }
 
@@ -196,19 +199,9 @@ export class Run {
   }
 }
 
-/** The failure of a connection that was not even tried, or was refused. `server`: what `probe` told. */
+/** The failure of a connection that was not even tried, or was refused. `server`: what `Access.probe` told. */
 function unreachable(server) {
   return { stage: "connection", opened: false, error: null, server };
-}
-
-/** What the server says of itself, which a page that is refused a socket is not told: `{ready}`, or null if nothing answers. */
-async function probe() {
-  try {
-    const response = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
-    return { ready: response.ok };
-  } catch {
-    return null;
-  }
 }
 
 function now() {

@@ -27,6 +27,7 @@ const WAITING_LIMIT = 960_000;
  */
 export class StreamSession {
   #url;
+  #protocols;
   #start;
   #emit;
   #connect;
@@ -37,9 +38,10 @@ export class StreamSession {
   #waitingBytes = 0;
   #error = null;
 
-  /** `start`: the fields of the start frame. `connect`: makes a WebSocket of a URL. */
-  constructor({ url, start, emit, connect = (address) => new WebSocket(address) }) {
+  /** `protocols`: subprotocols to offer. `start`: the fields of the start frame. `connect`: makes a WebSocket of a URL. */
+  constructor({ url, protocols = [], start, emit, connect = (address, offered) => new WebSocket(address, offered) }) {
     this.#url = url;
+    this.#protocols = protocols;
     this.#start = start;
     this.#emit = emit;
     this.#connect = connect;
@@ -56,7 +58,7 @@ export class StreamSession {
 
   connect() {
     this.#go("connect");
-    const socket = this.#connect(this.#url);
+    const socket = this.#connect(this.#url, this.#protocols);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#onOpen();
     socket.onmessage = ({ data }) => this.#onFrame(data);
