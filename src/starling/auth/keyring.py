@@ -58,6 +58,10 @@ class Keyring:
             raise Unauthenticated("the API key behind this ticket is revoked")
         return replace(_principal(current, current.keys[key_id]), operator=False)
 
+    def tenant(self, name: str) -> Tenant | None:
+        """The tenant called ``name``, if any key speaks for it. Raises KeysUnavailable."""
+        return self._current().tenants.get(name)
+
     def knows(self, key_id: str) -> bool:
         """Whether the key called ``key_id`` is still good. Raises KeysUnavailable."""
         return key_id in self._current().keys

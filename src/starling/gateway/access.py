@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import Headers
 
 from starling.auth.keyring import Keyring
-from starling.auth.tenants import ANYBODY, Principal
+from starling.auth.tenants import ANYBODY, Principal, Tenant
 from starling.auth.tickets import TicketOffice
 from starling.core.errors import Forbidden, QuotaExceeded, StarlingError, Unauthenticated
+from starling.core.load import Priority
 from starling.core.ports import Clock
 from starling.gateway.buckets import BucketTable
 from starling.gateway.options import GatewayOptions
@@ -80,13 +82,25 @@ class Access:
         return self._tickets.issue(principal.key_id, self._clock.now())
 
     def still(self, principal: Principal) -> bool:
-        """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session."""
-        if self._keyring is None:
+        """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session.
+
+        So is who came with a gateway before this one, until its client comes back and shows a key again.
+        """
+        if self._keyring is None or not principal.key_id:
             return True
         try:
             return self._keyring.knows(principal.key_id)
         except StarlingError:
             return True
+
+    def tenant(self, name: str, priority: Priority) -> Tenant:
+        """The tenant called ``name`` as it is limited now; where that is not known, one with ``priority`` and no limits."""
+        if self._keyring is None or not name:
+            return replace(ANYBODY.tenant, priority=priority)
+        try:
+            return self._keyring.tenant(name) or Tenant(name=name, priority=priority)
+        except StarlingError:
+            return Tenant(name=name, priority=priority)
 
     def _principal(self, headers: Headers) -> Principal:
         assert self._keyring is not None

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from starling.auth.tenants import ANYBODY, Feature, Principal, Tenant
+from starling.auth.tenants import Feature, Principal, Tenant
 from starling.core.errors import (
     Dismissed,
     Forbidden,
@@ -70,6 +70,7 @@ class Seat:
     session: StreamSession
     session_id: str
     principal: Principal
+    pace: Pace
     since: datetime
 
 
@@ -163,7 +164,7 @@ class Gateway:
     async def _converse(self, websocket: WebSocket, principal: Principal) -> None:
         await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
         session_id = secrets.token_hex(8)
-        tenant = principal.tenant
+        tenant, pace = principal.tenant, self._pace(principal)
         session = StreamSession(
             Identity(
                 session_id=session_id,
@@ -174,15 +175,16 @@ class Gateway:
             self._connection(websocket, tenant),
             self.options,
             self.ports,
-            pace=self._pace(principal),
+            pace=pace,
             resumables=self._resumables,
         )
         log.info("client admitted", session_id=session_id, tenant=principal.tenant.name, key_id=principal.key_id)
-        await self._seated(session, session_id, principal)
+        await self._seated(session, session_id, principal, pace)
 
-    async def _seated(self, session: StreamSession, session_id: str, principal: Principal) -> None:
+    async def _seated(self, session: StreamSession, session_id: str, principal: Principal, pace: Pace) -> None:
         """Let ``session`` live, in sight of operators and of a drain."""
-        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, since=datetime.now(UTC))
+        since = datetime.now(UTC)
+        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, pace=pace, since=since)
         if self._admission.draining:  # it began while the upgrade was under way
             session.stop(ShuttingDown(GOODBYE))
         try:
@@ -199,7 +201,9 @@ class Gateway:
             opening, *_ = await connection.greeting()
             if not isinstance(opening, Resume):
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
-            await self._resumables.find(opening.token).attach(connection, opening)
+            session = self._resumables.find(opening.token)
+            self._claim(session, principal)
+            await session.attach(connection, opening)
         except Gone:
             pass
         except StarlingError as error:
@@ -209,6 +213,14 @@ class Gateway:
             await connection.refuse(error)
         if not connection.finished.is_set():
             await connection.close()
+
+    def _claim(self, session: StreamSession, principal: Principal) -> None:
+        """From now on the key of ``principal`` counts for ``session``. Raises NotResumable if it speaks for another tenant."""
+        seat = next((seat for seat in self._seats.values() if seat.session is session), None)
+        if seat is None or seat.principal.tenant.name != principal.tenant.name:
+            raise NotResumable("no session of this API key's tenant waits for this token; start a new one")
+        seat.pace.present(principal)
+        self._seats[seat.session_id] = replace(seat, principal=principal)
 
     def adopt(self) -> int:
         """Go on with the sessions that a gateway before this one left: each waits its grace time for its client.
@@ -224,16 +236,15 @@ class Gateway:
         return len(self._adopted)
 
     async def _keep(self, entry: SessionEntry) -> None:
-        principal = Principal(tenant=Tenant(name=entry.tenant or ANYBODY.tenant.name, priority=entry.priority))
+        principal = Principal(tenant=self.access.tenant(entry.tenant, entry.priority))
+        pace = self._pace(principal)
         try:
-            session = StreamSession.adopted(
-                entry, self.options, self.ports, pace=self._pace(principal), resumables=self._resumables
-            )
+            session = StreamSession.adopted(entry, self.options, self.ports, pace=pace, resumables=self._resumables)
         except NotResumable:
             await self._give_up(entry)
             return
         with self._admission.hold(principal):
-            await self._seated(session, entry.session_id, principal)
+            await self._seated(session, entry.session_id, principal, pace)
 
     async def _give_up(self, entry: SessionEntry) -> None:
         """End a session that nobody can go on with."""

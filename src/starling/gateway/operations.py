@@ -48,6 +48,7 @@ class SessionView(BaseModel):
     tenant: str
     priority: Priority
     connected: datetime = Field(description="when its client connected, UTC")
+    attached: bool = Field(description="false while it waits for a client that lost its connection")
     audio_seconds: float = Field(description="audio that came in")
     backlog: int = Field(description="results that wait for its client to read them")
 
@@ -111,6 +112,7 @@ def _view(seat: Seat) -> SessionView:
         tenant=seat.principal.tenant.name,
         priority=seat.principal.tenant.priority,
         connected=seat.since,
+        attached=not seat.session.detached,
         audio_seconds=round(seat.session.heard, 3),
         backlog=seat.session.backlog,
     )

@@ -32,6 +32,10 @@ class Pace:
         self._audio = TokenBucket(options.audio_speed, options.audio_burst, now)
         self._checked = now
 
+    def present(self, principal: Principal) -> None:
+        """The client came back with another key of its tenant, or is known only now."""
+        self._principal = principal
+
     def message(self) -> float:
         """A message came. Raises Unauthenticated once the session's key is revoked."""
         now = self._clock.now()
