@@ -408,3 +408,20 @@ def test_a_session_goes_on_after_its_checkpoint() -> None:
     assert (final.segment_id, final.revision > 0) == (4, True)
     assert 57_000 < final.start < 59_000
     assert driver.events[-1] == SessionDone("s", 50_000 + samples(2.0), 5)
+
+
+def test_a_reading_in_a_pause_that_fails_is_done_again_at_the_end() -> None:
+    hasty = Checkpoint(config=CONFIG.updated(finished_silence=0.25))
+    driver = Driver(checkpoint=hasty, engine=ScriptedEngine(failing={0}))
+    driver.audio(conversation(0.0, 1.0, 1.0), 0)
+    driver.end()
+    [final] = driver.finals
+    assert final.text
+    assert not any(isinstance(event, SegmentFailed) for event in driver.events)
+
+
+def test_a_pause_that_lasts_is_read_once() -> None:
+    driver = Driver(checkpoint=Checkpoint(config=CONFIG.updated(finished_silence=0.25)))
+    driver.audio(conversation(0.0, 1.0, 1.0), 0)
+    driver.end()
+    assert len(driver.finals) == driver.engine.tally.finals == 1
