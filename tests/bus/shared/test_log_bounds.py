@@ -10,7 +10,9 @@ import pytest
 
 from bus.shared.rig import OneProcessLog, arena
 from contracts.audio_log_contract import CONFIG, checkpoint, following, gap, opened, replayed
+from contracts.session_directory_contract import entry
 from starling.bus.shared.arena import Arena
+from starling.bus.shared.directory import SharedSessionDirectory
 from starling.bus.shared.layout import PIECE, RECORDS, Hold
 from starling.bus.shared.log_reader import LogReader
 from starling.bus.shared.log_writer import LogWriter
@@ -18,6 +20,7 @@ from starling.bus.shared.ownership import Ownership
 from starling.bus.shared.slots import Slots
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import InvalidMessage, InvalidOption, SessionGone
+from starling.core.hotwords import MAX_HOTWORDS, HotWord
 from starling.core.records import Audio, Checkpoint, Configure, Ended, EndReason, Finalize, Gap, Opened
 from virtual_time import run, settle
 
@@ -104,8 +107,29 @@ def test_options_have_a_length() -> None:
     ends = Ends()
     before = ends.writer.tail("s")
     with pytest.raises(InvalidOption, match="at most"):
-        ends.writer.offer(Configure("s", 0, CONFIG.updated(language="x" * 20_000)))
+        ends.writer.offer(Configure("s", 0, CONFIG.updated(language="x" * 130_000)))
     assert ends.writer.tail("s") == before
+
+
+def test_the_longest_options_that_are_allowed_go_everywhere() -> None:
+    words = tuple(HotWord(f"{number:04}" + "\U00010400" * 16, 1.5) for number in range(MAX_HOTWORDS))
+    config = CONFIG.updated(hotwords=words)
+    shared = arena(slots=1)
+    slots = Slots(shared)
+    writer, directory = LogWriter(shared, slots), SharedSessionDirectory(shared, slots)
+    directory.put(replace(entry(), config=config))
+    writer.open(Opened("s", "trace", Checkpoint(config=config)))
+    Ownership(shared).assign(0, 0)
+    for number in range(3):
+        assert writer.offer(Configure("s", 3 * number, config))
+        assert writer.offer(Finalize("s", 3 * number + 1))
+        assert writer.offer(audio(100 * number, 100 * number + 100, 3 * number + 2))
+        reader = LogReader(shared, 0)
+        assert Configure("s", 3 * number, config) in reader.take()
+        reader.commit("s", Checkpoint(config=config, position=100 * number + 100))
+    first, *_ = LogReader(shared, 0).take()
+    assert first == Opened("s", "trace", Checkpoint(config=config, position=300))
+    assert directory.get("s") == replace(entry(), config=config)
 
 
 def test_long_audio_goes_in_pieces_and_counts_once_it_is_all_in() -> None:

@@ -34,10 +34,10 @@ BELLS_AT: Final = 64
 PIECE: Final = 2 * SAMPLE_RATE
 """Samples of one record of audio at most."""
 
-CELL: Final = 64 * 1024
-"""Bytes of one buffer of a cell."""
+CELL: Final = 128 * 1024
+"""Bytes of one buffer of a cell: the most hot words that a session may have take 110 kB."""
 
-RECORDS: Final = 256 * 1024
+RECORDS: Final = 512 * 1024
 """Bytes of a slot's ring of records."""
 
 RESULTS: Final = 512 * 1024
@@ -61,17 +61,15 @@ class SlotColumn(IntEnum):
     """Gateway: position after the last sample on the log."""
     GRANT = 6
     """Supervisor: ``generation << 32 | epoch << 16 | worker + 1``; nobody owns a slot whose grant is of another generation."""
-    DEATHS = 7
-    """Supervisor: ``generation << 32 | processes that died while they owned the slot``."""
-    RELEASED = 8
+    RELEASED = 7
     """Owner, or the supervisor of a slot that nobody owns: the generation whose log nobody follows any more."""
-    CHECKPOINT = 9
+    CHECKPOINT = 8
     """Owner: version of the cell with the last checkpoint."""
-    COMMITTED = 10
+    COMMITTED = 9
     """Owner: position of the last checkpoint."""
-    HEAD = 11
+    HEAD = 10
     """Owner: where in the ring of records the oldest begins that is still needed."""
-    RESULTS = 12
+    RESULTS = 11
     """Owner: version of the cell with the end of the results; it moves with every event."""
 
 

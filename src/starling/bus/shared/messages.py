@@ -30,8 +30,8 @@ _CHECKPOINT: Final = struct.Struct("<Q")
 HEADER: Final = RECORD.size
 """Bytes of a record of audio, or of a gap."""
 
-LONGEST_CONTROL: Final = 16 * 1024
-"""Bytes of one control: three of them, one of each kind, fit a cell."""
+LONGEST_CONTROL: Final = 120 * 1024
+"""Bytes of one control. Only options are long, and of those a cell holds the last ones."""
 
 
 class Kind(IntEnum):

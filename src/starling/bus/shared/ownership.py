@@ -53,11 +53,6 @@ class Ownership:
         grant = self._slots.load(SlotColumn.GRANT, slot)
         return grant >> 16 & _EPOCHS if grant >> 32 == self._arena.generation(slot) else 0
 
-    def deaths(self, slot: int) -> int:
-        """How many processes died while the slot's session was theirs, as ``reclaim`` counted them."""
-        word = self._slots.load(SlotColumn.DEATHS, slot)
-        return word & 0xFFFFFFFF if word >> 32 == self._arena.generation(slot) else 0
-
     def assign(self, slot: int, worker: int) -> None:
         """Give the slot's session to ``worker`` and wake it. Raises IllegalTransition if somebody has it."""
         if not 0 <= worker < self._arena.geometry.workers:
@@ -67,15 +62,10 @@ class Ownership:
         self._grant(slot, self.epoch(slot) + 1, worker + 1)
         self._arena.worker_bells[worker].ring()
 
-    def reclaim(self, worker: int, *, died: bool = True) -> list[int]:
-        """Take back everything that ``worker`` had; its process must have been reaped. ``died``: count it against the sessions.
-
-        Returns the slots that wait for another owner now.
-        """
+    def reclaim(self, worker: int) -> list[int]:
+        """Take back everything that ``worker`` had; its process must have been reaped. The slots that wait for another owner."""
         slots = _where(self.owners() == worker)
         for slot in slots:
-            if died:
-                self._slots.store(SlotColumn.DEATHS, slot, self._arena.generation(slot) << 32 | self.deaths(slot) + 1)
             self._grant(slot, self.epoch(slot), 0)
         self.tidy()
         return [slot for slot in slots if self._arena.holds(slot) & Hold.LOG]

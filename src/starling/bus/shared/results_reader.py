@@ -46,9 +46,16 @@ class ResultsReader:
     def missed(self, after: int) -> list[SessionEvent]:
         """What somebody missed who knows the final of segment ``after`` and all before. Raises ResultsLost."""
         end = results_end(self._arena, self._slot, self._generation)
-        if end.lost > after:
-            raise ResultsLost(f"results up to segment {end.lost} are not kept any more; start a new session")
-        kept = kept_events(self._arena, self._slot, end)
+        while True:
+            if end.lost > after:
+                raise ResultsLost(f"results up to segment {end.lost} are not kept any more; start a new session")
+            try:
+                kept = list(kept_events(self._arena, self._slot, end))
+                break
+            except ResultsLost:  # the oldest was overwritten just now
+                before, end = end, results_end(self._arena, self._slot, self._generation)
+                if end.oldest == before.oldest:
+                    raise
         missed = [event for event in kept if isinstance(event, SessionDone | SessionFailed) or event.segment_id > after]
         if not end.over:
             missed += [partial.transcript for segment, partial in end.open.items() if segment > after]
