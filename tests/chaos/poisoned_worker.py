@@ -10,8 +10,9 @@ import numpy as np
 from starling.app import recognition
 from starling.app.child import run_role
 from starling.app.recognizer_process import recognize
+from starling.config.settings import Settings
 from starling.core.audio import Samples
-from starling.core.ports import DecodeOutcome, EngineStream
+from starling.core.ports import DecodeOutcome, Engine, EngineStream
 from starling.engine.scripted import ScriptedEngine, ScriptedStream
 
 LOUDEST = 32_767
@@ -33,6 +34,11 @@ class FragileEngine(ScriptedEngine):
         return super().decode_streams(streams)
 
 
+def fragile(_: Settings) -> Engine:
+    """The engine, whatever the settings say."""
+    return FragileEngine()
+
+
 if __name__ == "__main__":
-    recognition.load_engine = lambda _: FragileEngine()
+    recognition.load_engine = fragile
     run_role(recognize)
