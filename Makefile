@@ -92,6 +92,10 @@ bench-hotwords: setup-dev ## rare words with and without hot words: DATA=folder 
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.hotwords $(DATA) --json bench/results/hotwords.json
 
+bench-chaos: setup-dev ## captions while processes are killed, stopped and outgrow their memory
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.chaos --json bench/results/chaos.json $(ARGS)
+
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.soak --json bench/results/soak.json

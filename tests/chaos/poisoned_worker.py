@@ -34,8 +34,8 @@ class FragileEngine(ScriptedEngine):
         return super().decode_streams(streams)
 
 
-def fragile(_: Settings) -> Engine:
-    """The engine, whatever the settings say."""
+def fragile(settings: Settings) -> Engine:
+    """The engine."""
     return FragileEngine()
 
 

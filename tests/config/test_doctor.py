@@ -22,13 +22,14 @@ from starling.config.doctor import (
     check_onnxruntime,
     check_open_files,
     check_port,
+    check_processes,
     check_python,
     check_terminal,
     run_checks,
     verdict,
 )
 from starling.config.machine import Machine
-from starling.config.settings import AudioLog, Server, Settings
+from starling.config.settings import AudioLog, Processes, Server, Settings
 from starling.core.errors import ModelUnavailable
 
 GIB = 1 << 30
@@ -174,3 +175,15 @@ def test_checks_from_elsewhere_come_last() -> None:
 def test_the_verdict_is_one_line(statuses: str, says: str) -> None:
     checks = [Check(f"check {number}", Status(status), "") for number, status in enumerate(statuses.split())]
     assert verdict(checks) == says
+
+
+def test_processes() -> None:
+    assert check_processes(Settings(), GOOD).detail == "a gateway and 2 recognizers, each on a core of its own"
+    assert check_processes(Settings(), replace(GOOD, cpu_quota=1.5)).detail.startswith("a gateway and 1 recognizer,")
+    assert check_processes(Settings(processes=Processes(workers=0)), GOOD).detail == "one process for everything"
+    crowded = check_processes(Settings(processes=Processes(workers=3)), GOOD)
+    assert (crowded.status, crowded.detail) == (
+        Status.WARN,
+        "a gateway and 3 recognizers, as processes.workers says, for 2 cores",
+    )
+    assert "lower processes.workers to 2" in crowded.remedy

@@ -20,7 +20,7 @@ ENOUGH = 100 * WORKER_MEMORY
     ],
 )
 def test_one_worker_per_core_as_far_as_quota_and_memory_go(cpus: int, quota: float | None, memory: int, count: int) -> None:
-    assert fitting(cpus, quota, memory) == count
+    assert fitting(Settings(), cpus, quota, memory) == count
 
 
 def test_the_settings_have_the_last_word() -> None:

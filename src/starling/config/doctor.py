@@ -14,6 +14,7 @@ from typing import Final
 
 from starling.config.machine import Machine, probe
 from starling.config.settings import Settings
+from starling.config.sizing import WORKER_MEMORY, fitting
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import StarlingError
 
@@ -26,7 +27,7 @@ PYTHON: Final = ((3, 11), (3, 14))
 MIB: Final = 1 << 20
 
 MEMORY: Final = 512 * MIB
-"""Bytes for the process with its model, above what sessions hold."""
+"""Bytes for everything but recognizers of their own and what sessions hold."""
 
 FILES: Final = 64
 """Open files besides those of clients."""
@@ -71,6 +72,7 @@ def run_checks(settings: Settings, *, machine: Machine | None = None, more: Iter
         check_python(machine),
         check_onnxruntime(machine),
         check_cpu(machine),
+        check_processes(settings, machine),
         check_memory(settings, machine),
         check_open_files(settings, machine),
         check_clock(machine),
@@ -124,10 +126,27 @@ def check_cpu(machine: Machine) -> Check:
     return Check("cpu", Status.OK, detail)
 
 
+def check_processes(settings: Settings, machine: Machine) -> Check:
+    """How many recognizers `serve` would start, and whether each has a core."""
+    count, there = _recognizers(settings, machine), machine.cpus
+    if count == 0:
+        return Check("processes", Status.OK, "one process for everything")
+    chosen = "" if settings.processes.workers is None else ", as processes.workers says"
+    detail = f"a gateway and {count} recognizer{'s' * (count != 1)}{chosen}"
+    if count > there:
+        remedy = f"lower processes.workers to {there}: recognizers that share a core make each other late"
+        return Check("processes", Status.WARN, f"{detail}, for {there} core{'s' * (there != 1)}", remedy)
+    return Check("processes", Status.OK, f"{detail}, each on a core of its own" if settings.processes.pin else detail)
+
+
+def _recognizers(settings: Settings, machine: Machine) -> int:
+    return fitting(settings, machine.cpus, machine.cpu_quota, min(machine.memory, machine.memory_limit or machine.memory))
+
+
 def check_memory(settings: Settings, machine: Machine) -> Check:
-    """A session holds at most its lead of audio, as 16-bit samples."""
+    """Each recognizer holds a model; a session holds at most its lead of audio, as 16-bit samples."""
     held = settings.server.max_sessions * settings.audio_log.max_lead_seconds * SAMPLE_RATE * 2
-    need = MEMORY + round(held)
+    need = MEMORY + _recognizers(settings, machine) * WORKER_MEMORY + round(held)
     there = min(machine.memory, machine.memory_limit or machine.memory)
     limit = "" if machine.memory_limit is None else " by the container's limit"
     detail = f"{there // MIB} MiB{limit}; {need // MIB} MiB at most are needed for {settings.server.max_sessions} sessions"

@@ -22,19 +22,18 @@ def cores() -> list[int]:
 
 
 def workers(settings: Settings, root: Path = Path("/")) -> int:
-    """As many as the settings say; else one per core that may be used, as far as the memory goes, and at least one.
+    """How many recognizers to start. ``root``: where ``proc`` and ``sys`` are mounted."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return fitting(settings, len(cores()), cpu_quota(root), min(memory, memory_limit(root) or memory))
 
-    0 where there can be no processes that share memory. ``root``: where ``proc`` and ``sys`` are mounted.
+
+def fitting(settings: Settings, cpus: int, quota: float | None, memory: int) -> int:
+    """As many as the settings say; else one per whole core of ``cpus`` that ``quota`` allows, at least one, if ``memory`` (bytes)
+    takes them and their gateway. 0 where there can be no processes that share memory.
     """
     if settings.processes.workers is not None:
         return settings.processes.workers
     if sys.platform != "linux":  # pragma: no cover
         return 0
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return fitting(len(cores()), cpu_quota(root), min(memory, memory_limit(root) or memory))
-
-
-def fitting(cpus: int, quota: float | None, memory: int) -> int:
-    """One worker per whole core of ``cpus`` that ``quota`` allows, if ``memory`` (bytes) takes them and their gateway."""
     by_cpu = cpus if quota is None else min(cpus, int(quota))
     return max(1, min(by_cpu, memory // WORKER_MEMORY - 1))

@@ -1,0 +1,11 @@
+"""The gateway of ``bench.ballast``."""
+
+from __future__ import annotations
+
+from bench.ballast import take_on_ballast
+from starling.app.child import run_role
+from starling.app.gateway_process import serve
+
+if __name__ == "__main__":
+    take_on_ballast()
+    run_role(serve)

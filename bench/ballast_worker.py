@@ -1,0 +1,11 @@
+"""A recognizer of ``bench.ballast``."""
+
+from __future__ import annotations
+
+from bench.ballast import take_on_ballast
+from starling.app.child import run_role
+from starling.app.recognizer_process import recognize
+
+if __name__ == "__main__":
+    take_on_ballast()
+    run_role(recognize)

@@ -1,0 +1,256 @@
+"""People speak while processes fail: does anybody's transcript change, and how long does it take to recover?
+
+Every few seconds something bad happens to one process of the platform, drawn by a seed: SIGKILL, SIGSTOP for five seconds, or
+more memory than it may have. The supervisor is spared. Each session's finals must be those of a run in which nothing happened:
+none lost, none twice, in order::
+
+    python -m bench.chaos --sessions 60 --seconds 60 --every 3 --seed 7 --json out.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from bench.audio import Profile, pool, recordings, turned
+from bench.latency import Spread, spread
+from bench.machine import as_text, describe, family
+from bench.server import Server, own_server
+from starling import Recognizer
+from starling.client import connect
+from starling.client.conversation import converse
+from starling.client.pacing import CHUNK
+from starling.core.audio import SAMPLE_RATE, Samples, seconds
+from starling.core.errors import StarlingError
+from starling.core.ports import Engine
+from starling.engine.scripted import ScriptedEngine
+from starling.protocols.native.messages import Result, ServerMessage
+
+STOPPED_FOR = 5.0
+"""Seconds after which a process that was stopped goes on, if it is still there."""
+
+BALLAST = "bench.ballast"
+"""``python -m`` of a server whose processes take too much memory at SIGUSR2."""
+
+Final = tuple[int, str, float, float]
+"""Segment, text, start and end in seconds."""
+
+
+class Blow(StrEnum):
+    """What happens to a process."""
+
+    KILL = "kill"
+    STOP = "stop"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One process was hit, ``at`` seconds after the first session began. ``recovered``: the longest pause that it made, in
+    seconds, or None where nobody noticed.
+    """
+
+    at: float
+    blow: Blow
+    role: str
+    recovered: float | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error."""
+
+    sessions: int
+    finals: int = 0
+    wrong: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    struck: list[Struck] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+
+    @property
+    def recovery(self) -> Spread:
+        """From the blow until results came again, over all blows."""
+        return spread([one.recovered for one in self.struck if one.recovered is not None])
+
+
+def processes(supervisor: int) -> dict[int, str]:
+    """Process ids under the supervisor and their roles."""
+    found = {}
+    for pid in family(supervisor):
+        with suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            role = next((part for part in command if part.endswith(("_process", "ballast_worker", "ballast_gateway"))), None)
+            if role is not None:
+                found[pid] = "gateway" if "gateway" in role else "worker"
+    return found
+
+
+def undisturbed(sounds: Sequence[Samples], engine: Engine | None) -> list[list[Final]]:
+    """The finals of each of ``sounds`` when nothing happens."""
+    with Recognizer(engine=engine) as recognizer:
+        return [
+            [
+                (one.segment_id, one.text, round(seconds(one.start), 3), round(seconds(one.end), 3))
+                for one in recognizer.transcribe(sound)
+            ]
+            for sound in sounds
+        ]
+
+
+async def speak(url: str, sound: Samples, began: float, heard: list[tuple[float, ServerMessage]]) -> list[Final]:
+    """Say ``sound`` in real time from ``began`` on; all that was heard goes to ``heard`` with its time."""
+
+    async def spoken() -> AsyncIterator[Samples]:
+        for start in range(0, len(sound), CHUNK):
+            await asyncio.sleep(began + (start + CHUNK) / SAMPLE_RATE - time.monotonic())
+            yield sound[start : start + CHUNK]
+
+    await asyncio.sleep(began - time.monotonic())
+    messages: list[ServerMessage] = []
+
+    def hear(message: ServerMessage) -> None:
+        messages.append(message)
+        heard.append((time.monotonic(), message))
+
+    async with connect(url) as session:
+        await converse(session, spoken(), hear)
+    return [(one.segment_id, one.text, one.start, one.end) for one in messages if isinstance(one, Result) and one.is_final]
+
+
+async def strike(supervisor: int, blow: Blow, pid: int) -> None:
+    """Do it, and let a stopped process go on later if it is still there."""
+    with suppress(ProcessLookupError):
+        match blow:
+            case Blow.KILL:
+                os.kill(pid, signal.SIGKILL)
+            case Blow.MEMORY:
+                os.kill(pid, signal.SIGUSR2)
+            case Blow.STOP:
+                os.kill(pid, signal.SIGSTOP)
+                await asyncio.sleep(STOPPED_FOR)
+                if pid in processes(supervisor):
+                    os.kill(pid, signal.SIGCONT)
+
+
+async def torment(server: Server, arguments: argparse.Namespace, began: float, outcome: Outcome) -> None:
+    """Every few seconds a process drawn by the seed, until the time is over."""
+    draw = np.random.default_rng(arguments.seed)
+    roles = ("worker",) if arguments.spare_gateway else ("worker", "gateway")
+    async with asyncio.TaskGroup() as blows:
+        for number in range(1, int(arguments.seconds / arguments.every)):
+            await asyncio.sleep(began + number * arguments.every - time.monotonic())
+            victims = sorted(pid for pid, role in processes(server.pid).items() if role in roles)
+            blow = list(Blow)[int(draw.integers(len(Blow)))]
+            choice = int(draw.integers(1 << 30))
+            if not victims:
+                continue
+            pid = victims[choice % len(victims)]
+            role = processes(server.pid).get(pid, "worker")
+            at = time.monotonic()
+            print(f"{at - began:6.1f} s  {blow:6}  {role}", flush=True)
+            outcome.struck.append(Struck(at - began, blow, role, None))
+            blows.create_task(strike(server.pid, blow, pid))
+
+
+def recoveries(outcome: Outcome, began: float, heard: Sequence[Sequence[tuple[float, ServerMessage]]]) -> list[Struck]:
+    """For each blow the longest silence that it began in any session, beyond what is usual there.
+
+    A session's results pause where its speaker does; what is usual is therefore the gap of the same session at the same sound,
+    which is not known. The longest gap between two results of one segment that spans the blow, or follows it within a second,
+    counts: within a segment partial results come steadily.
+    """
+    found = []
+    for one in outcome.struck:
+        at, longest = began + one.at, 0.0
+        for messages in heard:
+            times = [(when, message.segment_id) for when, message in messages if isinstance(message, Result)]
+            for (before, segment), (after, other) in pairwise(times):
+                if segment == other and before <= at + 1.0 and after > at:
+                    longest = max(longest, after - max(before, at))
+        found.append(Struck(one.at, one.blow, one.role, longest or None))
+    return found
+
+
+async def measure(arguments: argparse.Namespace) -> int:
+    """Let it happen, print what came of it; 0 if nobody's transcript changed."""
+    machine = await describe()
+    print(as_text(machine), end="\n\n")
+    speech = pool(Profile.READ, recordings(None))
+    sounds = [turned(speech, number, seconds=arguments.seconds) for number in range(arguments.sessions)]
+    scripted = arguments.engine == "scripted"
+    expected = undisturbed(sounds, ScriptedEngine() if scripted else None)
+    settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
+    outcome = Outcome(sessions=arguments.sessions)
+    heard: list[list[tuple[float, ServerMessage]]] = [[] for _ in sounds]
+    async with own_server(settings=settings, module=(BALLAST,)) as server:
+        began = time.monotonic() + 1.0
+        tormenting = asyncio.create_task(torment(server, arguments, began, outcome))
+        talks = [speak(server.url, sound, began + n * arguments.every / len(sounds), heard[n]) for n, sound in enumerate(sounds)]
+        said = await asyncio.gather(*talks, return_exceptions=True)
+        await tormenting
+    for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
+        if isinstance(finals, StarlingError):
+            outcome.failed.append(f"session {number}: {finals.message}")
+        elif isinstance(finals, BaseException):
+            raise finals
+        else:
+            outcome.finals += len(finals)
+            if finals != wanted:
+                outcome.wrong.append(f"session {number}: {difference(finals, wanted)}")
+    outcome.struck = recoveries(outcome, began, heard)
+    report(arguments, outcome)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": asdict(machine), "seed": arguments.seed, **asdict(outcome)}, indent=1))
+    return 1 if outcome.wrong or outcome.failed else 0
+
+
+def difference(finals: Sequence[Final], wanted: Sequence[Final]) -> str:
+    """How ``finals`` are not what was ``wanted``, without a word of them."""
+    got, want = [one[0] for one in finals], [one[0] for one in wanted]
+    if got != want:
+        lost, twice = sorted(set(want) - set(got)), sorted({one for one in got if got.count(one) > 1})
+        return f"segments lost {lost}, twice {twice}, in order {got == sorted(got)}"
+    return f"other texts or times in segments {[one[0] for one, two in zip(finals, wanted, strict=True) if one != two]}"
+
+
+def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
+    """In a few lines."""
+    recovery = outcome.recovery
+    print(
+        f"\n{outcome.sessions} sessions, {outcome.finals} finals, {len(outcome.struck)} blows, seed {arguments.seed}: "
+        f"{len(outcome.wrong)} transcripts changed, {len(outcome.failed)} sessions failed"
+    )
+    print(f"longest pause within a segment after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
+    for line in [*outcome.wrong, *outcome.failed]:
+        print(f"  {line}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=60, help="who speak at once (default: 60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each speaks (default: 60)")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds between two blows (default: 3)")
+    parser.add_argument("--seed", type=int, default=7, help="decides who is hit, and how (default: 7)")
+    parser.add_argument("--workers", type=int, default=2, help="recognizer processes (default: 2)")
+    parser.add_argument("--engine", default="scripted", help="engine.name (default: scripted)")
+    parser.add_argument("--spare-gateway", action="store_true", help="hit recognizers only")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment variable of the server")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    raise SystemExit(asyncio.run(measure(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()
