@@ -118,8 +118,8 @@ class Served:
     def authority(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def connect(self, *, query: str = "", **options: Any) -> connect:
-        return connect(self.uri + query, **{"ping_interval": None, "compression": None, "max_size": None, **options})
+    def connect(self, *, query: str = "", to: str = "", **options: Any) -> connect:
+        return connect(to or self.uri + query, **{"ping_interval": None, "compression": None, "max_size": None, **options})
 
     async def request(self, head: str) -> str:
         """The whole answer to a raw HTTP request without a body."""
