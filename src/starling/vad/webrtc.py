@@ -35,17 +35,18 @@ class VoicedPieces:
 
     def __init__(self, aggressiveness: int, gain: int) -> None:
         self._vad: Any = webrtcvad.Vad(aggressiveness)  # type: ignore[no-untyped-call]  # the wheel has no types
-        self._gain = gain
+        self._gain = np.int16(gain)
+        self._lowest, self._highest = np.int16(-32768 // gain), np.int16(32767 // gain)
         self._rest = b""
 
     def shares(self, frames: Frames) -> list[float]:
         """Of the three or four pieces that end in each frame, the share that is voiced."""
-        pcm = self._rest + (frames.clip(-32768 // self._gain, 32767 // self._gain) * np.int16(self._gain)).tobytes()
-        before, at = len(self._rest), 0
+        pcm = self._rest + (np.minimum(np.maximum(frames, self._lowest), self._highest) * self._gain).tobytes()
+        before, at, hears = len(self._rest), 0, self._vad.is_speech
         shares = []
         for end in range(before + _FRAME_BYTES, len(pcm) + 1, _FRAME_BYTES):
             starts = range(at, end - _PIECE_BYTES + 1, _PIECE_BYTES)
-            voiced = sum(self._vad.is_speech(pcm[start : start + _PIECE_BYTES], SAMPLE_RATE) for start in starts)
+            voiced = sum([hears(pcm[start : start + _PIECE_BYTES], SAMPLE_RATE, _PIECE_BYTES // 2) for start in starts])
             shares.append(voiced / len(starts))
             at += len(starts) * _PIECE_BYTES
         self._rest = pcm[at:]

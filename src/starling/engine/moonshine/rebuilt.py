@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -110,6 +110,8 @@ class Transcription:
         self._past = np.empty(room, np.float32)
         self._cross, self._mask = _packed(encodings)
         self._shape = (0, 0, 0)
+        self._binding: Any = session.io_binding()
+        self._bind_inputs({"cross_mask": self._mask, **dict(zip(_CROSS, self._cross, strict=True))})
 
     @property
     def _rows(self) -> int:
@@ -155,11 +157,10 @@ class Transcription:
         self._lengths = self._lengths[list(rows)]
 
     def _bind(self, width: int, choices: int) -> None:
-        """Make and bind the arrays of passes of ``width`` tokens."""
+        """Make and bind the arrays of passes of ``width`` tokens; what was heard stays bound."""
         if self._shape == (self._rows, width, choices):
             return
         self._shape = (self._rows, width, choices)
-        binding: Any = self._session.io_binding()
         self._tokens = np.empty((self._rows, width), np.int64)
         self._last = np.empty(self._rows, np.int32)
         self._longest = np.empty(1, np.int32)
@@ -168,23 +169,25 @@ class Transcription:
             "last": self._last,
             "longest": self._longest,
             "choices": np.array([choices]),
-            "cross_mask": self._mask,
         }
-        inputs |= dict(zip(_CROSS, self._cross, strict=True))
-        for name, array in inputs.items():
-            binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
+        self._bind_inputs(inputs)
         for past, present, array in zip(_PAST, _PRESENT, self._past[:, : self._rows], strict=True):
             buffer = OrtValue.ortvalue_from_numpy(array)
-            binding.bind_ortvalue_input(past, buffer)
-            binding.bind_ortvalue_output(present, buffer)
+            self._binding.bind_ortvalue_input(past, buffer)
+            self._binding.bind_ortvalue_output(present, buffer)
         answer = (self._rows, width, choices)
         outputs: dict[str, NDArray[Any]] = {"best": np.empty(answer, np.int64), "log_probability": np.empty(answer, np.float32)}
         if self._attention:
             utterances, *_, frames = self._mask.shape
             outputs["attention"] = np.empty((utterances, self._rows // utterances * width, frames), np.float32)
         for name, array in outputs.items():
-            binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
-        self._binding, self._answers, self._inputs = binding, list(outputs.values()), inputs
+            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        self._answers, self._inputs = list(outputs.values()), inputs
+
+    def _bind_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:
+        """Let the graph read these arrays, in place of what it read under their names."""
+        for name, array in inputs.items():
+            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
 
 
 def _packed(encodings: Sequence[Encoding]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
