@@ -4,8 +4,8 @@
 
     python -m bench.overhead --profile read --streams 8
 
-Started with ``serve`` as an argument it *is* that server: each call into onnxruntime is timed by the CPU clock of its thread, and
-the sum is kept in a file that the measuring process reads while sessions speak.
+The server is one process. Started with ``serve`` as an argument it *is* that server: each call into onnxruntime is timed by the
+CPU clock of its thread, and the sum is kept in a file that the measuring process reads while sessions speak.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from starling.cli.eventloop import run
 
 VARIABLE: Final = "STARLING_BENCH_INSIDE"
 """Names the file, to the server."""
+
+ONE_PROCESS: Final = "STARLING_PROCESSES__WORKERS=0"
+"""Gateway and recognizer together, so that all that is not inside onnxruntime is counted in one place."""
 
 CALLS: Final = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
 
@@ -64,7 +67,7 @@ async def measure(arguments: Namespace) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(bytes(8))
         file.flush()
-        settings = [*arguments.set, f"{VARIABLE}={file.name}"]
+        settings = [*arguments.set, ONE_PROCESS, f"{VARIABLE}={file.name}"]
         async with own_server(settings=settings, core=core, module=("bench.overhead",)) as server:
             with pinned(others):
                 found = await under_load(server.url, server.pid, Path(file.name), load, arguments.streams)
