@@ -146,3 +146,19 @@ def test_audio_that_ends_two_workers_ends_its_own_session_and_no_other(tmp_path:
             assert sum('"cause": "crash"' in line and '"event": "process ended"' in line for line in server.log) == 2
 
     asyncio.run(scenario())
+
+
+def test_a_gateway_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "1", directory=tmp_path) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT[n * 4000 :] for n in range(4)], speed=1))
+            for restarts in (1, 2):
+                await asyncio.sleep(1.5)
+                [gateway] = server.of_role("gateway")
+                os.kill(gateway, signal.SIGKILL)
+                await server.ended(gateway)
+                await server.until_logged("process ready", 2 + restarts)
+            assert await talking == [scripted(BECKETT[n * 4000 :]) for n in range(4)]
+            assert any('"event": "sessions adopted"' in line and '"sessions": 4' in line for line in server.log)
+
+    asyncio.run(scenario())
