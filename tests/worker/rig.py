@@ -20,7 +20,7 @@ from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
 from starling.telemetry.metrics import Metrics
 from starling.vad.energy import EnergyVad
-from starling.worker.live import Ports
+from starling.worker.ports import Ports
 from starling.worker.recognize import RecognizerWorker
 from virtual_time import CostedOffload, VirtualClock, stopped
 from worker.costed import Heard

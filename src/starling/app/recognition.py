@@ -21,7 +21,7 @@ from starling.scheduler.loop import Offload
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.vad.detector import Detector
-from starling.worker.live import Ports
+from starling.worker.ports import Ports
 from starling.worker.recognize import RecognizerWorker
 
 log = get_logger(__name__)

@@ -12,7 +12,8 @@ from starling.core.errors import ServerError
 from starling.core.ports import Probabilities, VadStream, Work
 from starling.scheduler.isolation import apart
 from starling.scheduler.loop import Offload
-from starling.worker.live import LiveSession, Ports
+from starling.worker.live import LiveSession
+from starling.worker.ports import Ports
 from starling.worker.scoring import score
 
 TICK: Final = 0.025

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-from starling.bus.memory import MemoryWitness
 from starling.core.audio import FRAME, Frames, seconds
 from starling.core.errors import IllegalTransition, ServerError, StarlingError
-from starling.core.ports import AudioLog, Clock, Engine, EngineStream, LoadBoard, ResultBus, Vad, VadStream, Witness
+from starling.core.ports import VadStream
 from starling.core.records import Audio, Configure, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SegmentFailed, SessionEvent, SessionFailed, Transcript
 from starling.scheduler.job import Job, Kind
@@ -20,35 +18,13 @@ from starling.session.commands import Begin, Command, Commit, DecodeFinal, Decod
 from starling.session.machine import Session, State
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import get_logger
-from starling.telemetry.metrics import Metrics
 from starling.worker.latency import Latency
 from starling.worker.outbox import Outbox, Outgoing, Spawn
+from starling.worker.ports import Ports
+from starling.worker.utterance import Utterance
 from starling.worker.watchdog import PATIENCE, Watchdog
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What a recognizer stands on."""
-
-    audio_log: AudioLog
-    results: ResultBus
-    board: LoadBoard
-    engine: Engine
-    vad: Vad
-    clock: Clock
-    metrics: Metrics
-    witness: Witness = field(default_factory=MemoryWitness)
-
-
-@dataclass(slots=True)
-class Utterance:
-    """A segment's engine stream, how many samples it holds, and whether anything of it was shown."""
-
-    stream: EngineStream
-    fed: int = 0
-    shown: bool = False
 
 
 class LiveSession:
@@ -167,9 +143,7 @@ class LiveSession:
             case Begin():
                 self._streams[command.segment_id] = Utterance(self._ports.engine.create_stream(command.options))
             case Feed():
-                utterance = self._streams[command.segment_id]
-                utterance.stream.accept_waveform(command.samples)
-                utterance.fed += len(command.samples)
+                self._streams[command.segment_id].feed(command.samples)
             case DecodePartial():
                 self._decode(command.segment_id, Kind.PARTIAL)
             case DecodeFinal():
@@ -215,7 +189,7 @@ class LiveSession:
                 utterance.stream,
                 submitted=self._ports.clock.now(),
                 due=self._pace.due(self._session.heard),
-                audio=seconds(utterance.fed),
+                audio=utterance.audio,
                 first=not utterance.shown,
                 interval=self._interval,
                 priority=self._priority,

@@ -18,8 +18,9 @@ from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import log_context
 from starling.worker.listening import Listening, pause
-from starling.worker.live import LiveSession, Ports
+from starling.worker.live import LiveSession
 from starling.worker.outbox import Spawn
+from starling.worker.ports import Ports
 
 REPORT_EVERY: Final = 0.5
 """Seconds between two looks at the load."""

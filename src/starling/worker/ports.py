@@ -1,0 +1,23 @@
+"""The seams that a recognizer stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starling.bus.memory import MemoryWitness
+from starling.core.ports import AudioLog, Clock, Engine, LoadBoard, ResultBus, Vad, Witness
+from starling.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a recognizer stands on."""
+
+    audio_log: AudioLog
+    results: ResultBus
+    board: LoadBoard
+    engine: Engine
+    vad: Vad
+    clock: Clock
+    metrics: Metrics
+    witness: Witness = field(default_factory=MemoryWitness)
