@@ -42,7 +42,9 @@ _SYLLABLES = (
 
 @dataclass(slots=True)
 class Tally:
-    """What came of all recordings with one kind of list. ``inserted``: words of the list that were written and not said."""
+    """What came of all recordings with one kind of list. ``inserted``: words of the list that were written because of
+    it and not said.
+    """
 
     counted: list[Errors] = field(default_factory=list)
     rare: int = 0
@@ -51,13 +53,13 @@ class Tally:
     inserted: int = 0
     cpu: float = 0.0
 
-    def add(self, reference: Sequence[str], heard: Sequence[str], rare: set[str], listed: set[str]) -> None:
-        """Count one recording's words."""
-        said, written = Counter(reference), Counter(heard)
+    def add(self, reference: Sequence[str], heard: Sequence[str], plain: Sequence[str], rare: set[str], listed: set[str]) -> None:
+        """Count one recording's words. ``plain``: what was heard without hot words."""
+        said, written, before = Counter(reference), Counter(heard), Counter(plain)
         self.rare += sum(said[word] for word in rare)
         self.found += sum(min(said[word], written[word]) for word in rare)
         self.words += len(reference)
-        self.inserted += sum(max(0, written[word] - said[word]) for word in listed)
+        self.inserted += sum(max(0, written[word] - max(said[word], before[word])) for word in listed)
 
 
 def rare_words(items: Iterable[Item]) -> Counter[str]:
@@ -101,6 +103,7 @@ def measure(arguments: argparse.Namespace) -> None:
                 continue
             others = sorted(set(rare) - set(reference))
             audio, chance = item.samples(), random.Random(item.id)
+            plain: list[str] = []
             for name, listed in lists(own, others, arguments.distractors, chance):
                 tally = tallies.setdefault(name, Tally())
                 config = SessionConfig(
@@ -110,7 +113,8 @@ def measure(arguments: argparse.Namespace) -> None:
                 began = time.process_time()
                 text = " ".join(final.text for final in recognizer.transcribe(audio, config))
                 tally.cpu += time.process_time() - began
-                tally.add(reference, words(text), own, listed)
+                plain = words(text) if name == WITHOUT else plain
+                tally.add(reference, words(text), plain, own, listed)
                 if (wrong := errors(item.text, text, "en")) is not None:
                     tally.counted.append(wrong)
     rows = list(table(tallies))

@@ -16,6 +16,7 @@ def test_lists_are_as_long_as_asked_for() -> None:
 
 def test_rare_words_are_found_and_listed_words_are_inserted() -> None:
     tally = Tally()
-    tally.add(["the", "xylophone", "plays"], ["the", "xylophone", "zither", "plays"], {"xylophone"}, {"xylophone", "zither"})
-    tally.add(["a", "bassoon"], ["a", "balloon"], {"bassoon"}, {"bassoon"})
+    listed = {"xylophone", "zither", "organ"}
+    tally.add(["the", "xylophone", "plays"], ["the", "xylophone", "zither", "organ"], ["an", "organ"], {"xylophone"}, listed)
+    tally.add(["a", "bassoon"], ["a", "balloon"], ["a", "balloon"], {"bassoon"}, {"bassoon"})
     assert (tally.rare, tally.found, tally.inserted, tally.words) == (2, 1, 1, 5)

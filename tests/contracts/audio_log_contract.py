@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from starling.core.config import SessionConfig
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
+from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, hot_words
 from starling.core.ports import AudioLog
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record, Tail
 from virtual_time import run, settle
@@ -250,6 +251,23 @@ class AudioLogContract:
             await log.forget("a")
             with pytest.raises(SessionGone):
                 await task
+
+        run(scenario())
+
+    def test_a_session_may_have_all_the_hot_words_that_are_allowed(self) -> None:
+        async def scenario() -> None:
+            log = self.make()
+            length = MAX_BYTES // MAX_HOTWORDS
+            words = hot_words(f"{number:0{length}}" for number in range(MAX_HOTWORDS))
+            config = CONFIG.updated(hotwords=words)
+            changed = CONFIG.updated(hotwords=words[::-1])
+            await fill(log, [Opened("s", "trace", Checkpoint(config=config)), Finalize("s", 0), Configure("s", 1, changed)])
+            await log.append(Ended("s", 2))
+            first, _, configured, _ = await replayed(log)
+            assert isinstance(first, Opened)
+            assert isinstance(configured, Configure)
+            assert (first.checkpoint.config, configured.config) == (config, changed)
+            await log.commit("s", Checkpoint(config=changed))
 
         run(scenario())
 

@@ -6,7 +6,7 @@ import pytest
 
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
-from starling.core.hotwords import MAX_CHARACTERS, MAX_HOTWORDS, MAX_PHRASE, HotWord, hot_words
+from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, MAX_PHRASE, HotWord, hot_words
 
 
 def test_a_plain_string_is_a_hot_word_of_weight_one() -> None:
@@ -42,5 +42,5 @@ def test_a_session_has_so_many_and_no_more() -> None:
     SessionConfig(hotwords=hot_words(["word"] * MAX_HOTWORDS))
     with pytest.raises(InvalidOption, match="at most 1000 hot words, got 1001"):
         SessionConfig(hotwords=(HotWord("word"),) * (MAX_HOTWORDS + 1))
-    with pytest.raises(InvalidOption, match="at most 20000 characters together"):
-        SessionConfig(hotwords=(HotWord("w" * MAX_PHRASE),) * (MAX_CHARACTERS // MAX_PHRASE + 1))
+    with pytest.raises(InvalidOption, match="at most 20000 bytes together"):
+        SessionConfig(hotwords=(HotWord("w" * MAX_PHRASE),) * (MAX_BYTES // MAX_PHRASE + 1))

@@ -109,7 +109,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     options = GatewayOptions()
     assert options.max_frame_bytes == 1 << 20
     assert f"at most {hotwords.MAX_PHRASE} characters" in PAGE
-    assert f"most {hotwords.MAX_HOTWORDS}, of {hotwords.MAX_CHARACTERS} characters together" in PAGE
+    assert f"most {hotwords.MAX_HOTWORDS}, of {hotwords.MAX_BYTES} bytes together" in PAGE
     assert "{:g} to {:g}; much more".format(*hotwords.WEIGHT_RANGE) in PAGE
     assert f"| first frame | within {options.start_timeout:g} seconds |" in PAGE
     assert f"| audio or `keepalive` | every {options.idle_timeout:g} seconds |" in PAGE

@@ -16,8 +16,8 @@ MAX_HOTWORDS: Final = 1000
 MAX_PHRASE: Final = 100
 """Characters of one phrase."""
 
-MAX_CHARACTERS: Final = 20_000
-"""Characters of all phrases of one session together."""
+MAX_BYTES: Final = 20_000
+"""Bytes of UTF-8 of all phrases of one session together."""
 
 WEIGHT_RANGE: Final = (0.1, 2.0)
 
@@ -58,6 +58,6 @@ def check_hot_words(words: tuple[HotWord, ...]) -> None:
     """Raises InvalidOption when there are too many."""
     if len(words) > MAX_HOTWORDS:
         raise InvalidOption(f"a session may have at most {MAX_HOTWORDS} hot words, got {len(words)}")
-    length = sum(len(word.phrase) for word in words)
-    if length > MAX_CHARACTERS:
-        raise InvalidOption(f"the hot words of a session may have at most {MAX_CHARACTERS} characters together, got {length}")
+    length = sum(len(word.phrase.encode()) for word in words)
+    if length > MAX_BYTES:
+        raise InvalidOption(f"the hot words of a session may have at most {MAX_BYTES} bytes together, got {length}")

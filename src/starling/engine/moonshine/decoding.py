@@ -64,12 +64,14 @@ class Decoded:
 
     ``attention``: float32 ``[n, frames]``, where the decoder looked when it chose each token, END included when it did; or None.
     ``alternatives``: what could have stood in place of each token; or None.
+    ``worth``: the mean by which a search compared it with other texts.
     """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     attention: NDArray[np.float32] | None = field(default=None, compare=False)
     alternatives: Alternatives | None = field(default=None, compare=False)
+    worth: float = field(default=0.0, compare=False)
 
     @property
     def confidence(self) -> float | None:

@@ -10,7 +10,7 @@ const [MOST, LONGEST, TOGETHER] = [1000, 100, 20_000];
 
 function phrases(value) {
   return Array.isArray(value) && value.length <= MOST && value.every((one) => typeof one === "string" && one.length <= LONGEST && /[\p{L}\p{N}]/u.test(one))
-    && value.join("").length <= TOGETHER;
+    && new TextEncoder().encode(value.join("")).length <= TOGETHER;
 }
 
 /** Each setting: what a good value is, and what holds until one is chosen. `wire`: an option of the protocol of the same name. */
