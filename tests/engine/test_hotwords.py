@@ -59,7 +59,11 @@ def automaton(*phrases: str) -> HotWords:
         (["a ban can", "ban dan"], "a ban danc", []),
         (["ban", "ban dan can", "dan can"], "ban dan can", ["ban dan can"]),
         (["ban", "ban dan cab", "dan can"], "ban dan can", ["ban", "dan can"]),
-        (["banana"], "banana banana", ["banana", "banana"]),
+        (["banana"], "banana, and a banana", ["banana", "banana"]),
+        (["banana"], "banana banana", ["banana"]),
+        (["banana"], "banana, banana, bananas! banana", ["banana"]),
+        (["a ban"], "a ban, a ban", ["a ban"]),
+        (["banana", "den"], "banana den banana", ["banana", "den", "banana"]),
     ],
 )
 def test_a_text_gains_what_the_phrases_in_it_are_worth(phrases: Sequence[str], text: str, said: Sequence[str]) -> None:

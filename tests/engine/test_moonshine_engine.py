@@ -14,6 +14,7 @@ from recordings import recording
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.config import Quality
 from starling.core.errors import EngineFailed
+from starling.core.hotwords import HotWord
 from starling.core.ports import EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis
 from starling.engine.moonshine import Model, MoonshineEngine
@@ -275,3 +276,32 @@ def test_closing_an_engine_leaves_others_of_the_same_model_alone(moonshine: Mode
     one, other = MoonshineEngine(moonshine), MoonshineEngine(moonshine)
     one.close()
     assert final(other, recording("beckett")[:16_000]).end == 16_000
+
+
+def with_hotwords(engine: MoonshineEngine, samples: Samples, *hotwords: HotWord) -> Hypothesis:
+    stream = engine.create_stream(StreamOptions(hotwords=hotwords))
+    stream.accept_waveform(samples)
+    stream.input_finished(len(samples))
+    return decode(engine, stream)
+
+
+def test_a_hot_word_is_written_where_it_sounds_right_and_no_more_often(moonshine: Model) -> None:
+    engine, samples = MoonshineEngine(moonshine), recording("endgame_nagg_nell")[:160_000]
+    plain = final(engine, samples)
+    assert plain.hotwords is None
+    assert "laff" not in words(plain.text).split()
+    preferred = with_hotwords(engine, samples, HotWord("laff", 2.0))
+    assert words(preferred.text).split().count("laff") == preferred.hotwords == 1
+    assert replace(final(engine, samples), hotwords=0) == with_hotwords(engine, samples, HotWord("xylophone"))
+
+
+def test_hot_words_that_were_heard_anyway_are_counted(timing: MoonshineEngine) -> None:
+    samples = recording("endgame_nagg_nell")[:160_000]
+    hypothesis = with_hotwords(timing, samples, HotWord("heartily"), HotWord("RESOURCE"), HotWord("xylophone"))
+    assert hypothesis.hotwords == 2
+
+
+def test_the_shipped_graphs_do_without_hot_words(shipped_moonshine: Model) -> None:
+    engine, samples = MoonshineEngine(shipped_moonshine), recording("beckett")[:32_000]
+    assert not engine.capabilities.hotwords
+    assert with_hotwords(engine, samples, HotWord("laff", 2.0)) == final(engine, samples)

@@ -73,7 +73,9 @@ class _Hypothesis:
         )
         if self.token == END:
             tokens.pop()
-        return Decoded(tuple(step.token for step in tokens), tuple(step.log_probability for step in tokens), attention, self.mean)
+        return Decoded(
+            tuple(step.token for step in tokens), tuple(step.log_probability for step in tokens), attention, worth=self.mean
+        )
 
 
 def search(reader: BeamReader, *, width: int, limit: int, bias: Bias | None = None) -> Decoded:

@@ -20,9 +20,16 @@ BONUS = 1.5
 ROOT = 0
 """The state of a text that is inside of no phrase."""
 
+_LAST = 32
+_NODE = (1 << _LAST) - 1
+"""A state holds the node where it is in the lower bits, and above them the phrase that was said just before, plus one, or 0."""
+
 
 class HotWords:
     """The automaton of ``words``; its states are integers from ROOT on.
+
+    A phrase that is said twice in a row counts once: else a text could gain by saying nothing else up to its limit, as this model
+    is inclined to anyway.
 
     Words count as written, in lower case, with capitals at their beginnings and in capitals, each also with an s; what else may
     follow a word, such as an apostrophe, ends it anyway.
@@ -50,16 +57,22 @@ class HotWords:
 
     def step(self, state: int, token: int) -> tuple[float, int]:
         """What ``token`` adds to a text in ``state``, and the state after it."""
-        after = self._edges.get((state, token))
-        if after is not None:
-            return self._gain[after], after
-        if state == ROOT:
-            return 0.0, ROOT
-        return self._leave(state, token)
+        node, last = state & _NODE, state >> _LAST
+        added, after = self._walk(node, token)
+        if self._vocabulary.ends_word(token):
+            complete = self._complete(node)
+            if complete != ROOT:
+                phrase = self._phrase[complete] + 1
+                if phrase == last:
+                    added -= self._value[complete]
+                last = phrase
+        if after == ROOT and self._vocabulary.is_within_words(token):
+            last = 0
+        return added, after | last << _LAST
 
     def finish(self, state: int) -> float:
         """What the end of the text adds to one in ``state``: zero or less."""
-        return self._leave(state, END)[0]
+        return self.step(state, END)[0]
 
     def count(self, tokens: Iterable[int]) -> int:
         """How many of the phrases a text of ``tokens`` has."""
@@ -69,8 +82,17 @@ class HotWords:
             complete = self._complete(state) if self._vocabulary.ends_word(token) else ROOT
             if complete != ROOT:
                 said.add(self._phrase[complete])
-            _, state = self.step(state, token)
+            _, state = self._walk(state, token)
         return len(said)
+
+    def _walk(self, state: int, token: int) -> tuple[float, int]:
+        """``step``, wherever the text comes from."""
+        after = self._edges.get((state, token))
+        if after is not None:
+            return self._gain[after], after
+        if state == ROOT:
+            return 0.0, ROOT
+        return self._leave(state, token)
 
     def _complete(self, state: int) -> int:
         """The state of the longest phrase with which the path of ``state`` ends, or ROOT."""

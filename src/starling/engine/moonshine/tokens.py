@@ -90,6 +90,10 @@ class Vocabulary:
         """Whether a word that stands before ``token`` is complete: whether it begins another, or with punctuation, or is END."""
         return self._endings[token]
 
+    def is_within_words(self, token: int) -> bool:
+        """Whether ``token`` begins a word or goes on with one, and is not just punctuation."""
+        return self._pieces[token].startswith(_SPACE) or not self._endings[token]
+
     @cached_property
     def _endings(self) -> list[bool]:
         return [piece.startswith(_SPACE) or not _is_within_word(piece) for piece in self._pieces]
