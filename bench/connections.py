@@ -1,6 +1,6 @@
 """What does a connection cost that says nothing? A server with some people speaking, without and with a crowd beside them.
 
-The engine is the scripted one: the question is the gateway's. CPU is process time, so that other work on the machine does not
+Nobody recognises: the question is the gateway's. CPU is process time, so that other work on the machine does not
 count; memory is resident. ::
 
     python -m bench.connections --idle 3000 --active 20 --json out.json
@@ -34,7 +34,7 @@ AT_ONCE: Final = 50
 """Connections that open at the same time."""
 
 SETTINGS: Final = (
-    "STARLING_ENGINE__NAME=scripted",
+    "STARLING_AUTH__MODE=open",
     "STARLING_SERVER__MAX_SESSIONS=20000",
     "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS=20000",
     "STARLING_SERVER__MAX_CONNECTIONS=20000",
@@ -144,7 +144,7 @@ async def _session(server: Server) -> tuple[asyncio.StreamReader, asyncio.Stream
     )
     head = await reader.readuntil(b"\r\n\r\n")
     if b" 101 " not in head:
-        raise RuntimeError(f"refused: {head[:40]!r}")
+        raise RuntimeError(f"refused: {head + await reader.read(1000)!r}")
     writer.write(Frame(Opcode.TEXT, b'{"type":"start"}').serialize(mask=True))
     await reader.readuntil(b"}")
     return reader, writer
@@ -154,7 +154,7 @@ async def report(arguments: argparse.Namespace) -> None:
     """Measure an own server, print what came of it, write what was asked for."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
-    async with own_server(settings=[*SETTINGS, *arguments.set]) as server:
+    async with own_server(settings=[*SETTINGS, *arguments.set], module=("bench.edge",)) as server:
         found = await measure(server, idle=arguments.idle, active=arguments.active, seconds=arguments.seconds)
     for name, cost in (("alone", found.alone), ("with the crowd", found.crowded), ("after it", found.after)):
         print(f"{name:15} {cost.cores:6.3f} cores  {cost.memory_mb:7.1f} MiB  {cost.files:6} files")

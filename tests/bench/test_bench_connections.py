@@ -9,7 +9,7 @@ from starling.cli.eventloop import run
 
 
 async def found(idle: int) -> Found:
-    async with own_server(settings=[*SETTINGS, "STARLING_AUTH__MODE=open"]) as server:
+    async with own_server(settings=SETTINGS, module=("bench.edge",)) as server:
         return await measure(server, idle=idle, active=2, seconds=1.0)
 
 
