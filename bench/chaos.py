@@ -1,8 +1,8 @@
 """People speak while processes fail: does anybody's transcript change, and how long does it take to recover?
 
 Every few seconds something bad happens to one process of the platform, drawn by a seed: SIGKILL, SIGSTOP for five seconds, or
-more memory than it may have. The supervisor is spared. Each session's finals must be those of a run in which nothing happened:
-none lost, none twice, in order::
+more memory than it may have. The supervisor is spared. Connections are cut. Each session's finals must be those of a run in which
+nothing happened: none lost, none twice, in order::
 
     python -m bench.chaos --sessions 60 --seconds 60 --every 3 --seed 7 --json out.json
 """
@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -25,14 +25,15 @@ from pathlib import Path
 import numpy as np
 
 from bench.audio import Profile, pool, recordings, turned
-from bench.latency import Spread, spread
+from bench.latency import Schedule, Spread, spread
 from bench.machine import as_text, describe, family
 from bench.server import Server, own_server
 from starling import Recognizer
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.client.pacing import CHUNK
-from starling.core.audio import SAMPLE_RATE, Samples, seconds
+from starling.client.session import Link, Session
+from starling.core.audio import SAMPLE_RATE, Samples, samples, seconds
 from starling.core.errors import StarlingError
 from starling.core.ports import Engine
 from starling.engine.scripted import ScriptedEngine
@@ -43,6 +44,9 @@ STOPPED_FOR = 5.0
 
 BALLAST = "bench.ballast"
 """``python -m`` of a server whose processes take too much memory at SIGUSR2."""
+
+ENDPOINT_SILENCE = 0.5
+"""Seconds that the default settings wait for before a segment ends."""
 
 Final = tuple[int, str, float, float]
 """Segment, text, start and end in seconds."""
@@ -70,18 +74,22 @@ class Struck:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error."""
+    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error.
+
+    ``away``: seconds for which a session had no connection, each time. ``cuts``: connections that were cut.
+    """
 
     sessions: int
     finals: int = 0
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
-    pauses: list[float] = field(default_factory=list)
+    away: list[float] = field(default_factory=list)
+    cuts: int = 0
 
     @property
     def recovery(self) -> Spread:
-        """From the blow until results came again, over all blows."""
+        """The longest pause of any session after each blow."""
         return spread([one.recovered for one in self.struck if one.recovered is not None])
 
 
@@ -109,24 +117,62 @@ def undisturbed(sounds: Sequence[Samples], engine: Engine | None) -> list[list[F
         ]
 
 
-async def speak(url: str, sound: Samples, began: float, heard: list[tuple[float, ServerMessage]]) -> list[Final]:
-    """Say ``sound`` in real time from ``began`` on; all that was heard goes to ``heard`` with its time."""
+@dataclass(slots=True)
+class Speaker:
+    """One session. ``heard``: every message with its time. ``away``: for how long it had no connection, each time."""
 
-    async def spoken() -> AsyncIterator[Samples]:
-        for start in range(0, len(sound), CHUNK):
-            await asyncio.sleep(began + (start + CHUNK) / SAMPLE_RATE - time.monotonic())
-            yield sound[start : start + CHUNK]
+    sound: Samples
+    began: float
+    heard: list[tuple[float, ServerMessage]] = field(default_factory=list)
+    away: list[float] = field(default_factory=list)
+    cuts: int = 0
+    _session: Session | None = None
+    _lost: float = 0.0
 
-    await asyncio.sleep(began - time.monotonic())
-    messages: list[ServerMessage] = []
+    async def speak(self, url: str) -> list[Final]:
+        """Say it in real time; the finals."""
+        await asyncio.sleep(self.began - time.monotonic())
+        async with connect(url, notice=self._notice) as session:
+            self._session = session
+            await converse(session, self._spoken(), lambda message: self.heard.append((time.monotonic(), message)))
+        messages = [message for _, message in self.heard]
+        return [(one.segment_id, one.text, one.start, one.end) for one in messages if isinstance(one, Result) and one.is_final]
 
-    def hear(message: ServerMessage) -> None:
-        messages.append(message)
-        heard.append((time.monotonic(), message))
+    def cut(self) -> None:
+        """Break the connection, as a network does."""
+        if self._session is not None:
+            self.cuts += 1
+            self._session._connection.transport.abort()  # noqa: SLF001 - nobody else has a wire cutter
 
-    async with connect(url) as session:
-        await converse(session, spoken(), hear)
-    return [(one.segment_id, one.text, one.start, one.end) for one in messages if isinstance(one, Result) and one.is_final]
+    def pause(self, begin: float, end: float) -> float:
+        """The longest that anything was late between ``begin`` and ``end``, beyond what silence and cadence explain.
+
+        Between two results of one segment all of the gap counts; for a final, what passed since the endpoint's silence.
+        """
+        schedule = Schedule(self.began, CHUNK, len(self.sound))
+        results = [(at, message) for at, message in self.heard if isinstance(message, Result)]
+        gaps = [
+            later - max(earlier, begin)
+            for (earlier, one), (later, other) in pairwise(results)
+            if one.segment_id == other.segment_id and later > begin and earlier < end
+        ]
+        finals = [
+            at - schedule.due(samples(one.end) + samples(ENDPOINT_SILENCE))
+            for at, one in results
+            if one.is_final and begin < at < end
+        ]
+        return max(0.0, *gaps, *finals) if gaps or finals else 0.0
+
+    def _notice(self, link: Link) -> None:
+        if link is Link.LOST:
+            self._lost = time.monotonic()
+        else:
+            self.away.append(time.monotonic() - self._lost)
+
+    async def _spoken(self) -> AsyncIterator[Samples]:
+        for start in range(0, len(self.sound), CHUNK):
+            await asyncio.sleep(self.began + (start + CHUNK) / SAMPLE_RATE - time.monotonic())
+            yield self.sound[start : start + CHUNK]
 
 
 async def strike(supervisor: int, blow: Blow, pid: int) -> None:
@@ -164,23 +210,20 @@ async def torment(server: Server, arguments: argparse.Namespace, began: float, o
             blows.create_task(strike(server.pid, blow, pid))
 
 
-def recoveries(outcome: Outcome, began: float, heard: Sequence[Sequence[tuple[float, ServerMessage]]]) -> list[Struck]:
-    """For each blow the longest silence that it began in any session, beyond what is usual there.
+async def cut(speakers: Sequence[Speaker], arguments: argparse.Namespace, began: float) -> None:
+    """Every now and then a session drawn by the seed loses its connection."""
+    draw = np.random.default_rng([arguments.seed, 1])
+    for number in range(1, int(arguments.seconds / arguments.cut_every)):
+        await asyncio.sleep(began + number * arguments.cut_every - time.monotonic())
+        speakers[int(draw.integers(len(speakers)))].cut()
 
-    A session's results pause where its speaker does; what is usual is therefore the gap of the same session at the same sound,
-    which is not known. The longest gap between two results of one segment that spans the blow, or follows it within a second,
-    counts: within a segment partial results come steadily.
-    """
-    found = []
-    for one in outcome.struck:
-        at, longest = began + one.at, 0.0
-        for messages in heard:
-            times = [(when, message.segment_id) for when, message in messages if isinstance(message, Result)]
-            for (before, segment), (after, other) in pairwise(times):
-                if segment == other and before <= at + 1.0 and after > at:
-                    longest = max(longest, after - max(before, at))
-        found.append(Struck(one.at, one.blow, one.role, longest or None))
-    return found
+
+def recoveries(struck: Sequence[Struck], began: float, speakers: Sequence[Speaker], until: float) -> list[Struck]:
+    """For each blow the longest pause of any session in the ``until`` seconds after it."""
+    return [
+        replace(one, recovered=max(speaker.pause(began + one.at, began + one.at + until) for speaker in speakers))
+        for one in struck
+    ]
 
 
 async def measure(arguments: argparse.Namespace) -> int:
@@ -193,12 +236,11 @@ async def measure(arguments: argparse.Namespace) -> int:
     expected = undisturbed(sounds, ScriptedEngine() if scripted else None)
     settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
     outcome = Outcome(sessions=arguments.sessions)
-    heard: list[list[tuple[float, ServerMessage]]] = [[] for _ in sounds]
     async with own_server(settings=settings, module=(BALLAST,)) as server:
         began = time.monotonic() + 1.0
-        tormenting = asyncio.create_task(torment(server, arguments, began, outcome))
-        talks = [speak(server.url, sound, began + n * arguments.every / len(sounds), heard[n]) for n, sound in enumerate(sounds)]
-        said = await asyncio.gather(*talks, return_exceptions=True)
+        speakers = [Speaker(sound, began + n * arguments.every / len(sounds)) for n, sound in enumerate(sounds)]
+        tormenting = asyncio.gather(torment(server, arguments, began, outcome), cut(speakers, arguments, began))
+        said = await asyncio.gather(*(speaker.speak(server.url) for speaker in speakers), return_exceptions=True)
         await tormenting
     for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
         if isinstance(finals, StarlingError):
@@ -209,7 +251,9 @@ async def measure(arguments: argparse.Namespace) -> int:
             outcome.finals += len(finals)
             if finals != wanted:
                 outcome.wrong.append(f"session {number}: {difference(finals, wanted)}")
-    outcome.struck = recoveries(outcome, began, heard)
+    outcome.struck = recoveries(outcome.struck, began, speakers, arguments.every)
+    outcome.away = [length for speaker in speakers for length in speaker.away]
+    outcome.cuts = sum(speaker.cuts for speaker in speakers)
     report(arguments, outcome)
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": asdict(machine), "seed": arguments.seed, **asdict(outcome)}, indent=1))
@@ -232,7 +276,11 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
         f"\n{outcome.sessions} sessions, {outcome.finals} finals, {len(outcome.struck)} blows, seed {arguments.seed}: "
         f"{len(outcome.wrong)} transcripts changed, {len(outcome.failed)} sessions failed"
     )
-    print(f"longest pause within a segment after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
+    away = spread(outcome.away)
+    print(f"longest pause of any session after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
+    print(f"without a connection: P50 {away.p50} ms, P95 {away.p95} ms of {away.count}; {outcome.cuts} were cut on purpose")
+    for one in outcome.struck:
+        print(f"  {one.at:6.1f} s  {one.blow:6}  {one.role:7}  pause {one.recovered or 0:.2f} s")
     for line in [*outcome.wrong, *outcome.failed]:
         print(f"  {line}")
 
@@ -243,6 +291,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=60, help="who speak at once (default: 60)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each speaks (default: 60)")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between two blows (default: 3)")
+    parser.add_argument("--cut-every", type=float, default=1.0, help="seconds between two cuts of a connection (default: 1)")
     parser.add_argument("--seed", type=int, default=7, help="decides who is hit, and how (default: 7)")
     parser.add_argument("--workers", type=int, default=2, help="recognizer processes (default: 2)")
     parser.add_argument("--engine", default="scripted", help="engine.name (default: scripted)")
