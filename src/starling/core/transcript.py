@@ -37,8 +37,8 @@ class Hypothesis:
 class Transcript:
     """Revision ``revision`` of segment ``segment_id``: what was said from ``start`` to ``end``, sample positions of the session.
 
-    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is the prefix of ``text`` whose words stay,
-    whatever becomes of their case and punctuation: while speech goes on it only grows, and the final hardly ever contradicts it.
+    Revisions of a segment only grow and nothing follows its final. ``stable_text`` is the prefix of ``text`` that stays: while
+    speech goes on it only grows, and the final hardly ever has other words there, though their case and punctuation may differ.
     Of a final it is the whole.
     """
 

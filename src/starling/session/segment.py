@@ -10,7 +10,7 @@ from starling.core.config import SessionConfig
 from starling.core.errors import EngineFailed, IllegalTransition
 from starling.core.transcript import Hypothesis, Transcript, Word
 from starling.session.nonspeech import Evidence, Nonspeech, nonspeech
-from starling.session.stability import StablePrefix
+from starling.session.stability import StablePrefix, open_ended
 
 
 class SegmentState(Enum):
@@ -99,8 +99,6 @@ class Segment:
 
         ``voicing``: the mean speech probability of the segment so far, 0 to 1. ``firm``: the position before which the segment
         will not be cut, or None when it will not be cut at all. A hypothesis without words has nothing stable.
-
-        Whoever still speaks has not ended a sentence: an engine that hears a recording end there puts a full stop, which goes.
         """
         self._advance(SegmentEvent.PARTIAL)
         if self._verdict(hypothesis, voicing) is not None:
@@ -115,10 +113,9 @@ class Segment:
     def _caption(self, hypothesis: Hypothesis, firm: int) -> _Caption:
         """What to show of ``hypothesis`` while speech goes on."""
         if not hypothesis.words:
-            return _Caption(_open_ended(hypothesis.text), "", ())
+            return _Caption(open_ended(hypothesis.text), "", ())
         words, count = self._stable.update(hypothesis.words, heard=hypothesis.end, firm=firm)
-        words = (*words[:-1], replace(words[-1], text=_open_ended(words[-1].text)))
-        return _Caption(" ".join(word.text for word in words), " ".join(word.text for word in words[:count]), words)
+        return _Caption(" ".join(word.text for word in words), " ".join(word.text for word in words[:count]), tuple(words))
 
     def endpoint(self, speech_end: int, voicing: float = 1.0) -> None:
         """Speech ended at ``speech_end``; only the final is still to come. ``voicing``: as in ``partial``."""
@@ -167,8 +164,3 @@ class Segment:
                 for word in hypothesis.words
             ),
         )
-
-
-def _open_ended(text: str) -> str:
-    """``text`` without the full stop or comma at its end."""
-    return text.rstrip(".,")

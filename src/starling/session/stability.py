@@ -23,8 +23,8 @@ class StablePrefix:
     """The words that stay, and the text around them.
 
     A word is *stable* once it and all before it have been read alike while SETTLED of audio came, it each time with SURE or more
-    confidence. Words are the same whatever their case and punctuation, which depend on what follows. Stable words stay: a later
-    reading that contradicts them is shown with them in place of its own up to their end, so they change at the final or never.
+    confidence. Words are the same whatever their case and punctuation. Stable words stay as they were written then: they are
+    shown in place of a later reading's own up to their end, so they change at the final or never.
 
     Agreement of readings alone (Liu et al. 2020; Macháček, Dabre, Bojar 2023, section 3) cannot promise that, since greedy
     readings of the same audio err alike: see docs/decisions/0041 for both on real speech.
@@ -45,7 +45,7 @@ class StablePrefix:
         ``heard``: how much audio was read. ``firm``: up to where audio will certainly be this utterance's, whatever comes; words
         behind it may yet become the next one's. Both are samples, counted as the positions in ``words``.
         """
-        words = self._kept(words)
+        words = self._kept([word for word in (*words[:-1], *map(_open_ended, words[-1:])) if word.text])
         count = len(self._words)
         since: dict[tuple[str, ...], int] = {}
         read = tuple(bare(word.text) for word in words)
@@ -60,23 +60,37 @@ class StablePrefix:
         return self._likely_part(words, count), count
 
     def _kept(self, words: Sequence[Word]) -> Sequence[Word]:
-        """``words``, with the stable ones in place of those that contradict them."""
+        """``words``, with the stable ones in place of those that repeat or contradict them."""
         known = self._words
         if [bare(word.text) for word in words[: len(known)]] == [bare(word.text) for word in known]:
-            return words
+            return [*known, *words[len(known) :]]
         end = known[-1].end
         later = (word for word in words if word.start + word.end > 2 * end)
         return [*known, *(replace(word, start=max(word.start, end)) for word in later)]
 
     def _likely_part(self, words: Sequence[Word], stable: int) -> Sequence[Word]:
-        """``words`` without unlikely ones at the end; the first word is always shown, so that captions begin at once."""
+        """``words`` without unlikely ones at the end; the first word is always shown, so that captions begin at once.
+
+        Who still speaks has not ended a sentence: the full stop that an engine puts where a recording ends is not shown.
+        """
         end = len(words)
         while end > max(stable, 1) and not _reaches(words[end - 1], self._likely):
             end -= 1
-        return words[:end]
+        if end == stable:
+            return words[:end]
+        return [*words[: end - 1], _open_ended(words[end - 1])]
 
     def _is_sure(self, word: Word) -> bool:
         return word.confidence is not None and word.confidence >= self._sure
+
+
+def open_ended(text: str) -> str:
+    """``text`` without the full stop or comma at its end."""
+    return text.rstrip(".,")
+
+
+def _open_ended(word: Word) -> Word:
+    return replace(word, text=open_ended(word.text))
 
 
 def bare(word: str) -> str:
