@@ -10,7 +10,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-log bench-page
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -103,6 +103,10 @@ bench-soak: setup-dev ## memory over 30 minutes of coming and going
 bench-connections: setup-dev ## what 3,000 idle connections cost
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.connections --json bench/results/connections.json $(ARGS)
+
+bench-log: setup-dev ## audio from process to process: shared memory beside sockets
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.shared_log --json bench/results/log.json $(ARGS)
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md

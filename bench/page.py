@@ -121,7 +121,22 @@ def _hotwords(result: Result) -> Iterator[str]:
     yield from _table(head, rows)
 
 
+def _log(result: Result) -> Iterator[str]:
+    yield f"{result['streams']} streams in records of {result['chunk_ms']} ms.\n"
+    names = {
+        "log": "audio log in shared memory",
+        "relay": "log in memory, relayed over a Unix socket",
+        "bytes": "bare Unix socket",
+    }
+    columns = ("sender", "receiver", "cpu", "latency_p50", "latency_p95")
+    rows = ((title, *(f"{result[name][column]:.2f}" for column in columns)) for name, title in names.items())
+    yield from _table(("", "CPU ms of the sender", "of the receiver", "of both", "latency P50", "P95"), rows)
+    ratios = ", ".join(f"{ratio:.2f} of {name}" for name, ratio in result["ratios"].items())
+    yield f"\nCPU is for one second of one stream. The log takes, as the median of all rounds: {ratios}."
+
+
 _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
+    "log": _log,
     "streams": _streams,
     "peers": _peers,
     "accuracy": _accuracy,
