@@ -35,6 +35,22 @@ def scripted(sound: Samples) -> list[Final]:
     return undisturbed(sound, ScriptedEngine())
 
 
+def test_captions_are_the_same_when_the_gateway_is_killed(tmp_path: Path) -> None:
+    sounds = [BECKETT[n * 4000 :] for n in range(4)]
+
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
+            for _ in range(2):
+                await asyncio.sleep(1.5)
+                (victim,) = server.of_role("gateway")
+                os.kill(victim, signal.SIGKILL)
+                await server.ended(victim)
+            assert await talking == [scripted(sound) for sound in sounds]
+
+    asyncio.run(scenario())
+
+
 def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> None:
     sounds = [BECKETT[n * 4000 :] for n in range(6)]
 

@@ -164,11 +164,12 @@ class Gateway:
     async def _converse(self, websocket: WebSocket, principal: Principal) -> None:
         await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
         session_id = secrets.token_hex(8)
+        trace_id = _trace_id(websocket.headers.get("traceparent"))
         tenant, pace = principal.tenant, self._pace(principal)
         session = StreamSession(
             Identity(
                 session_id=session_id,
-                trace_id=_trace_id(websocket.headers.get("traceparent")),
+                trace_id=trace_id,
                 tenant=tenant.name,
                 priority=tenant.priority,
             ),
@@ -178,7 +179,9 @@ class Gateway:
             pace=pace,
             resumables=self._resumables,
         )
-        log.info("client admitted", session_id=session_id, tenant=principal.tenant.name, key_id=principal.key_id)
+        log.info(
+            "client admitted", session_id=session_id, trace_id=trace_id, tenant=principal.tenant.name, key_id=principal.key_id
+        )
         await self._seated(session, session_id, principal, pace)
 
     async def _seated(self, session: StreamSession, session_id: str, principal: Principal, pace: Pace) -> None:
