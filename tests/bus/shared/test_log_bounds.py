@@ -20,7 +20,7 @@ from starling.bus.shared.ownership import Ownership
 from starling.bus.shared.slots import Slots
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import InvalidMessage, InvalidOption, SessionGone
-from starling.core.hotwords import MAX_HOTWORDS, HotWord
+from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, HotWord
 from starling.core.records import Audio, Checkpoint, Configure, Ended, EndReason, Finalize, Gap, Opened
 from virtual_time import run, settle
 
@@ -112,7 +112,9 @@ def test_options_have_a_length() -> None:
 
 
 def test_the_longest_options_that_are_allowed_go_everywhere() -> None:
-    words = tuple(HotWord(f"{number:04}" + "\U00010400" * 16, 1.5) for number in range(MAX_HOTWORDS))
+    words = tuple(
+        HotWord(f"{number:04}" + "\U00010400" * ((MAX_BYTES // MAX_HOTWORDS - 4) // 4), 1.5) for number in range(MAX_HOTWORDS)
+    )
     config = CONFIG.updated(hotwords=words)
     shared = arena(slots=1)
     slots = Slots(shared)

@@ -35,7 +35,7 @@ PIECE: Final = 2 * SAMPLE_RATE
 """Samples of one record of audio at most."""
 
 CELL: Final = 128 * 1024
-"""Bytes of one buffer of a cell: the most hot words that a session may have take 110 kB."""
+"""Bytes of one buffer of a cell: the most hot words that a session may have take 46 kB."""
 
 RECORDS: Final = 512 * 1024
 """Bytes of a slot's ring of records."""
