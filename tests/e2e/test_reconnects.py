@@ -120,7 +120,7 @@ class Platform:
         except Gone:
             return
         assert isinstance(opening, Resume)
-        await self.resumables.find(opening.token).attach(connection, opening)
+        await self.resumables.find(opening.token).attach(connection, opening, self._pace)
 
 
 class Client:

@@ -206,7 +206,7 @@ class Gateway:
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
             session = self._resumables.find(opening.token)
             self._claim(session, principal)
-            await session.attach(connection, opening)
+            await session.attach(connection, opening, self._pace(principal))
         except Gone:
             pass
         except StarlingError as error:

@@ -97,6 +97,7 @@ class StreamSession:
         self._stopped: ShuttingDown | None = None
         self._incoming: tuple[Connection, Resume] | None = None  # a client that is back and not attended to yet
         self._arrived = asyncio.Event()
+        self._was_adopted = connection is None
         self._moved = False  # another gateway goes on with it
         self._settled = False
         self._begun = asyncio.get_running_loop().time()
@@ -163,13 +164,17 @@ class StreamSession:
             if self._connection is not None:
                 await self._connection.close()
 
-    async def attach(self, connection: Connection, resume: Resume) -> None:
+    async def attach(self, connection: Connection, resume: Resume, pace: Pace) -> None:
         """Go on over ``connection``, whose client is back; returns when that is over. One that came before gives way.
+
+        ``pace``: its client's allowance, for a session that came here without one that knows its key.
 
         Raises NotResumable when the session is over.
         """
         if self._settled:
             raise NotResumable("the session is over; start a new one")
+        if self._was_adopted:
+            self._pace = pace
         waiting, self._incoming = self._incoming, (connection, resume)
         self._arrived.set()
         if waiting is not None:
