@@ -201,6 +201,7 @@ def test_sessions_that_are_over_make_room_for_others() -> None:
             ends.ownership.assign(slot, 0)
     assert len(ends.writer._logs) <= 2
     assert len(ends.reader._readings) <= 2
+    assert len(Hold._value2member_map_) <= 16, "flags are made once each"
 
 
 def test_a_gateway_that_comes_after_another_frees_what_is_over() -> None:

@@ -117,7 +117,7 @@ class Slots:
         return None
 
     def _store(self, slot: int, generation: int, holds: int) -> None:
-        self._table.store(SlotColumn.LIFE, slot, generation << 8 | holds)
+        self._table.store(SlotColumn.LIFE, slot, generation << 8 | int(holds))  # a flag of such a value would be kept for ever
 
     def _settle(self, slot: int) -> None:
         """Free the slot if nothing keeps it."""
