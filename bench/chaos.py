@@ -45,6 +45,9 @@ STOPPED_FOR = 5.0
 BALLAST = "bench.ballast"
 """``python -m`` of a server whose processes take too much memory at SIGUSR2."""
 
+OPENING = 2.0
+"""Seconds over which the sessions begin, before anything happens: one that is refused for load would prove nothing."""
+
 ENDPOINT_SILENCE = 0.5
 """Seconds that the default settings wait for before a segment ends."""
 
@@ -62,7 +65,7 @@ class Blow(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One process was hit, ``at`` seconds after the first session began. ``recovered``: the longest pause that it made, in
+    """One process was hit, ``at`` seconds after all sessions had begun. ``recovered``: the longest pause that it made, in
     seconds, or None where nobody noticed.
     """
 
@@ -237,8 +240,8 @@ async def measure(arguments: argparse.Namespace) -> int:
     settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
     outcome = Outcome(sessions=arguments.sessions)
     async with own_server(settings=settings, module=(BALLAST,)) as server:
-        began = time.monotonic() + 1.0
-        speakers = [Speaker(sound, began + n * arguments.every / len(sounds)) for n, sound in enumerate(sounds)]
+        began = time.monotonic() + OPENING + 1.0
+        speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
         tormenting = asyncio.gather(torment(server, arguments, began, outcome), cut(speakers, arguments, began))
         said = await asyncio.gather(*(speaker.speak(server.url) for speaker in speakers), return_exceptions=True)
         await tormenting

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 
 from bench.machine import pinned
 
-ROOM = {"STARLING_SERVER__MAX_SESSIONS": "2000", "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "2000"}
-"""All sessions come from one address, and how many hold is the question."""
+ROOM = {
+    "STARLING_SERVER__MAX_SESSIONS": "2000",
+    "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "2000",
+    "STARLING_PROCESSES__WORKERS": "0",
+}
+"""All sessions come from one address, and how many hold is the question. One process, so that one core is all it can use."""
 
 START = 120.0
 """Seconds until a server must be ready; the first start may build graphs."""
@@ -28,15 +32,16 @@ class Server:
 
 @asynccontextmanager
 async def own_server(
-    *, settings: Sequence[str] = (), core: int | None = None, module: Sequence[str] = ("starling",)
+    *, settings: Sequence[str] = (), core: int | Sequence[int] | None = None, module: Sequence[str] = ("starling",)
 ) -> AsyncIterator[Server]:
-    """``starling serve`` on a free port. ``settings``: environment variables as ``NAME=VALUE``. ``core``: the only one it uses.
+    """``starling serve`` on a free port. ``settings``: environment variables as ``NAME=VALUE``. ``core``: what it may use only,
+    one or several.
 
     ``module``: what ``python -m`` runs instead, with its first arguments. Raises TimeoutError if it does not get ready,
     RuntimeError if it ends before.
     """
     environment = os.environ | ROOM | dict(setting.split("=", 1) for setting in settings)
-    with pinned(os.sched_getaffinity(0) if core is None else [core]):
+    with pinned(os.sched_getaffinity(0) if core is None else [core] if isinstance(core, int) else core):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *module, "serve", "--port", "0", "--log-level", "warning",
             env=environment,

@@ -35,7 +35,9 @@ async def measure(arguments: argparse.Namespace) -> None:
     """Ramp, print as it goes, write what was asked for."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
-    own_cores = cores()[1:] if arguments.pin else os.sched_getaffinity(0)
+    servers = max(1, arguments.workers)
+    own_cores = cores(servers)[servers:] if arguments.pin else os.sched_getaffinity(0)
+    settings = [*arguments.set, f"STARLING_PROCESSES__WORKERS={arguments.workers}"]
     load = Load(
         pool=pool(arguments.profile, recordings(arguments.data)),
         seconds=arguments.seconds,
@@ -46,7 +48,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     where: AbstractAsyncContextManager[Server] = (
         nullcontext(Server(arguments.url, arguments.pid or 0))
         if arguments.url
-        else own_server(settings=arguments.set, core=cores()[0] if arguments.pin else None)
+        else own_server(settings=settings, core=cores(servers)[:servers] if arguments.pin else None)
     )
     async with where as server:
         with pinned(own_cores):
@@ -92,11 +94,11 @@ def row(step: Step) -> str:
     )
 
 
-def cores() -> list[int]:
-    """The cores there are: the first is the server's, the others the sessions'. Raises SystemExit where there is but one."""
+def cores(servers: int = 1) -> list[int]:
+    """The cores there are: the first ``servers`` are the server's, the others the sessions'. Raises SystemExit for too few."""
     available = sorted(os.sched_getaffinity(0))
-    if len(available) < 2:
-        raise SystemExit("this needs two cores: one for the server, one for the sessions")
+    if len(available) <= servers:
+        raise SystemExit(f"this needs {servers + 1} cores: {servers} for the server, one for the sessions")
     return available
 
 
@@ -111,6 +113,7 @@ def report(arguments: argparse.Namespace, machine: Machine, steps: Sequence[Step
                     "partial_interval": arguments.interval,
                     "settings": arguments.set,
                     "pinned": arguments.pin,
+                    "workers": arguments.workers,
                     "limit": limit,
                     "rated": asdict(rated),
                     "steps": [asdict(step) for step in steps],
@@ -145,7 +148,10 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--url", help="a running server; default: start one")
     arguments.add_argument("--pid", type=int, help="with --url: its process, for CPU and memory")
-    arguments.add_argument("--pin", action="store_true", help="the server on one core, the sessions on the others")
+    arguments.add_argument(
+        "--workers", type=int, default=0, help="recognizer processes, with --pin on so many cores; default: one process for all"
+    )
+    arguments.add_argument("--pin", action="store_true", help="the server on cores of its own, the sessions on the others")
     arguments.add_argument("--interval", type=float, help="seconds between partials; default: the server's")
     arguments.add_argument("--streams", type=int, nargs="+", help="try these numbers of streams instead of searching")
     arguments.add_argument("--ceiling", type=int, default=256, help="search no further (default: 256)")
