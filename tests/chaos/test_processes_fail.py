@@ -178,3 +178,22 @@ def test_a_gateway_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
             assert any('"event": "sessions adopted"' in line and '"sessions": 4' in line for line in server.log)
 
     asyncio.run(scenario())
+
+
+def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "starling.toml"
+
+    async def scenario() -> None:
+        async with platform("--workers", "1", directory=tmp_path) as server:
+            [before] = server.of_role("recognizer")
+            file.write_text("[segmentation]\nmin_speech = 'long'\n")
+            server.process.send_signal(signal.SIGHUP)
+            await server.until_logged("settings not reloaded")
+            assert any("segmentation.min_speech: expected a number" in line for line in server.log)
+            assert server.of_role("recognizer") == [before]
+            file.write_text("[log]\nlevel = 'warning'\n")
+            server.process.send_signal(signal.SIGHUP)
+            await server.ended(before)
+            assert len(server.of_role("recognizer")) == 1
+
+    asyncio.run(scenario())

@@ -8,7 +8,7 @@ import pytest
 from starling.core.errors import InvalidOption
 from starling.supervisor.deaths import OWN_FAULT, Cause, cause_of
 from starling.supervisor.options import SupervisorOptions
-from starling.supervisor.verdicts import Signs, judge
+from starling.supervisor.verdicts import Patience, Signs, judge
 
 OPTIONS = SupervisorOptions(workers=1, start_timeout=60.0, hang_timeout=1.0, stuck_timeout=20.0, memory_limit=1000)
 WELL = Signs(started=0.0, ready=True, beat=100.0)
@@ -88,3 +88,17 @@ def test_a_foreign_signal_is_nobodys_fault() -> None:
 def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidOption):
         SupervisorOptions(**({"workers": 1} | wrong))  # type: ignore[arg-type]
+
+
+def test_hangs_in_a_row_make_the_judge_patient_for_a_while_but_not_with_who_is_stopped() -> None:
+    patience = Patience()
+    assert patience.factor(0.0) == 1
+    patience.hung(0.0)
+    patience.hung(5.0)
+    assert patience.factor(10.0) == 4
+    assert patience.factor(64.9) == 2
+    assert patience.factor(65.0) == 1
+    assert judge(WELL, OPTIONS, 103.9, patience=4) is None
+    assert judge(WELL, OPTIONS, 104.1, patience=4) is Cause.HANG
+    assert judge(WELL, OPTIONS, 120.1, patience=256) is Cause.HANG
+    assert judge(replace(WELL, stopped=True), OPTIONS, 101.1, patience=4) is Cause.STOPPED

@@ -21,7 +21,7 @@ from starling.supervisor.observation import Observer
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.placement import Place, place
 from starling.supervisor.strikes import Strikes
-from starling.supervisor.verdicts import judge
+from starling.supervisor.verdicts import Patience, judge
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 
@@ -60,6 +60,7 @@ class Supervisor:
         self._left = asyncio.Event()
         self._ended = asyncio.Event()
         self._failure: StarlingError | None = None
+        self._patience = Patience()
         self._looked: float | None = None
         self._blind = 0.0
         self._blind_at = 0.0
@@ -126,8 +127,10 @@ class Supervisor:
         if member.phase is Phase.STARTING and self._ports.crew.is_ready(member):
             self._settle(member, now)
         signs = self._ports.observer.look(member, self._children[member], now)
-        if verdict := judge(signs, self._options, now, self._blind):
+        if verdict := judge(signs, self._options, now, blind=self._blind, patience=self._patience.factor(now)):
             log.warning("process condemned", member=member.name, cause=verdict, silent_seconds=round(now - signs.beat, 3))
+            if verdict is Cause.HANG:
+                self._patience.hung(now)
             self._condemn(member, verdict)
 
     def _settle(self, member: Member, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,11 @@ from starling.supervisor.options import SupervisorOptions
 
 STARVED: Final = 0.5
 """A process that wants to run and gets less than this share of a core in its silence is not heard because it is not let."""
+
+REMEMBERED: Final = 60.0
+"""Seconds for which a hang makes the judge more patient."""
+
+MOST_DOUBLINGS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +38,28 @@ class Signs:
     share: float = 0.0
 
 
-def judge(signs: Signs, options: SupervisorOptions, now: float, blind: float = 0.0) -> Cause | None:
+class Patience:
+    """Grows with every hang. Who takes over has more to do than who hung; judged as strictly, it would hang too, and so on.
+
+    A factor for the hang timeout: doubled by each hang of the last ``REMEMBERED`` seconds.
+    """
+
+    def __init__(self) -> None:
+        self._hangs: deque[float] = deque(maxlen=MOST_DOUBLINGS)
+
+    def hung(self, now: float) -> None:
+        """A process was found hanging."""
+        self._hangs.append(now)
+
+    def factor(self, now: float) -> float:
+        """At least 1."""
+        return float(2 ** sum(now - at < REMEMBERED for at in self._hangs))
+
+
+def judge(signs: Signs, options: SupervisorOptions, now: float, *, blind: float = 0.0, patience: float = 1.0) -> Cause | None:
     """Why the process must be replaced, or None.
 
-    ``blind``: seconds that the judge itself was late; nobody is blamed for what it could not see.
+    ``blind``: seconds that the judge itself was late; nobody is blamed for what it could not see. ``patience``: see Patience.
     """
     if signs.memory > options.memory_limit:
         return Cause.MEMORY
@@ -46,7 +70,7 @@ def judge(signs: Signs, options: SupervisorOptions, now: float, blind: float = 0
         if signs.stopped:
             return Cause.STOPPED
         starved = signs.runnable and signs.share < STARVED
-        if not starved or silence > options.stuck_timeout:
+        if silence > (options.stuck_timeout if starved else min(patience * options.hang_timeout, options.stuck_timeout)):
             return Cause.HANG
     since = [at for at in (signs.listening, signs.decoding) if at is not None]
     if since and now - min(since) - blind > options.stuck_timeout:
