@@ -34,7 +34,7 @@ from starling.client.conversation import converse
 from starling.client.pacing import CHUNK
 from starling.client.session import Link, Session
 from starling.core.audio import SAMPLE_RATE, Samples, samples, seconds
-from starling.core.errors import StarlingError
+from starling.core.errors import Overloaded, StarlingError
 from starling.core.ports import Engine
 from starling.engine.scripted import ScriptedEngine
 from starling.protocols.native.messages import Result, ServerMessage
@@ -77,13 +77,15 @@ class Struck:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error.
+    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error;
+    ``refused``: that were never admitted, for want of room.
 
     ``away``: seconds for which a session had no connection, each time. ``cuts``: connections that were cut.
     """
 
     sessions: int
     finals: int = 0
+    refused: int = 0
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
@@ -246,7 +248,9 @@ async def measure(arguments: argparse.Namespace) -> int:
         said = await asyncio.gather(*(speaker.speak(server.url) for speaker in speakers), return_exceptions=True)
         await tormenting
     for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
-        if isinstance(finals, StarlingError):
+        if isinstance(finals, Overloaded):
+            outcome.refused += 1
+        elif isinstance(finals, StarlingError):
             outcome.failed.append(f"session {number}: {finals.message}")
         elif isinstance(finals, BaseException):
             raise finals
@@ -277,7 +281,7 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
     recovery = outcome.recovery
     print(
         f"\n{outcome.sessions} sessions, {outcome.finals} finals, {len(outcome.struck)} blows, seed {arguments.seed}: "
-        f"{len(outcome.wrong)} transcripts changed, {len(outcome.failed)} sessions failed"
+        f"{len(outcome.wrong)} transcripts changed, {len(outcome.failed)} sessions failed, {outcome.refused} were not admitted"
     )
     away = spread(outcome.away)
     print(f"longest pause of any session after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
