@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.bus import Bus
@@ -18,6 +18,7 @@ from starling.app.recognition import recognition, watch_lag
 from starling.bus.memory import MemorySessionDirectory
 from starling.config.settings import Settings
 from starling.gateway.gateway import Gateway
+from starling.gateway.listening import listen_everywhere
 from starling.gateway.server import serving
 from starling.gateway.stream import Ports
 from starling.telemetry.clock import SystemClock
@@ -33,12 +34,16 @@ FORCE_AFTER: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is."""
+    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is.
+
+    ``ports``: of dialects that have their own.
+    """
 
     url: str
     stream_url: str
     metrics: Metrics
     health: Health
+    ports: Mapping[str, int] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -77,13 +82,14 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         async with asyncio.TaskGroup() as tasks:
             recognizing = tasks.create_task(recognizer.worker.run(), name="recognizer")
             probe = tasks.create_task(watch_lag(metrics, clock), name="event loop probe")
-            async with serving(gateway) as (host, port):
+            listeners = listen_everywhere(options)
+            async with serving(gateway, listeners) as (host, port):
                 await recognizer.decode(recognizer.warm_up)
                 health.set("engine", State.OK)
                 url, stream_url = addresses(options, host, port)
                 log.info("serving", address=url, model=recognizer.capabilities.model)
                 try:
-                    yield Running(url, stream_url, metrics, health)
+                    yield Running(url, stream_url, metrics, health, listeners.ports)
                 finally:
                     await gateway.drain(settings.server.drain_grace)
             await bus.audio_log.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import closing
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from starling.bus.shared.layout import ProcessState
 from starling.bus.shared.sides import GatewaySide
 from starling.core.ports import Capabilities
 from starling.gateway.gateway import Gateway
+from starling.gateway.listening import Listeners
 from starling.gateway.server import serving
 from starling.gateway.stream import Ports
 from starling.supervisor.launch import Role
@@ -33,9 +35,11 @@ LOOK: Final = 0.01
 
 
 async def serve(place: Place) -> None:
-    """Serve clients on the inherited socket until SIGTERM, then let them finish. Raises StarlingError if it cannot."""
+    """Serve clients on the inherited sockets until SIGTERM, then let them finish. Raises StarlingError if it cannot."""
     options, health = gateway_options(place.settings), Health("engine")
-    with termination() as stop, socket.socket(fileno=place.launch.listener) as listener:
+    dialects = {name: socket.socket(fileno=number) for name, number in place.launch.dialects.items()}
+    listeners = Listeners(socket.socket(fileno=place.launch.listener), dialects)
+    with termination() as stop, closing(listeners):
         alive = asyncio.create_task(place.presence.run(), name="presence")
         capabilities = await _capabilities(place)
         side = GatewaySide.of(place.arena)
@@ -55,7 +59,7 @@ async def serve(place: Place) -> None:
         gateway = Gateway(options, ports, capabilities, health)
         gateway.adopt()
         watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
-        async with serving(gateway, listener):
+        async with serving(gateway, listeners):
             place.presence.ready()
             await stop.wait()
             place.presence.draining()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ from starling.bus.shared.layout import Geometry
 from starling.config.settings import Settings
 from starling.config.sizing import cores
 from starling.core.errors import StarlingError
-from starling.gateway.listening import listen
+from starling.gateway.listening import listen_everywhere
 from starling.supervisor.fleet import Fleet
 from starling.supervisor.launch import Role
 from starling.supervisor.local import FIRST_WORKERS_SHEET, SUPERVISORS_SHEET, LocalCrew, Orders
@@ -44,10 +44,14 @@ SPARE_SLOTS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is."""
+    """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is.
+
+    ``ports``: of dialects that have their own.
+    """
 
     url: str
     stream_url: str
+    ports: Mapping[str, int]
     supervisor: Supervisor
     _orders: Orders
     _reread: Callable[[], Settings] | None = field(default=None)
@@ -92,13 +96,14 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
     edge = gateway_options(settings)
     rows = Fleet.rows(options)
     geometry = Geometry(slots=2 * edge.max_sessions + SPARE_SLOTS, workers=rows, max_lead=max_lead(settings))
-    with listen(edge.host, edge.port) as listener:
+    with closing(listen_everywhere(edge)) as listeners:
         arena, sheets = Arena.create(geometry), Sheets.create(FIRST_WORKERS_SHEET + rows)
         orders = Orders(
             settings=as_json(settings),
             modules=MODULES,
             cores=cores() if settings.processes.pin and workers <= len(cores()) else (),
-            listener=listener.fileno(),
+            listener=listeners.main.fileno(),
+            dialects={name: listener.fileno() for name, listener in listeners.dialects.items()},
         )
         crew = LocalCrew(arena, sheets, orders)
         ports = Ports(crew=crew, sessions=Custody(arena), observer=Observer(crew, options), clock=clock, metrics=metrics)
@@ -111,10 +116,10 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                 answering = tasks.create_task(_answer(sheets, metrics), name="metrics")
                 await supervisor.ready()
                 if not running.done():
-                    url, stream_url = addresses(edge, edge.host, listener.getsockname()[1])
+                    url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
                     log.info("serving", address=url, workers=workers)
                     try:
-                        yield Hosting(url, stream_url, supervisor, orders, reread)
+                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, reread)
                     finally:
                         await supervisor.drain()
                 answering.cancel()

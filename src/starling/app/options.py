@@ -13,6 +13,8 @@ from starling.core.errors import InvalidOption
 from starling.core.ports import Capabilities
 from starling.gateway.access import is_loopback
 from starling.gateway.options import GatewayOptions
+from starling.protocols.dialects import spoken
+from starling.protocols.registry import DIALECTS
 from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
 from starling.telemetry.logs import LogOptions
@@ -41,7 +43,8 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         defaults=session_config(settings),
         gate=GateOptions(**settings.gate.model_dump()),
         keys_file=keys_file(settings),
-        **settings.server.model_dump(exclude={"drain_grace"}),
+        protocols=spoken(settings.server.protocols, DIALECTS),
+        **settings.server.model_dump(exclude={"drain_grace", "protocols"}),
         **settings.limits.model_dump(),
     )
 
@@ -52,7 +55,10 @@ def keys_file(settings: Settings) -> Path | None:
     Raises InvalidOption for one that others reach while it asks for no keys, unless that is said to be wanted.
     """
     path = keys_path(settings.auth.keys_file)
-    host = settings.server.host
+    hosts = {"host": settings.server.host}
+    if settings.server.protocols:
+        hosts["protocols_host"] = settings.server.protocols_host
+    exposed = next((name for name, host in hosts.items() if not is_loopback(host)), None)
     match settings.auth.mode:
         case AuthMode.OPEN:
             return None
@@ -63,10 +69,10 @@ def keys_file(settings: Settings) -> Path | None:
         case AuthMode.AUTO:
             if read_keyfile(path).keys:
                 return path
-            if is_loopback(host):
+            if exposed is None:
                 return None
             raise InvalidOption(
-                f"server.host {host} is open to others, and there are no API keys in {path}: make one with "
+                f"server.{exposed} {hosts[exposed]} is open to others, and there are no API keys in {path}: make one with "
                 "`starling keys create NAME`, or say auth.mode = open if anyone may use this server"
             )
 

@@ -42,6 +42,10 @@ def serve(
             show_default="one per core",
         ),
     ] = None,
+    protocols: Annotated[
+        str | None,
+        typer.Option("--protocols", metavar="NAMES", help="Protocols of other servers to speak too: vosk,funasr or all."),
+    ] = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
     ] = None,
@@ -75,6 +79,7 @@ def serve(
                 "server.port": port,
                 "server.tls_cert": tls_cert,
                 "server.tls_key": tls_key,
+                "server.protocols": protocols,
                 "server.max_sessions": max_sessions,
                 "processes.workers": workers,
                 "log.format": log_format,
@@ -86,7 +91,9 @@ def serve(
     options = gateway_options(chosen)
 
     def listening(url: str) -> None:
-        if warning := exposure(options.host, asks_for_keys=options.keys_file is not None):
+        asks = options.keys_file is not None
+        hosts = [options.host, *([options.protocols_host] if options.protocols else [])]
+        if warning := next(filter(None, (exposure(host, asks_for_keys=asks) for host in hosts)), None):
             complain(warning)
         typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
 

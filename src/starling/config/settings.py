@@ -74,6 +74,16 @@ class Server(Group):
         (),
         "names of this server besides `localhost`, `server.host` and addresses; `*` is any. Keeps out DNS rebinding",
     )
+    protocols: tuple[str, ...] = setting(
+        (),
+        "protocols of other servers to speak besides Starling's own, as `vosk`, `vosk:2701` (another port than the other "
+        "server's; 0 takes any free one) or `all`; see docs/protocols",
+    )
+    protocols_host: str = setting(
+        "127.0.0.1",
+        "address for those that have a port of their own. Most know no keys, so on loopback they ask for none; on any other "
+        "address clients show keys as elsewhere",
+    )
     max_sessions: int = setting(
         32,
         "sessions open at once; one more is refused with `Retry-After`",

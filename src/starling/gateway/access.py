@@ -8,7 +8,7 @@ later. Nothing is taken from the query: proxies log it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -51,10 +51,17 @@ class Access:
         Raises Unauthenticated, and QuotaExceeded to who tries too often: a good key is taken all the same, so nobody can lock
         others out.
         """
+        return self._counted(lambda: self._principal(headers), address)
+
+    def identify_key(self, key: str | None, address: str) -> Principal:
+        """The same for who shows ``key`` in some other way."""
+        return self._counted(lambda: self._keyholder(key), address)
+
+    def _counted(self, look: Callable[[], Principal], address: str) -> Principal:
         if self._keyring is None:
             return ANYBODY
         try:
-            return self._principal(headers)
+            return look()
         except Unauthenticated:
             wait = self._failures.of(network(address), self._clock.now()).ask(self._clock.now())
             if wait > 0:
@@ -102,6 +109,12 @@ class Access:
         except StarlingError:
             return Tenant(name=name, priority=priority)
 
+    def _keyholder(self, key: str | None) -> Principal:
+        assert self._keyring is not None
+        if key is None:
+            raise Unauthenticated("expected an API key as this protocol's clients show theirs, got none; see docs/protocols")
+        return self._keyring.authenticate(key)
+
     def _principal(self, headers: Headers) -> Principal:
         assert self._keyring is not None
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -117,7 +130,7 @@ class Access:
 
 def agreed_subprotocol(headers: Headers) -> str | None:
     """The subprotocol to agree to, if the client offered any that is ours."""
-    return SUBPROTOCOL if SUBPROTOCOL in _protocols(headers) else None
+    return SUBPROTOCOL if SUBPROTOCOL in offered_subprotocols(headers) else None
 
 
 def is_local(headers: Headers, address: str) -> bool:
@@ -144,8 +157,9 @@ def network(address: str) -> str:
 
 def _offered(headers: Headers) -> Mapping[str, str]:
     """The credentials among the offered subprotocols, by their kind."""
-    return {kind: value for kind, dot, value in (protocol.partition(".") for protocol in _protocols(headers)) if dot}
+    return {kind: value for kind, dot, value in (protocol.partition(".") for protocol in offered_subprotocols(headers)) if dot}
 
 
-def _protocols(headers: Headers) -> list[str]:
+def offered_subprotocols(headers: Headers) -> list[str]:
+    """The subprotocols that a client offers, in its order."""
     return [name.strip() for line in headers.getlist("sec-websocket-protocol") for name in line.split(",")]

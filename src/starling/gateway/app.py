@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,10 @@ from starlette.websockets import WebSocket
 
 from starling.core.errors import Forbidden, StarlingError
 from starling.gateway.access import is_local
-from starling.gateway.gateway import Gateway, refusal
+from starling.gateway.gateway import Gateway
 from starling.gateway.operations import address_of, operations
+from starling.gateway.refusals import refusal
+from starling.protocols.dialects import Dialect
 from starling.telemetry.metrics import CONTENT_TYPE, render
 from starling.version import __version__
 
@@ -61,6 +64,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def stream(websocket: WebSocket) -> None:
         await gateway.serve(websocket)
 
+    _speak_dialects(app, gateway)
+
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
         live = gateway.health.live
@@ -89,6 +94,30 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
+
+
+def create_dialect_app(gateway: Gateway, dialect: Dialect) -> FastAPI:
+    """What is on a port of ``dialect``'s own: its WebSocket, on every path."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Shield, gateway=gateway)
+    _answer_errors(app)
+
+    async def no_upgrade(_: Request) -> JSONResponse:
+        return plain_refusal(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
+
+    app.add_route("/{path:path}", no_upgrade)
+    app.router.add_websocket_route("/{path:path}", partial(_stream, gateway, dialect))
+    return app
+
+
+def _speak_dialects(app: FastAPI, gateway: Gateway) -> None:
+    for spoken in gateway.options.protocols:
+        for path in spoken.dialect.paths:
+            app.router.add_websocket_route(path, partial(_stream, gateway, spoken.dialect))
+
+
+async def _stream(gateway: Gateway, dialect: Dialect, websocket: WebSocket) -> None:
+    await gateway.serve_dialect(websocket, dialect)
 
 
 def _answer_errors(app: FastAPI) -> None:

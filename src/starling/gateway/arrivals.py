@@ -23,12 +23,18 @@ class Arrivals:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
+        self._known = False
         self._waiting: asyncio.Timeout | None = None
         self._stopped: ShuttingDown | None = None
 
     def began(self, at: float) -> None:
         """The session is an older one, which began ``at`` on the loop's time."""
         self._begun = at
+
+    def again(self) -> None:
+        """Another session begins now. Its client knows its way: its first frame has as long as any other."""
+        self._begun = self._loop.time()
+        self._known = True
 
     @property
     def stopped(self) -> ShuttingDown | None:
@@ -43,6 +49,8 @@ class Arrivals:
 
     async def opening(self) -> Frame:
         """The next frame before the session is open; all of these together have ``start_timeout`` seconds. Raises as ``next``."""
+        if self._known:
+            return await self.next()
         limit = self._options.start_timeout
         return await self._receive(
             self._begun + limit, IdleTimeout(f"expected a first frame that opens the session within {limit:g} seconds")

@@ -10,30 +10,61 @@ from starling.core.errors import SlowConsumer, StarlingError
 from starling.gateway.arrivals import Arrivals
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Gone, Socket
-from starling.protocols.verbs import Adapter, Frame, Open, Resume, Verb
+from starling.protocols.verbs import Adapter, Frame, Leave, Open, Resume, Say, Verb
 from starling.telemetry.metrics import Metrics
 
 
 class Connection:
-    """What is said goes out in the order of its numbers, and nothing follows the last word."""
+    """What is said goes out in the order of its numbers, and nothing follows the last word.
 
-    def __init__(self, socket: Socket, adapter: Adapter, options: GatewayOptions, metrics: Metrics) -> None:
+    ``patient``: until a session opens its client may be silent as long as in one.
+    """
+
+    def __init__(
+        self, socket: Socket, adapter: Adapter, options: GatewayOptions, metrics: Metrics, *, patient: bool = False
+    ) -> None:
         self.socket = socket
         self.adapter = adapter
         self.arrivals = Arrivals(socket, options, metrics)
         self.verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to
         self.over = False  # the last word was said
         self.finished = asyncio.Event()
+        self.waiting: Sequence[Verb] = adapter.connected()  # verbs that nobody has obeyed yet
+        self._patient = patient
         self._metrics = metrics
         self._saying = asyncio.Lock()
         self._sent = 0  # frames, which an adapter numbers from 0
 
     async def greeting(self) -> tuple[Open | Resume, *tuple[Verb, ...]]:
         """Wait for the frame that says which session this is about. Any error is the end: nothing after it can be understood."""
+        first = True
         while True:
-            match self.adapter.receive(await self.arrivals.opening()):
-                case [Open() | Resume() as opening, *verbs]:
-                    return opening, *verbs
+            verbs, self.waiting = self.waiting, ()
+            for place, verb in enumerate(verbs):
+                match verb:
+                    case Open() | Resume():
+                        return verb, *verbs[place + 1 :]
+                    case Say(frames):
+                        await self.answer(frames)
+                    case Leave():
+                        raise Gone(deliberate=True)
+                    case _:
+                        pass
+            wait = self.arrivals.opening if first or not self._patient else self.arrivals.next
+            self.waiting = self.adapter.receive(await wait())
+            first = False
+
+    def renewed(self) -> bool:
+        """Whether another session may begin on this connection, now that one is over; then it is ready for it."""
+        lasts = self.over and self.verdict is None and self.arrivals.stopped is None and self.adapter.lasts
+        if lasts:
+            self.over = False
+            self.arrivals.again()
+        return lasts
+
+    async def answer(self, frames: Sequence[Frame]) -> None:
+        """Send what the adapter answers at once."""
+        await self.say(lambda: frames, "answer")
 
     async def say(self, write: Callable[[], Sequence[Frame]], label: str) -> int:
         """Send what ``write`` gives; the number of the last frame sent. Raises Gone and SlowConsumer."""
@@ -58,8 +89,7 @@ class Connection:
         if self.finished.is_set():
             return
         self.over = True
-        verdict = self.verdict
         try:
-            await self.socket.close(*((1000, "") if verdict is None else (verdict.close_code, verdict.code)))
+            await self.socket.close(*self.adapter.closing(self.verdict))
         finally:
             self.finished.set()

@@ -7,7 +7,7 @@ either, and TCP slows it down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -29,7 +29,7 @@ from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
 from starling.gateway.supply import Supply
 from starling.protocols.errors import kind_of
-from starling.protocols.verbs import Configure, End, Feed, Finalize, KeepAlive, Open, OpenRequest, Resume, Verb
+from starling.protocols.verbs import Configure, End, Feed, Finalize, KeepAlive, Leave, Open, OpenRequest, Resume, Say, Verb
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -93,12 +93,13 @@ class Conversation:
             await self.end(reason)
         await self._attend(reason)
 
-    async def _listen(self, verbs: Iterable[Verb]) -> EndReason:
+    async def _listen(self, verbs: Sequence[Verb]) -> EndReason:
         """Take audio until there is no more, and say why."""
         try:
             while True:
-                for verb in verbs:
+                for place, verb in enumerate(verbs):
                     if isinstance(verb, End):
+                        self._connection.waiting = verbs[place + 1 :]
                         return EndReason.CLIENT
                     await self._obey(verb)
                 verbs = await self._next_verbs()
@@ -122,7 +123,9 @@ class Conversation:
         await connection.arrivals.rest(self._pace.message())
         try:
             return connection.adapter.receive(frame)
-        except ClientError as error:  # the frame is refused and has changed nothing; the session goes on
+        except ClientError as error:  # the frame is refused and has changed nothing
+            if not connection.adapter.forgives:
+                raise
             await connection.say(partial(connection.adapter.error, error), "error")
             return ()
 
@@ -144,7 +147,9 @@ class Conversation:
                 await self._confirm()
             case KeepAlive():
                 await self._confirm()
-            case Open() | Resume() | End():
+            case Say():
+                await self._connection.answer(verb.frames)
+            case Open() | Resume() | End() | Leave():
                 pass
 
     async def _pause(self) -> None:
@@ -165,11 +170,19 @@ class Conversation:
         connection = self._connection
         try:
             async with asyncio.timeout(self._options.finish_timeout):
+                if connection.adapter.lasts:  # what the client says next is about its next session
+                    await connection.socket.approach()
+                    await asyncio.get_running_loop().create_future()
+                verbs, connection.waiting = connection.waiting, ()
                 while True:
+                    for verb in verbs:
+                        if isinstance(verb, Say):
+                            await connection.answer(verb.frames)
+                    verbs = ()
                     try:
                         frame = await connection.socket.receive()
                         if reason is EndReason.CLIENT:
-                            connection.adapter.receive(frame)
+                            verbs = connection.adapter.receive(frame)
                     except ClientError as error:
                         await connection.say(partial(connection.adapter.error, error), "error")
         except TimeoutError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import secrets
 import time
@@ -14,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Feature, Principal, Tenant
@@ -24,7 +22,6 @@ from starling.core.errors import (
     InvalidMessage,
     KeysUnavailable,
     NotResumable,
-    Overloaded,
     QuotaExceeded,
     ShuttingDown,
     StarlingError,
@@ -34,18 +31,22 @@ from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.core.records import Ended, EndReason
 from starling.core.sessions import SessionEntry
-from starling.gateway.access import Access, agreed_subprotocol
+from starling.gateway.access import Access, agreed_subprotocol, is_loopback
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.connection import Connection
+from starling.gateway.foreign import head_of, identify, refused
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
 from starling.gateway.quotas import Quotas
+from starling.gateway.refusals import refusal
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone, Socket
 from starling.gateway.stream import Identity, Ports, StreamSession
+from starling.protocols.dialects import Dialect
+from starling.protocols.foreign import Head
 from starling.protocols.native.adapter import NativeAdapter
-from starling.protocols.verbs import Offer, Resume
+from starling.protocols.verbs import Adapter, Offer, Resume
 from starling.telemetry.health import Health
 from starling.telemetry.logs import get_logger
 
@@ -125,7 +126,8 @@ class Gateway:
                     await self._resume(websocket, principal)
                 return
             with self._admission.admit(address, principal):
-                await self._converse(websocket, principal)
+                await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
+                await self._converse(websocket, self._connection(websocket, principal.tenant), principal)
         except StarlingError as error:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
@@ -161,8 +163,61 @@ class Gateway:
         seat.session.stop(Dismissed("an operator of this server ended the session"))
         return True
 
-    async def _converse(self, websocket: WebSocket, principal: Principal) -> None:
-        await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
+    async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
+        """The same for a client of another server. It is refused as that server does."""
+        head = head_of(websocket)
+        address = websocket.client.host if websocket.client else ""
+        try:
+            try:
+                principal = self._identify_foreigner(websocket, dialect, head)
+                with self._admission.admit(address, principal):
+                    adapter = dialect.adapter(self._offer(principal.tenant), head)
+                    await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
+                    connection = self._foreign_connection(websocket, dialect, adapter)
+                    while not connection.finished.is_set():
+                        await self._converse(websocket, connection, principal)
+            except StarlingError as error:
+                if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
+                    await websocket.send_denial_response(refused(dialect, error))
+        except WebSocketDisconnect:
+            pass  # gone before the upgrade was done
+
+    def _identify_foreigner(self, websocket: WebSocket, dialect: Dialect, head: Head) -> Principal:
+        try:
+            self.guard.check_origin(head.headers.get("origin"), head.headers.get("host"))
+            on_loopback = dialect.port is not None and is_loopback(self.options.protocols_host)
+            return identify(self.access, dialect, head, websocket, on_loopback=on_loopback)
+        except StarlingError as error:
+            self.ports.metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
+            raise
+
+    async def _refuse_inside(self, websocket: WebSocket, dialect: Dialect, head: Head, error: StarlingError) -> bool:
+        """Let a client say what it wants, which the answer needs, and refuse it. False if the dialect takes no such request."""
+        try:
+            adapter = dialect.adapter(Offer(capabilities=self.capabilities, defaults=self.options.defaults), head)
+        except StarlingError:
+            return False
+        await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
+        connection = self._foreign_connection(websocket, dialect, adapter)
+        try:
+            await connection.greeting()
+        except Gone:
+            pass
+        except StarlingError as other:
+            await connection.refuse(other)
+        else:
+            await connection.refuse(error)
+        await connection.close()
+        return True
+
+    def _foreign_connection(self, websocket: WebSocket, dialect: Dialect, adapter: Adapter) -> Connection:
+        options = self.options
+        if dialect.idle_timeout is not None:
+            options = replace(options, idle_timeout=dialect.idle_timeout)
+        socket = Socket(websocket, send_timeout=options.send_timeout)
+        return Connection(socket, adapter, options, self.ports.metrics, patient=True)
+
+    async def _converse(self, websocket: WebSocket, connection: Connection, principal: Principal) -> None:
         session_id = secrets.token_hex(8)
         trace_id = _trace_id(websocket.headers.get("traceparent"))
         tenant, pace = principal.tenant, self._pace(principal)
@@ -173,7 +228,7 @@ class Gateway:
                 tenant=tenant.name,
                 priority=tenant.priority,
             ),
-            self._connection(websocket, tenant),
+            connection,
             self.options,
             self.ports,
             pace=pace,
@@ -294,17 +349,6 @@ class Gateway:
         except TimeoutError:
             log.warning("sessions did not finish in time", sessions=len(self._seats))
         return len(self._seats)
-
-
-def refusal(error: StarlingError) -> JSONResponse:
-    """The HTTP response that says ``error``."""
-    headers = {}
-    if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    body = {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
-    return JSONResponse(body, error.http_status, headers)
 
 
 def _trace_id(traceparent: str | None) -> str:

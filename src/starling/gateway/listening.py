@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from starling.core.errors import InvalidOption, StarlingError
+from starling.gateway.options import GatewayOptions
 
 KERNEL_BUFFER: Final = 128 * 1024
 """Bytes a connection may hold in the kernel each way. Four seconds of PCM: enough for any network, and a ping that follows the
@@ -41,6 +44,36 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port} ({error.strerror}); choose another, or end what listens there"
         ) from None
     return listener
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Where clients arrive. ``dialects``: by the names of the dialects that have a port of their own."""
+
+    main: socket.socket
+    dialects: Mapping[str, socket.socket] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each dialect that has its own."""
+        return {name: listener.getsockname()[1] for name, listener in self.dialects.items()}
+
+    def close(self) -> None:
+        for listener in (self.main, *self.dialects.values()):
+            listener.close()
+
+
+def listen_everywhere(options: GatewayOptions) -> Listeners:
+    """All that ``options`` want listened on. Raises as ``listen``; then nothing is."""
+    main, dialects = listen(options.host, options.port), {}
+    for spoken in options.protocols:
+        if spoken.port is not None:
+            try:
+                dialects[spoken.dialect.name] = listen(options.protocols_host, spoken.port)
+            except StarlingError:
+                Listeners(main, dialects).close()
+                raise
+    return Listeners(main, dialects)
 
 
 def address_of(listener: socket.socket, host: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
+from starling.protocols.dialects import Spoken
 from starling.vad.gate import GateOptions
 
 MAX_PORT: Final = 65_535
@@ -54,6 +55,7 @@ class GatewayOptions:
     may send for long, and ``audio_burst`` the seconds of audio it may send at a stroke; faster ones are left unread.
     ``max_lag_seconds``: of audio staged over all sessions, beyond which no new one begins. ``max_connections``: sockets at once,
     idle ones included.
+    ``protocols``: dialects of other servers that are spoken; those with a port of their own on ``protocols_host``.
     ``allowed_hosts``: names in a Host header besides the loopback's, ``host`` and addresses; ``*`` allows any.
     ``allowed_origins``: origins of web pages, such as ``https://captions.example``, besides the server's own; ``*`` allows any.
     Raises InvalidOption for a value out of range.
@@ -86,6 +88,8 @@ class GatewayOptions:
     audio_burst: float = 600.0
     max_lag_seconds: float = 1800.0
     max_connections: int = 4096
+    protocols: tuple[Spoken, ...] = ()
+    protocols_host: str = "127.0.0.1"
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 

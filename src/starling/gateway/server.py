@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
-from starling.gateway.app import create_app
+from starling.gateway.app import create_app, create_dialect_app
 from starling.gateway.gateway import Gateway
 from starling.gateway.http_protocol import limited
-from starling.gateway.listening import BACKLOG, listen
+from starling.gateway.listening import BACKLOG, Listeners, listen_everywhere
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate, certificate
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
 
@@ -23,12 +24,15 @@ FORCE_AFTER: Final = 2
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the program, and says when it listens. Listens by itself, to give a TLS handshake a deadline."""
+    """Leaves signals to the program, and says when it listens. Listens by itself, to give a TLS handshake a deadline.
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, tls: Certificate | None) -> None:
-        super().__init__(config)
+    ``sites``: a socket, and what is on it; the first is the main one.
+    """
+
+    def __init__(self, sites: Sequence[tuple[socket.socket, uvicorn.Config]], tls: Certificate | None) -> None:
+        super().__init__(sites[0][1])
         self.listening = asyncio.Event()
-        self._listener = listener
+        self._sites = sites
         self._tls = tls
 
     @contextmanager
@@ -37,7 +41,13 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets or [])  # none are given: its own way of listening knows no deadline
-        loop, config = asyncio.get_running_loop(), self.config
+        self.servers = [await self._listen(listener, config) for listener, config in self._sites]
+        self.listening.set()
+
+    async def _listen(self, listener: socket.socket, config: uvicorn.Config) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if not config.loaded:
+            config.load()
 
         def connection() -> asyncio.Protocol:
             protocol: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
@@ -46,39 +56,42 @@ class _Uvicorn(uvicorn.Server):
             return protocol
 
         context, deadline = (None, None) if self._tls is None else (self._tls.context, HANDSHAKE_TIMEOUT)
-        listening = loop.create_server(
-            connection, sock=self._listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=deadline
-        )
-        self.servers = [await listening]
-        self.listening.set()
+        return await loop.create_server(connection, sock=listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=deadline)
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, listener: socket.socket | None = None) -> AsyncIterator[tuple[str, int]]:
+async def serving(gateway: Gateway, listeners: Listeners | None = None) -> AsyncIterator[tuple[str, int]]:
     """Serve ``gateway`` while the block runs; gives the host and port it listens on. Run it on uvloop.
 
-    ``listener``: where clients arrive, if somebody listens there already. At the end connections are closed; drain the gateway
+    ``listeners``: where clients arrive, if somebody listens there already. At the end connections are closed; drain the gateway
     before, so that none is left. Raises StarlingError when the address cannot be listened on.
     """
     tls = certificate(gateway.options)
-    listener = listener or listen(gateway.options.host, gateway.options.port)
-    server = _Uvicorn(_config(gateway, tls), listener, tls)
+    listeners = listeners or listen_everywhere(gateway.options)
+    server = _Uvicorn(list(_sites(gateway, listeners, tls)), tls)
     gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
     try:
         await server.listening.wait()
         if not running.done():
-            yield gateway.options.host, listener.getsockname()[1]
+            yield gateway.options.host, listeners.main.getsockname()[1]
     finally:
         server.should_exit = True
         await running
 
 
-def _config(gateway: Gateway, tls: Certificate | None) -> uvicorn.Config:
+def _sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[tuple[socket.socket, uvicorn.Config]]:
+    yield listeners.main, _config(gateway, create_app(gateway), tls)
+    for spoken in gateway.options.protocols:
+        if (listener := listeners.dialects.get(spoken.dialect.name)) is not None:
+            yield listener, _config(gateway, create_dialect_app(gateway, spoken.dialect), tls)
+
+
+def _config(gateway: Gateway, app: FastAPI, tls: Certificate | None) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every connection and every odd client
     return uvicorn.Config(
-        create_app(gateway),
+        app,
         http=limited(gateway.options, gateway.ports.metrics, tls),
         ws=PoliteWebSocketProtocol,
         ws_max_size=gateway.options.max_frame_bytes,

@@ -41,8 +41,12 @@ class Socket:
     async def receive(self) -> Frame:
         """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
         await asyncio.sleep(0)  # thousands of small messages may lie ready; others get their turn between them
-        asked, self._next = self._next, None
-        message = await (asked or self._websocket.receive())
+        if self._next is not None:
+            await asyncio.wait([self._next])  # if this is cancelled, the message is not lost
+            asked, self._next = self._next, None
+            message = asked.result()
+        else:
+            message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise Gone(deliberate=message.get("code") in DELIBERATE)
         text: str | None = message.get("text")
@@ -55,6 +59,14 @@ class Socket:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.sleep(0)
         if self._next.done() and self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
+            raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
+
+    async def approach(self) -> None:
+        """Wait for the next message and leave it there. Raises Gone if it is that the client left."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._websocket.receive())
+        await asyncio.wait([self._next])
+        if self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
             raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
 
     async def send(self, frame: Frame) -> None:

@@ -161,7 +161,7 @@ class StreamSession:
                 await self._refuse(ServerError("the gateway failed; start a new session"))
             finally:
                 await self._settle()
-            if self._connection is not None:
+            if self._connection is not None and not self._connection.renewed():
                 await self._connection.close()
 
     async def attach(self, connection: Connection, resume: Resume, pace: Pace) -> None:

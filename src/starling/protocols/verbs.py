@@ -2,6 +2,9 @@
 
 An adapter is pure: no I/O, no clock. It asks its state table first and changes itself after, so that a refused frame changes
 nothing.
+
+Where a dialect lets one connection carry several sessions (``Adapter.lasts``), they follow each other: Open, ... End, and once
+the adapter was told SessionDone, the next Open. What a client sends between End and SessionDone waits.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Begin a session. Comes once, before every other verb but KeepAlive."""
+    """Begin a session. Comes once for each, before every other verb but KeepAlive, Say and Leave."""
 
     request: OpenRequest
 
@@ -84,10 +87,22 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """No more audio comes. The last verb but KeepAlive."""
+    """No more audio comes. The session's last verb but KeepAlive and Say."""
 
 
-Verb: TypeAlias = Open | Resume | Feed | Finalize | Configure | KeepAlive | End
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Answer with these frames, after whatever the verbs before it did. It needs no session."""
+
+    frames: Sequence[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The connection is over, and no session is open on it. The last verb."""
+
+
+Verb: TypeAlias = Open | Resume | Feed | Finalize | Configure | KeepAlive | End | Say | Leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +126,17 @@ class Opened:
 class Adapter(Protocol):
     """One client's side of a dialect."""
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the connection goes on when a session on it is over. Asked from End on."""
+
+    @property
+    def forgives(self) -> bool:
+        """Whether a session goes on after a frame was refused; else the refusal ends it."""
+
+    def connected(self) -> Sequence[Verb]:
+        """The verbs in the connection itself, before its first frame."""
+
     def receive(self, frame: Frame) -> Sequence[Verb]:
         """The verbs in ``frame``, in order. Raises ClientError for a frame it cannot take; then nothing has changed."""
 
@@ -131,3 +157,11 @@ class Adapter(Protocol):
 
     def error(self, error: StarlingError) -> Sequence[Frame]:
         """Something went wrong; the session may go on or not."""
+
+    def closing(self, verdict: type[StarlingError] | None) -> tuple[int, str]:
+        """Code and reason of the close frame. ``verdict``: what ended the connection, None if that was its client's wish."""
+
+
+def plain_closing(verdict: type[StarlingError] | None) -> tuple[int, str]:
+    """As the error itself has it (RFC 6455 section 7.4)."""
+    return (1000, "") if verdict is None else (verdict.close_code, verdict.code)

@@ -35,7 +35,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What a child learns. ``row``: its sheet. ``worker``: its row among the arena's workers. ``name``: in logs and metrics.
 
     ``core``: the one it keeps to, if any. ``settings``, ``capabilities``: as JSON; the latter null if no worker said them yet.
-    ``arena``, ``sheets``, ``listener``: inherited file descriptors. ``parent``: who started it.
+    ``arena``, ``sheets``, ``listener``, ``dialects``: inherited file descriptors, the last by the names of the dialects that
+    have a port of their own. ``parent``: who started it.
     """
 
     role: Role
@@ -48,6 +49,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     arena: int
     sheets: int
     listener: int
+    dialects: Mapping[str, int]
     parent: int
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -44,13 +44,15 @@ def worker_name(row: int) -> str:
 class Orders:
     """What new members are started with. ``settings``: as JSON, replaced on a reload. ``modules``: what ``python -m`` runs.
 
-    ``cores``: one for each worker's seat; those beyond are not pinned. ``listener``: the number of the socket.
+    ``cores``: one for each worker's seat; those beyond are not pinned. ``listener``: the number of the socket; ``dialects``:
+    those of dialects with a port of their own, by their names.
     """
 
     settings: bytes
     modules: Mapping[Role, str]
     cores: Sequence[int]
     listener: int
+    dialects: Mapping[str, int] = field(default_factory=dict)
 
 
 class LocalCrew:
@@ -78,9 +80,10 @@ class LocalCrew:
             arena=self._arena.fd,
             sheets=self._sheets.fd,
             listener=orders.listener,
+            dialects=orders.dialects,
             parent=os.getpid(),
         )
-        fds = [*self._arena.fds, self._sheets.fd, *(() if is_worker else (orders.listener,))]
+        fds = [*self._arena.fds, self._sheets.fd, *(() if is_worker else (orders.listener, *orders.dialects.values()))]
         child = await spawn(launch, orders.modules[member.role], fds)
         table.store(ProcessColumn.PID, member.row, child.pid)
         return child

@@ -319,7 +319,9 @@ class Metrics:
         "messages",
         "Messages sent to clients, by type.",
         action="Many `error` messages: clients misuse the protocol; the log has their codes.",
-        labels={"type": ("ready", "speech_started", "speech_ended", "partial", "final", "error", "done", "resumed", "ack")},
+        labels={
+            "type": ("ready", "speech_started", "speech_ended", "partial", "final", "error", "done", "resumed", "ack", "answer")
+        },
     )
     result_backlog = Level(
         "starling_result_backlog",

@@ -72,6 +72,9 @@ _PLAIN: Final[dict[type[wire.ClientMessage], Verb]] = {
 class NativeAdapter:
     """``verbs.Adapter`` for the native protocol."""
 
+    lasts = False
+    forgives = True
+
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
         self._state = State.AWAITING
@@ -82,6 +85,9 @@ class NativeAdapter:
     @property
     def state(self) -> State:
         return self._state
+
+    def connected(self) -> Sequence[Verb]:
+        return ()
 
     def receive(self, frame: Frame) -> Sequence[Verb]:
         message = wire.decode_client(frame) if isinstance(frame, str) else frame
@@ -140,6 +146,9 @@ class NativeAdapter:
 
     def error(self, error: StarlingError) -> Sequence[Frame]:
         return self._presenter.error(error)
+
+    def closing(self, verdict: type[StarlingError] | None) -> tuple[int, str]:
+        return verbs.plain_closing(verdict)
 
 
 def _named(state: State) -> str:

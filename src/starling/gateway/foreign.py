@@ -1,0 +1,45 @@
+"""Clients of other servers at the door: what their request says, and the answer it gets if they are not let in."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
+
+from starling.auth.tenants import ANYBODY, Principal
+from starling.core.errors import StarlingError
+from starling.gateway.access import Access, is_local, offered_subprotocols
+from starling.gateway.refusals import advice
+from starling.protocols.dialects import Dialect
+from starling.protocols.foreign import Head
+
+
+def head_of(websocket: WebSocket) -> Head:
+    """The request of ``websocket``. Of a header that comes twice, the first."""
+    headers: dict[str, str] = {}
+    for name, value in websocket.headers.items():
+        headers.setdefault(name.lower(), value)
+    return Head(
+        path=websocket.url.path,
+        query=tuple(websocket.query_params.multi_items()),
+        headers=headers,
+        subprotocols=tuple(offered_subprotocols(websocket.headers)),
+    )
+
+
+def identify(access: Access, dialect: Dialect, head: Head, websocket: WebSocket, *, on_loopback: bool) -> Principal:
+    """Who sent the request. Raises Unauthenticated, QuotaExceeded and KeysUnavailable.
+
+    ``on_loopback``: only this machine reaches the dialect's port. Its programs need no key there, if the dialect has no place for
+    one; what came through a proxy is not from this machine.
+    """
+    address = websocket.client.host if websocket.client else ""
+    key = dialect.credential(head)
+    if key is None and on_loopback and not dialect.has_keys and is_local(websocket.headers, address):
+        return ANYBODY
+    return access.identify_key(key, address)
+
+
+def refused(dialect: Dialect, error: StarlingError) -> JSONResponse:
+    """The HTTP response that says ``error`` as ``dialect`` does."""
+    refusal = dialect.refusal(error)
+    return JSONResponse(dict(refusal.body), error.http_status, advice(error) | dict(refusal.headers or {}))

@@ -1,0 +1,25 @@
+"""What a refused request is answered with."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import JSONResponse
+
+from starling.core.errors import Overloaded, StarlingError, Unauthenticated
+
+
+def refusal(error: StarlingError) -> JSONResponse:
+    """The HTTP response that says ``error``."""
+    body = {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
+    return JSONResponse(body, error.http_status, advice(error))
+
+
+def advice(error: StarlingError) -> dict[str, str]:
+    """The headers by which any HTTP client knows what to do about ``error``."""
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
