@@ -18,6 +18,7 @@ from starling.core.ports import Capabilities
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
 from starling.gateway.gateway import Gateway
+from starling.gateway.listening import listen_everywhere
 from starling.gateway.options import GatewayOptions
 from starling.gateway.server import serving
 from starling.gateway.stream import Ports
@@ -109,6 +110,7 @@ class Served:
     metrics: Metrics
     host: str
     port: int
+    ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
@@ -158,8 +160,10 @@ async def served(
     gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
     recognizing = asyncio.create_task(recognizer.run())
     try:
-        async with serving(gateway) as (host, port):
-            yield Served(gateway, recognizer, log, bus, board, health, metrics, host, port)
+        listeners = listen_everywhere(gateway.options)
+        ports_of_dialects = listeners.ports
+        async with serving(gateway, listeners) as (host, port):
+            yield Served(gateway, recognizer, log, bus, board, health, metrics, host, port, ports_of_dialects)
             recognizer.listening.set()
             recognizer.finishing.set()
             await gateway.drain(5)

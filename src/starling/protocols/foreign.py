@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from starling.core.errors import StarlingError
+import msgspec
+
+from starling.core.audio import SAMPLE_RATES
+from starling.core.errors import InvalidMessage, InvalidOption, StarlingError, UnsupportedAudio
+from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, MAX_PHRASE, HotWord
 from starling.protocols.verbs import Frame, Opened, OpenRequest, Verb, plain_closing
 
 
@@ -68,3 +73,45 @@ def authorization(head: Head) -> str | None:
                 return None
         case _:
             return None
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in ``text``. Raises InvalidMessage for anything else."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (ValueError, RecursionError):
+        raise InvalidMessage("expected one JSON object in a text frame, got something else") from None
+
+
+def json_frame(message: Mapping[str, Any]) -> str:
+    """``message`` as a text frame."""
+    return msgspec.json.encode(message).decode()
+
+
+def sample_rate(value: object) -> int:
+    """``value`` as a rate that can be decoded. Raises UnsupportedAudio."""
+    low, high = SAMPLE_RATES
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or value % 1:
+        raise UnsupportedAudio(f"the sample rate must be a whole number between {low} and {high} Hz, got another value")
+    return int(value)
+
+
+def expected(phrases: Iterable[str]) -> tuple[HotWord, ...]:
+    """``phrases`` as hot words, as many as a session may have.
+
+    Other servers take anything here: what can be no hot word is left out, and a phrase that is too long counts as its words.
+    """
+    found: dict[str, HotWord] = {}
+    room = MAX_BYTES
+    for phrase in phrases:
+        for piece in [phrase] if len(phrase) <= MAX_PHRASE else phrase.split():
+            try:
+                word = HotWord(piece)
+            except InvalidOption:
+                continue
+            if len(found) == MAX_HOTWORDS or len(word.phrase.encode()) > room:
+                return tuple(found.values())
+            if word.phrase not in found:
+                room -= len(word.phrase.encode())
+                found[word.phrase] = word
+    return tuple(found.values())

@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from starling.protocols.dialects import Dialect
+from starling.protocols.vosk import VOSK
 
-DIALECTS: Final[tuple[Dialect, ...]] = ()
+DIALECTS: Final[tuple[Dialect, ...]] = (VOSK,)

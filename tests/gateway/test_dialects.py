@@ -1,0 +1,135 @@
+"""Dialects of other servers at the gateway: who is let in, and how one connection carries several sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from auth.test_keys import add
+from gateway.gateway_harness import Served, run, served, until
+from starling.gateway.options import GatewayOptions
+from starling.protocols.dialects import spoken
+from starling.protocols.registry import DIALECTS
+
+VOSK = spoken(["vosk:0"], DIALECTS)
+SECOND = b"\1\0" * 8000
+EOF = '{"eof" : 1}'
+RESET = '{"reset" : 1}'
+
+
+def dial(it: Served, *, credentials: str = "", **options: Any) -> connect:
+    at = f"{credentials}@" if credentials else ""
+    return connect(f"ws://{at}127.0.0.1:{it.ports['vosk']}/any/path", compression=None, **options)
+
+
+async def heard(client: ClientConnection) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(await client.recv())
+    return answer
+
+
+def test_one_connection_carries_several_sessions_and_what_comes_early_waits() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, protocols=VOSK), unfinished=True) as it, dial(it) as client:
+            await client.send(SECOND)
+            assert "partial" in await heard(client)
+            await client.send(RESET)
+            await client.send(SECOND)  # of the next session, while this one is not done
+            await client.send(EOF)
+            await until(lambda: it.recognizer.ended.qsize() == 1)
+            assert it.gateway.active == 1
+            it.recognizer.finishing.set()
+            assert await heard(client) == {"text": "16000 samples"}
+            assert "partial" in await heard(client)
+            assert await heard(client) == {"text": "16000 samples"}
+            await client.wait_closed()
+            assert client.close_code == 1000
+            assert it.count("starling_sessions_opened_total") == 2
+            assert it.gateway.active == 0
+
+    run(scenario)
+
+
+def test_a_client_that_leaves_while_a_session_ends_leaves_nothing() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, protocols=VOSK), unfinished=True) as it:
+            async with dial(it) as client:
+                await client.send(SECOND)
+                await heard(client)
+                await client.send(RESET)
+                await until(lambda: it.recognizer.ended.qsize() == 1)
+            await until(lambda: it.gateway.active == 0)
+            it.recognizer.finishing.set()
+
+    run(scenario)
+
+
+def test_a_drain_ends_a_connection_between_sessions_and_one_within() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, protocols=VOSK)) as it, dial(it) as idle, dial(it) as busy:
+            await idle.send(RESET)
+            assert await heard(idle) == {"text": ""}
+            await busy.send(SECOND)
+            await heard(busy)
+            await it.gateway.drain(5)
+            assert await heard(busy) == {"text": "16000 samples"}
+            for client in (idle, busy):
+                with pytest.raises(ConnectionClosed):
+                    await client.recv()
+                assert client.close_code == 1012
+
+    run(scenario)
+
+
+def test_where_keys_are_asked_for_this_machine_needs_none_but_what_came_through_a_proxy_does(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    token, _ = add(keys)
+
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, protocols=VOSK, keys_file=keys)) as it:
+            proxied = {"X-Forwarded-For": "203.0.113.1"}
+            async with (
+                dial(it),
+                dial(it, credentials=f"me:{token}"),
+                dial(it, credentials=f"me:{token}", additional_headers=proxied),
+            ):
+                await asyncio.sleep(0)
+            with pytest.raises(InvalidStatus) as refused:
+                await dial(it, additional_headers=proxied)
+            assert refused.value.response.status_code == 401
+            with pytest.raises(InvalidStatus) as wrong:
+                await dial(it, credentials="me:nonsense")
+            assert wrong.value.response.status_code == 401
+
+    run(scenario)
+
+
+def test_on_another_address_a_key_is_needed(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    token, _ = add(keys)
+
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, protocols=VOSK, protocols_host="0.0.0.0", keys_file=keys)
+        async with served(options) as it:
+            with pytest.raises(InvalidStatus):
+                await dial(it)
+            async with dial(it, credentials=f"me:{token}") as client:
+                await client.send(EOF)
+                assert await heard(client) == {"text": ""}
+
+    run(scenario)
+
+
+def test_pages_of_other_sites_stay_out_there_too() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, protocols=VOSK)) as it:
+            with pytest.raises(InvalidStatus) as refused:
+                await dial(it, origin="https://evil.example")
+            assert refused.value.response.status_code == 403
+
+    run(scenario)

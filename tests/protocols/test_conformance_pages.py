@@ -1,0 +1,35 @@
+"""Each dialect has a page, and its tables are those of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from starling.core.errors import InvalidOption
+from starling.protocols.conformance import check, ignored, refused, supported, table
+from starling.protocols.vosk import terms as vosk
+
+PAGES = Path(__file__).parents[2] / "docs" / "protocols"
+
+TABLES = {
+    "vosk": (vosk.CONFIG, vosk.MESSAGES),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_page_has_the_adapter_s_tables(name: str) -> None:
+    page = (PAGES / f"{name}.md").read_text()
+    for terms in TABLES[name]:
+        assert table(terms) in page, f"docs/protocols/{name}.md must have this table:\n{table(terms)}"
+
+
+def test_a_refused_field_is_refused_unless_it_asks_for_nothing() -> None:
+    terms = {"a": supported(""), "b": ignored(""), "c": refused("it cannot", "no", 0)}
+    check(terms, {"a": 1, "b": 1, "c": 0, "d": 1})
+    check(terms, {"c": "no"})
+    check(terms, {"c": None})
+    asked: list[object] = [True, False, 1, "yes", [], {}]
+    for value in asked:
+        with pytest.raises(InvalidOption, match="it cannot"):
+            check(terms, {"c": value})
