@@ -7,6 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from starling.config.settings import Settings
+from starling.config.tree import leaves
 from starling.core.records import EndReason
 from starling.telemetry.catalogue import Counted, Declared, Facts, Spread
 from starling.telemetry.metrics import Metrics, catalogue, render
@@ -35,6 +37,17 @@ def test_each_declaration_keeps_the_naming_rules(declared: Declared[Any]) -> Non
     assert declared.measures.endswith(".")
     assert declared.action.endswith(".")
     assert all(re.fullmatch(r"[a-z]+", label) for label in declared.labels)
+
+
+@pytest.mark.parametrize("declared", DECLARED, ids=names)
+def test_advice_names_settings_and_metrics_that_exist(declared: Declared[Any]) -> None:
+    settings = leaves(Settings)
+    groups = "|".join({path.partition(".")[0] for path in settings})
+    assert set(re.findall(rf"\b(?:{groups})\.[a-z_]+\b", declared.action)) <= set(settings)
+    known = {other.name for other in DECLARED}
+    assert set(re.findall(r"\bstarling_\w+", declared.action)) <= known
+    attributes = {other.attribute for other in DECLARED if "_" in other.attribute}
+    assert not attributes & set(re.findall(r"\b\w+\b", declared.action)), "people see the whole name only"
 
 
 @pytest.mark.parametrize("declared", [d for d in DECLARED if isinstance(d, Spread)], ids=names)

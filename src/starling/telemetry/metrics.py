@@ -108,7 +108,7 @@ class Metrics:
         "starling_connections",
         "connections",
         "Sockets of clients that are open, those without a session included.",
-        action="Far above sessions_active for long: somebody opens connections and says nothing; see server.max_connections.",
+        action="Far above starling_sessions_active for long: somebody connects and says nothing; see server.max_connections.",
     )
     connections_cut = Counted(
         "starling_connections_cut_total",
@@ -122,7 +122,7 @@ class Metrics:
         "starling_audio_in_seconds_total",
         "seconds",
         "Audio that clients sent, after decoding, in seconds of sound.",
-        action="Its rate is the number of people heard at once; far above sessions_active, clients send faster than real time.",
+        action="Its rate is how many are heard at once. Far above starling_sessions_active: clients send faster than real time.",
     )
     audio_seconds_gated = Counted(
         "starling_audio_gated_seconds_total",
@@ -197,13 +197,13 @@ class Metrics:
         "starling_engine_in_flight",
         "decodes",
         "Decodes that run now.",
-        action="Never 0 over minutes: the engine has no pause; add capacity before queue_wait of finals grows.",
+        action="Never 0 over minutes: the engine has no pause; add capacity before starling_queue_wait_seconds of finals grows.",
     )
     decode_cost = Level(
         "starling_decode_cost_seconds",
         "seconds",
         "What a decode of an utterance of 1 and of 10 seconds is expected to take, learned from those before it.",
-        action="sessions_limit follows from it. It grows when something else takes the CPU.",
+        action="starling_sessions_limit follows from it. It grows when something else takes the CPU.",
         labels={"kind": DECODE_KINDS, "audio": COST_OF},
     )
     engine_demand = Level(
@@ -244,7 +244,7 @@ class Metrics:
         "starling_first_partial_latency_seconds",
         "seconds",
         "From the onset of speech to the first words on their way to the client.",
-        action="Includes the speech needed before words exist. Above 1 s: see queue_wait, then session.partial_interval_ms.",
+        action="Some speech is needed before words exist. Above 1 s: starling_queue_wait_seconds, session.partial_interval_ms.",
         buckets=LATENCY,
     )
     partial_interval = Spread(
@@ -265,7 +265,7 @@ class Metrics:
         "starling_final_latency_seconds",
         "seconds",
         "From the audio that decided a segment's end to its final result on its way to the client.",
-        action="The number to promise. If its 95th percentile is above 0.5 s: see queue_wait and decode_time of finals.",
+        action="The number to promise. Its 95th percentile above 0.5 s: starling_queue_wait_seconds, starling_decode_seconds.",
         buckets=LATENCY,
     )
     segments = Counted(
@@ -304,7 +304,7 @@ class Metrics:
         "starling_hotword_segments_total",
         "segments",
         "Segments that were searched with hot words.",
-        action="The number to divide the next one by.",
+        action="The number to divide starling_hotword_hits_total by.",
     )
     hotword_hits = Counted(
         "starling_hotword_hits_total",
@@ -341,7 +341,7 @@ class Metrics:
         "starling_process_failures_total",
         "processes",
         "Processes that ended unasked, by their role and why. Each was replaced.",
-        action="`crash`, `stuck`: report it, with the log around it. `memory`: see processes.worker_memory_mb. `hang`, with a "
+        action="`crash`, `stuck`: report it, with the log around it. `memory`: see processes.memory_limit_mb. `hang`, with a "
         "busy machine: fewer workers than cores. `killed`: somebody did it, or the kernel short of memory did.",
         labels={"role": ("gateway", "worker"), "cause": FAILURE_CAUSES},
     )
