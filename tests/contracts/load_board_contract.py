@@ -7,7 +7,7 @@ from starling.core.ports import LoadBoard
 
 
 def load(sessions: int, rung: Rung = Rung.NORMAL) -> Load:
-    return Load(sessions=sessions, demand=sessions / 16, rung=rung, limit=24, retry_after=2.5)
+    return Load(sessions=sessions, demand=sessions / 16, room=0.3, each=0.05, rung=rung, retry_after=2.5, at=7.25)
 
 
 class LoadBoardContract:

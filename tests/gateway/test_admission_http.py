@@ -1,18 +1,21 @@
 """Who gets in, and the plain HTTP side."""
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.gateway_harness import START, hear, run, served, until
+from gateway.gateway_harness import START, Served, hear, run, served, until
 from starling import __version__
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
 from starling.core.load import Load, Rung
 from starling.gateway import app
 from starling.gateway.gateway import Gateway
+from starling.gateway.newcomers import TRANSIT
 from starling.gateway.options import GatewayOptions
 from starling.gateway.server import serving
 from starling.telemetry.health import State
@@ -53,18 +56,20 @@ def test_too_many_sessions_of_one_address() -> None:
     run(scenario)
 
 
-def load(sessions: int, rung: Rung = Rung.NORMAL, *, limit: int = 1, retry_after: float = 2.0) -> Load:
-    return Load(sessions=sessions, demand=0.5, rung=rung, limit=limit, retry_after=retry_after)
+def load(it: Served, places: float, rung: Rung = Rung.NORMAL, *, sessions: int = 0, retry_after: float = 2.0) -> Load:
+    room = 0.05 * places
+    at = it.gateway.ports.clock.now()
+    return Load(sessions=sessions, demand=0.5, room=room, each=0.05, rung=rung, retry_after=retry_after, at=at)
 
 
 def test_nobody_is_admitted_while_every_recognizer_refuses() -> None:
     async def scenario() -> None:
         async with served() as it:
-            it.board.post("w1", load(9, Rung.REFUSING, limit=9, retry_after=6.2))
-            it.board.post("w2", load(9, Rung.REFUSING, limit=9, retry_after=4.2))
+            it.board.post("w1", load(it, 3, Rung.REFUSING, retry_after=6.2))
+            it.board.post("w2", load(it, -1, Rung.REFUSING, retry_after=4.2))
             assert await refused(it.connect()) == (503, "5", "overloaded")
             assert it.count("starling_sessions_refused_total", reason="engine") == 1
-            it.board.post("w2", load(8, Rung.STRETCHED, limit=9))
+            it.board.post("w2", load(it, 1.2, Rung.STRETCHED))
             async with it.connect() as client:
                 await client.send(START)
                 await hear(client, until="ready")
@@ -75,14 +80,28 @@ def test_nobody_is_admitted_while_every_recognizer_refuses() -> None:
 def test_a_burst_of_clients_gets_the_room_that_recognizers_said_they_have_once() -> None:
     async def scenario() -> None:
         async with served() as it:
-            it.board.post("w1", load(0, limit=1))
-            it.board.post("w2", load(0, limit=1))
+            it.board.post("w1", load(it, 1.9))
+            it.board.post("w2", load(it, 1.9))
             async with it.connect(), it.connect():
                 assert await refused(it.connect()) == (503, "2", "overloaded")
                 it.board.withdraw("w1")
                 it.board.withdraw("w2")
                 async with it.connect():
                     pass
+
+    run(scenario)
+
+
+def test_a_crowd_of_silent_sessions_takes_no_room() -> None:
+    async def scenario() -> None:
+        async with served() as it, AsyncExitStack() as crowd:
+            for sessions in range(40):
+                it.board.post("w1", load(it, 1, sessions=sessions))
+                client = await crowd.enter_async_context(it.connect())
+                await client.send(START)
+                await hear(client, until="ready")
+                assert await refused(it.connect()) == (503, "2", "overloaded"), "the newest one may speak yet"
+                await asyncio.sleep(TRANSIT)
 
     run(scenario)
 

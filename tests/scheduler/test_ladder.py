@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from starling.core.load import Priority, Rung
-from starling.scheduler.ladder import FARTHEST, RARE, plan, room
+from starling.scheduler.ladder import FARTHEST, RARE, plan, promised
 
 HIGH, NORMAL, LOW = Priority
 rates = st.one_of(st.just(0.0), st.floats(0.001, 4.0))
@@ -67,6 +67,5 @@ def test_the_steps(partials: dict[Priority, float], stretch: tuple[float, ...], 
     assert planned.rung is rung
 
 
-def test_there_is_room_for_as_many_as_can_have_half_their_partials() -> None:
-    assert room(0.02, 0.06, 0.8) == pytest.approx(16)
-    assert room(0.0, 0.0, 0.8) > 1000
+def test_a_session_is_promised_half_its_partials() -> None:
+    assert promised(0.02, 0.06) == pytest.approx(0.05)

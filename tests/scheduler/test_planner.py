@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from starling.core.load import Load, Priority, Rung
 from starling.core.ports import StreamOptions
 from starling.engine.scripted import ScriptedEngine
+from starling.scheduler.company import TALKING
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.planner import Planner
 
@@ -27,10 +30,17 @@ class Sessions:
         self._random = np.random.default_rng(seed)
         self._noise = noise
 
-    def go_on(self, seconds: float, sessions: int, *, ahead: int = 0, lateness: float = 0.0, slow: float = 1.0) -> None:
-        due = self.now + 60 if ahead else self.now
+    @property
+    def limit(self) -> int:
+        """How many sessions that talk there is room for."""
+        return math.floor(0.85 / self.loads[-1].each + 1e-6)
+
+    def go_on(
+        self, seconds: float, sessions: int, *, idle: int = 0, ahead: bool = False, lateness: float = 0.0, slow: float = 1.0
+    ) -> None:
         for _ in range(round(seconds / 0.1)):
             self.now += 0.1
+            due = self.now + 60 if ahead else self.now
             for index in range(sessions):
                 step = round(self.now * 10) + index
                 if step % 3 == 0:
@@ -38,7 +48,7 @@ class Sessions:
                 if step % 50 == 0:
                     self._ask(Job(str(index), 0, Kind.FINAL, STREAM, self.now, audio=5.0, due=due), 0.06 * slow)
             if round(self.now * 10) % 5 == 0:
-                self.loads.append(self.planner.look(self.now, sessions=sessions, ahead=ahead, lateness=lateness))
+                self.loads.append(self.planner.look(self.now, sessions=sessions + idle, lateness=lateness))
 
     def _ask(self, job: Job, cost: float) -> None:
         self.planner.asked(job, self.now)
@@ -51,7 +61,7 @@ def test_the_limit_is_stable_against_noise(seed: int, noise: float) -> None:
     sessions.go_on(60, 12)
     settled = len(sessions.loads)
     sessions.go_on(60, 12)
-    limits = {load.limit for load in sessions.loads[settled:]}
+    limits = {math.floor(0.85 / load.each + 1e-6) for load in sessions.loads[settled:]}
     assert len(limits) <= 3
     assert 15 <= min(limits) <= max(limits) <= 22
 
@@ -72,15 +82,15 @@ def test_demand_is_what_is_asked_at_full_cadence() -> None:
 def test_a_machine_that_slows_down_takes_fewer_sessions() -> None:
     sessions = Sessions()
     sessions.go_on(60, 12)
-    before = sessions.loads[-1].limit
+    before = sessions.limit
     sessions.go_on(300, 12, slow=3.0)
-    assert sessions.loads[-1].limit < 0.5 * before
+    assert sessions.limit < 0.5 * before
     assert sessions.loads[-1].rung is Rung.REFUSING
 
 
 def test_clients_ahead_of_their_time_are_no_demand() -> None:
     sessions = Sessions()
-    sessions.go_on(30, 40, ahead=40)
+    sessions.go_on(30, 40, ahead=True)
     assert sessions.loads[-1].demand == 0
     assert sessions.planner.plan.rung is Rung.NORMAL
 
@@ -95,18 +105,46 @@ def test_finals_that_come_late_shut_the_door_until_they_do_not() -> None:
     assert rungs == [Rung.NORMAL, Rung.REFUSING, Rung.REFUSING, Rung.REFUSING, Rung.NORMAL, Rung.NORMAL]
 
 
-def test_the_limit_is_never_below_one() -> None:
+def test_there_is_room_for_one_however_slow_the_machine_is() -> None:
     sessions = Sessions()
     sessions.go_on(60, 1, slow=1000.0)
-    assert sessions.loads[-1].limit == 1
-    sessions.go_on(60, 0)
+    assert sessions.limit == 1
+    assert sessions.loads[-1].places == 0
+    sessions.go_on(120, 0)
+    assert sessions.loads[-1].places == 1
     assert sessions.loads[-1].rung is Rung.NORMAL
+
+
+def test_who_says_nothing_takes_no_room_and_does_not_change_what_a_session_is_expected_to_cost() -> None:
+    sessions, alone = Sessions(), Sessions()
+    alone.go_on(60, 12)
+    sessions.go_on(60, 12, idle=3000)
+    assert sessions.loads[-1].room == pytest.approx(alone.loads[-1].room)
+    assert sessions.loads[-1].each == pytest.approx(alone.loads[-1].each)
+
+
+def test_who_falls_silent_gives_its_room_back() -> None:
+    sessions = Sessions()
+    sessions.go_on(60, 12)
+    assert sessions.loads[-1].room < 0.4
+    sessions.go_on(TALKING + 1, 0, idle=12)
+    assert sessions.loads[-1].room == 0.85
+
+
+def test_newcomers_take_room_before_they_have_asked_for_anything() -> None:
+    sessions = Sessions()
+    sessions.go_on(0.5, 0)
+    free = sessions.loads[-1].places
+    for index in range(free):
+        sessions.planner.company.opened(f"new {index}", sessions.now)
+    assert sessions.planner.look(sessions.now, sessions=free, lateness=0.0).rung is Rung.REFUSING
 
 
 def test_who_is_refused_is_told_about_how_soon_somebody_leaves() -> None:
     sessions = Sessions()
     for _ in range(20):
         sessions.go_on(9, 10)
+        sessions.planner.company.left("9")
         sessions.go_on(1, 9)  # one leaves every ten seconds
     assert sessions.loads[-1].retry_after == pytest.approx(10, rel=0.3)
 

@@ -8,16 +8,16 @@ from starling.supervisor.placement import Place, place
 
 
 def load(sessions: int, demand: float, rung: Rung = Rung.NORMAL) -> Load:
-    return Load(sessions=sessions, demand=demand, rung=rung, limit=100, retry_after=1.0)
+    return Load(sessions=sessions, demand=demand, room=0.85 - demand, each=0.05, rung=rung, retry_after=1.0, at=0.0)
 
 
 def test_nobody_is_nobody() -> None:
     assert place([]) is None
 
 
-def test_the_least_demand_wins_not_the_fewest_sessions() -> None:
+def test_the_most_room_wins_not_the_fewest_sessions() -> None:
     busy = Place(worker=0, sessions=2, load=load(2, 0.8))
-    many = Place(worker=1, sessions=5, load=load(5, 0.2))
+    many = Place(worker=1, sessions=500, load=load(500, 0.2))
     assert place([busy, many]) == 1
 
 
@@ -38,6 +38,15 @@ def test_a_burst_is_spread_though_nobody_has_measured_it_yet() -> None:
         assert chosen is not None
         sessions[chosen] += 1
     assert sessions == [4, 4, 4]
+
+
+def test_a_burst_is_spread_though_nearly_everybody_who_is_there_is_silent() -> None:
+    sessions = [1000, 2000]
+    for _ in range(12):
+        chosen = place([Place(worker=n, sessions=count, load=load(1000 * (n + 1), 0.0)) for n, count in enumerate(sessions)])
+        assert chosen is not None
+        sessions[chosen] += 1
+    assert sessions == [1006, 2006]
 
 
 places = st.builds(

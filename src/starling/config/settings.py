@@ -85,14 +85,14 @@ class Server(Group):
         "address clients show keys as elsewhere",
     )
     max_sessions: int = setting(
-        32,
-        "sessions open at once; one more is refused with `Retry-After`",
+        512,
+        "sessions open at once, silent ones included; how many may talk is measured. One more is refused with `Retry-After`",
         unit="sessions",
         low=1,
         high=100_000,
     )
     max_sessions_per_address: int = setting(
-        16, "the same for one client address; behind a proxy all clients share one", unit="sessions", low=1, high=100_000
+        64, "the same for one client address; behind a proxy all clients share one", unit="sessions", low=1, high=100_000
     )
     max_connections: int = setting(
         4096, "sockets open at once, with or without a session", unit="connections", low=8, high=1_000_000

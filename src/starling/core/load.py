@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -30,13 +31,24 @@ class Rung(IntEnum):
 class Load:
     """What one recognizer says of itself.
 
-    ``sessions``: open ones. ``demand``: seconds of computing per second that they ask for at their full cadence, as measured; its
-    recognizer has 1 to give. ``limit``: how many sessions it would serve, estimated from what they cost. ``retry_after``: seconds
-    after which one that it refuses may try again.
+    Computing is measured in seconds per second, of which a recognizer has 1 to give. ``sessions``: open ones. ``demand``: what
+    they ask for at their full cadence, as measured. ``each``: what one more session is expected to cost, with partials half as
+    often as it asks. ``room``: what is left for more once each session that talks, or has just come, gets ``each``; below 0 where
+    that is too much already. ``retry_after``: seconds after which one that it refuses may try again. ``at``: when this was said,
+    on the clock of its host.
     """
 
     sessions: int
     demand: float
+    room: float
+    each: float
     rung: Rung
-    limit: int
     retry_after: float
+    at: float
+
+    @property
+    def places(self) -> int:
+        """How many more sessions it would serve."""
+        if self.rung is Rung.REFUSING:
+            return 0
+        return max(0, math.floor(self.room / self.each + 1e-6))

@@ -7,16 +7,16 @@ places of the gateway itself, and whether it is ready or about to end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
 from starling.auth.tenants import Principal, Tenant
 from starling.core.audio import seconds
 from starling.core.errors import Overloaded, QuotaExceeded, ShuttingDown, StarlingError
-from starling.core.load import Rung
 from starling.gateway.access import network
 from starling.gateway.buckets import BucketTable
+from starling.gateway.newcomers import Newcomers
 from starling.gateway.options import GatewayOptions
 from starling.gateway.quotas import Quotas
 from starling.gateway.stream import Ports
@@ -35,7 +35,7 @@ LAG_RETRY: Final = 5.0
 class Admission:
     """Counts sessions, all and by client address, and refuses those that are too many, too quick, or come at a wrong time.
 
-    Too many is also what the recognizers on the board say they cannot serve.
+    Too many is also what the recognizers on the board say they cannot serve. Who is open and silent is no burden to them.
     """
 
     def __init__(self, options: GatewayOptions, ports: Ports, health: Health, quotas: Quotas) -> None:
@@ -46,6 +46,7 @@ class Admission:
         self._by_address: Counter[str] = Counter()
         self._opens = BucketTable(options.opens_per_minute / 60, options.opens_per_minute)
         self._draining = False
+        self._newcomers = Newcomers()
         self._returning = 0  # connections of clients that came back
 
     @property
@@ -61,14 +62,22 @@ class Admission:
         self._draining = True
 
     @contextmanager
-    def admit(self, address: str, principal: Principal) -> Iterator[None]:
-        """Hold a place for ``principal`` at ``address``. Raises ShuttingDown or Overloaded; then no place is held."""
+    def admit(self, address: str, principal: Principal) -> Iterator[Callable[[], None]]:
+        """Hold a place for ``principal`` at ``address``; gives what is to be called once its session is open.
+
+        Raises ShuttingDown or Overloaded; then no place is held.
+        """
         place = network(address)
         with self._counted():
             self._take_turn(place, principal)
             self._check(place, principal.tenant)
-        with self._held(place, principal):
-            yield
+        clock = self._ports.clock
+        newcomer = self._newcomers.admitted(clock.now())
+        try:
+            with self._held(place, principal):
+                yield lambda: self._newcomers.opened(newcomer, clock.now())
+        finally:
+            self._newcomers.left(newcomer)
 
     @contextmanager
     def _held(self, place: str, principal: Principal) -> Iterator[None]:
@@ -158,7 +167,10 @@ class Admission:
     def _check_recognizers(self) -> None:
         """Who was admitted since they last spoke counts too: a burst of clients must not find the same room twice."""
         loads = self._ports.board.loads().values()
-        if loads and (all(load.rung is Rung.REFUSING for load in loads) or self.active >= sum(load.limit for load in loads)):
+        if not loads:
+            return
+        newcomers = self._newcomers.count(min(load.at for load in loads), self._ports.clock.now())
+        if newcomers >= sum(load.places for load in loads):
             retry_after = min(load.retry_after for load in loads)
             message = "recognition has no room for one more session"
             raise _Refused("engine", Overloaded(message, gate="engine", retry_after=retry_after))

@@ -125,9 +125,9 @@ class Gateway:
                 with self._admission.admit_again(address, principal):
                     await self._resume(websocket, principal)
                 return
-            with self._admission.admit(address, principal):
+            with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
-                await self._converse(websocket, self._connection(websocket, principal.tenant), principal)
+                await self._converse(websocket, self._connection(websocket, principal.tenant), principal, opened)
         except StarlingError as error:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
@@ -170,12 +170,12 @@ class Gateway:
         try:
             try:
                 principal = self._identify_foreigner(websocket, dialect, head)
-                with self._admission.admit(address, principal):
+                with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(self._offer(principal.tenant), head)
                     await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
                     connection = self._foreign_connection(websocket, dialect, adapter)
                     while not connection.finished.is_set():
-                        await self._converse(websocket, connection, principal)
+                        await self._converse(websocket, connection, principal, opened)
             except StarlingError as error:
                 if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
                     await websocket.send_denial_response(refused(dialect, error))
@@ -217,7 +217,9 @@ class Gateway:
         socket = Socket(websocket, send_timeout=options.send_timeout)
         return Connection(socket, adapter, options, self.ports.metrics, patient=True)
 
-    async def _converse(self, websocket: WebSocket, connection: Connection, principal: Principal) -> None:
+    async def _converse(
+        self, websocket: WebSocket, connection: Connection, principal: Principal, opened: Callable[[], None]
+    ) -> None:
         session_id = secrets.token_hex(8)
         trace_id = _trace_id(websocket.headers.get("traceparent"))
         tenant, pace = principal.tenant, self._pace(principal)
@@ -233,6 +235,7 @@ class Gateway:
             self.ports,
             pace=pace,
             resumables=self._resumables,
+            opened=opened,
         )
         log.info(
             "client admitted", session_id=session_id, trace_id=trace_id, tenant=principal.tenant.name, key_id=principal.key_id

@@ -65,8 +65,8 @@ class GatewayOptions:
     port: int = 8000
     defaults: SessionConfig = field(default_factory=SessionConfig)
     gate: GateOptions = field(default_factory=GateOptions)
-    max_sessions: int = 32
-    max_sessions_per_address: int = 16
+    max_sessions: int = 512
+    max_sessions_per_address: int = 64
     max_frame_bytes: int = 1 << 20
     max_head_bytes: int = 1 << 16
     head_timeout: float = 10.0

@@ -71,7 +71,10 @@ class Identity:
 
 
 class StreamSession:
-    """One session, from its client's first frame to the last. ``resumables``: where it is found by a client that comes back."""
+    """One session, from its client's first frame to the last.
+
+    ``resumables``: where it is found by a client that comes back. ``opened`` is called once recognition knows of it.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class StreamSession:
         *,
         pace: Pace,
         resumables: Resumables[StreamSession],
+        opened: Callable[[], None] | None = None,
     ) -> None:
         self._identity = identity
         self._connection = connection
@@ -89,6 +93,7 @@ class StreamSession:
         self._ports = ports
         self._pace = pace
         self._resumables = resumables
+        self._opened = opened
         self._entry: SessionEntry | None = None  # of a session that its client may come back to
         self._request = OpenRequest()
         self._supply: Supply | None = None
@@ -204,6 +209,8 @@ class StreamSession:
         self._request = request
         self._supply = Supply(intake, self._ports.audio_log, self._ports.clock)
         self._ports.metrics.sessions_opened.inc()
+        if self._opened is not None:
+            self._opened()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
         token = self._register(request) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")

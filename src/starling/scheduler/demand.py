@@ -14,11 +14,11 @@ MEMORY: Final = 6.0
 """Seconds after which what was asked counts for 1/e of the present demand."""
 
 HABIT: Final = 1200.0
-"""Seconds of sessions after which what they asked counts for 1/e of the habit: a minute of twenty sessions."""
+"""Seconds of sessions that talk after which what they asked counts for 1/e of the habit: a minute of twenty of them."""
 
 HABIT_PRIOR: Final = (0.012, 0.04, 300.0)
-"""Seconds per second of a session for its defended decodes and for its other partials before anything is known, and how many
-seconds of sessions that knowledge weighs: those of the embedded model on a present core, and of a person who reads aloud."""
+"""Seconds per second of a session that talks, for its defended decodes and for its other partials before anything is known, and
+how many seconds of sessions that knowledge weighs: those of the embedded model on a present core, and of a person who reads."""
 
 
 @dataclass(slots=True)
@@ -46,17 +46,17 @@ class Demand:
             self._habit[1] += cost
             self.interval += (job.interval - self.interval) / 64
 
-    def passed(self, now: float, sessions: int) -> float:
-        """Time has passed until ``now``, with ``sessions`` open that are not ahead of theirs. Says how much, in seconds."""
+    def passed(self, now: float, talking: int) -> float:
+        """Time has passed until ``now``, with ``talking`` sessions that ask, in their time. Says how much, in seconds."""
         elapsed = 0.0 if self._at is None else now - self._at
         self._at = now
         fading = math.exp(-elapsed / MEMORY)
         self.defended *= fading
         for priority in self.partials:
             self.partials[priority] *= fading
-        of_habit = math.exp(-elapsed * sessions / HABIT)
+        of_habit = math.exp(-elapsed * talking / HABIT)
         self._habit = [old * of_habit for old in self._habit]
-        self._habit[2] += elapsed * sessions
+        self._habit[2] += elapsed * talking
         return elapsed
 
     @property
@@ -71,6 +71,6 @@ class Demand:
 
     @property
     def of_one(self) -> tuple[float, float]:
-        """Seconds per second that one session usually asks: for defended decodes, and for partials."""
+        """Seconds per second that one session usually asks while it talks: for defended decodes, and for partials."""
         defended, partials, total = self._habit
         return defended / total, partials / total

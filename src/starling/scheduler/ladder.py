@@ -56,9 +56,9 @@ def plan(defended: float, partials: Mapping[Priority, float], capacity: float) -
     return Plan(stretch, Rung.FINALS_ONLY_LOW, beyond=left < least[Priority.HIGH] + least[Priority.NORMAL])
 
 
-def room(defended: float, partials: float, capacity: float) -> float:
-    """How many sessions of normal priority that usually ask this can be served with what ``FARTHEST`` promises."""
-    return capacity / max(defended + partials / FARTHEST[Priority.NORMAL], 1e-6)
+def promised(defended: float, partials: float) -> float:
+    """What one session of normal priority that usually asks this costs with what ``FARTHEST`` promises."""
+    return defended + partials / FARTHEST[Priority.NORMAL]
 
 
 def _ratio(asked: float, given: float) -> float:

@@ -73,10 +73,10 @@ class DecodeLoop:
         A partial that finds the queue full is dropped, the next one of its segment will do; and so is one of a client that is
         ahead of its time: nobody reads along there, and its finals come the sooner.
         """
+        self._planner.asked(job, job.submitted)
         if job.kind is Kind.PARTIAL and job.due > job.submitted:
             self._metrics.decodes.labels(kind=job.kind, outcome="early").inc()
             return
-        self._planner.asked(job, job.submitted)
         try:
             superseded = self._batcher.submit(job)
         except Overloaded:
@@ -87,19 +87,29 @@ class DecodeLoop:
             self._metrics.decodes.labels(kind=superseded.kind, outcome="stretched" if stretched else "superseded").inc()
         self._submitted.set()
 
+    def opened(self, session_id: str) -> None:
+        """A session came, which may soon ask for something."""
+        self._planner.company.opened(session_id, self._clock.now())
+
+    def heard(self, session_id: str) -> None:
+        """Sound of a session came."""
+        self._planner.company.heard(session_id, self._clock.now())
+
     def cancel(self, session_id: str) -> None:
-        """Forget the waiting jobs of a session that is over."""
+        """Forget a session that is over, with its waiting jobs."""
+        self._planner.company.left(session_id)
         self._batcher.cancel(session_id)
 
-    def look(self, *, sessions: int, ahead: int) -> Load:
-        """Plan anew for ``sessions`` open ones, of which ``ahead`` send faster than speech, and say how loaded the engine is."""
+    def look(self, *, sessions: int) -> Load:
+        """Plan anew for ``sessions`` open ones, and say how loaded the engine is."""
         now = self._clock.now()
-        load = self._planner.look(now, sessions=sessions, ahead=ahead, lateness=self._batcher.lateness(now))
+        load = self._planner.look(now, sessions=sessions, lateness=self._batcher.lateness(now))
         self._batcher.stretch = self._planner.plan.stretch
         self._submitted.set()  # what may be decoded has changed
         self._metrics.load_rung.set(load.rung)
         self._metrics.engine_demand.set(load.demand)
-        self._metrics.sessions_limit.set(load.limit)
+        self._metrics.engine_room.set(load.room)
+        self._metrics.session_cost.set(load.each)
         for priority, interval in self._planner.cadence.items():
             self._metrics.partial_cadence.labels(priority=priority).set(interval)
         for kind, audio in product(Kind, COST_OF):

@@ -1,4 +1,4 @@
-"""How much the engine can promise: learned costs and demand in, the ladder's rung, cadence and the limit of sessions out."""
+"""How much the engine can promise: learned costs and demand in, the ladder's rung, cadence and room for more sessions out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from typing import Final
 
 from starling.core.load import Load, Rung
+from starling.scheduler.company import Company
 from starling.scheduler.costs import Costs
 from starling.scheduler.demand import Demand
 from starling.scheduler.job import Job
-from starling.scheduler.ladder import Plan, plan, room
+from starling.scheduler.ladder import Plan, plan, promised
 
 TIGHT, EASY = 1.0, 0.9
 """Shares of the capacity: sessions are refused when demand exceeds the first, until it falls below the second."""
@@ -18,7 +19,7 @@ LATE, PUNCTUAL = 1.0, 0.25
 """Seconds: sessions are refused when a final waits longer than the first, until none waits longer than the second."""
 
 STEP: Final = 0.08
-"""The limit of sessions moves when the estimate is off by more than this share of it: noise does not move it."""
+"""What a session is expected to cost moves when the estimate is off by more than this share of it: noise does not move it."""
 
 SHORTEST_RETRY, LONGEST_RETRY = 1.0, 30.0
 """Seconds that a refused client is told to wait."""
@@ -30,62 +31,62 @@ class Planner:
     def __init__(self, capacity: float) -> None:
         self.costs = Costs()
         self.demand = Demand()
+        self.company = Company()
         self.plan = plan(*self.demand.now, capacity)
         self._capacity = capacity
-        self._limit = math.floor(self._room())
+        self._each = self._estimate()
         self._crowded = self._late = False
-        self._sessions = 0
-        self._stays = 60.0  # seconds that sessions last, as far as they have come
+        self._counted = 0
+        self._stays = 60.0  # seconds that sessions count, as far as they have come
         self._departed = 1.0
 
     def asked(self, job: Job, now: float) -> None:
         """A session asked for ``job``."""
+        self.company.asked(job.session_id, now, hurried=job.due > now)
         self.demand.asked(job, self.costs.of(job.kind, job.audio), now)
 
     def decoded(self, job: Job, cost: float) -> None:
         """``job`` took ``cost`` seconds."""
         self.costs.decoded(job, cost)
 
-    def look(self, now: float, *, sessions: int, ahead: int, lateness: float) -> Load:
-        """Plan anew.
-
-        ``sessions`` are open, of which ``ahead`` send faster than speech; the final that waits longest has waited ``lateness``.
-        """
-        elapsed = self.demand.passed(now, sessions - ahead)
-        self._count(sessions, elapsed)
+    def look(self, now: float, *, sessions: int, lateness: float) -> Load:
+        """Plan anew. ``sessions`` are open; the final that waits longest has waited ``lateness``."""
+        counted, talking = self.company.look(now)
+        elapsed = self.demand.passed(now, talking)
+        self._count(counted, elapsed)
         self.plan = plan(*self.demand.now, self._capacity)
-        estimate = self._room()
-        if not (1 - STEP) * self._limit <= estimate <= (1 + STEP) * (self._limit + 1):
-            self._limit = math.floor(estimate)
+        estimate = self._estimate()
+        if abs(estimate - self._each) > STEP * self._each:
+            self._each = estimate
+        room = self._capacity - counted * self._each
         self._crowded = self._tight(EASY if self._crowded else TIGHT).beyond
         self._late = lateness > (PUNCTUAL if self._late else LATE)
+        refusing = self._crowded or self._late or room < self._each - 1e-6
         return Load(
             sessions=sessions,
             demand=self.demand.total,
-            rung=Rung.REFUSING if self.refusing else self.plan.rung,
-            limit=self._limit,
-            retry_after=min(max(self._stays / self._departed / max(sessions, 1), SHORTEST_RETRY), LONGEST_RETRY),
+            room=room,
+            each=self._each,
+            rung=Rung.REFUSING if refusing else self.plan.rung,
+            retry_after=min(max(self._stays / self._departed / max(counted, 1), SHORTEST_RETRY), LONGEST_RETRY),
+            at=now,
         )
-
-    @property
-    def refusing(self) -> bool:
-        """Whether new sessions should go elsewhere."""
-        return self._crowded or self._late or self._sessions >= self._limit
 
     @property
     def cadence(self) -> dict[str, float]:
         """Seconds between partials that are planned, by priority."""
         return {priority: self.demand.interval * factor for priority, factor in self.plan.stretch.items()}
 
-    def _room(self) -> float:
-        return max(1.0, room(*self.demand.of_one, self._capacity))
+    def _estimate(self) -> float:
+        """What one session costs: at most everything, so that there is room for one."""
+        return min(max(promised(*self.demand.of_one), 1e-6), self._capacity)
 
     def _tight(self, share: float) -> Plan:
         return plan(*self.demand.now, share * self._capacity)
 
-    def _count(self, sessions: int, elapsed: float) -> None:
-        """How long sessions last: their time over how many of them left, the older the less."""
+    def _count(self, counted: int, elapsed: float) -> None:
+        """How long sessions count: their time over how many of them left or fell silent, the older the less."""
         fading = math.exp(-elapsed / 300.0)
-        self._stays = self._stays * fading + sessions * elapsed
-        self._departed = max(self._departed * fading + max(0, self._sessions - sessions), 1e-3)
-        self._sessions = sessions
+        self._stays = self._stays * fading + counted * elapsed
+        self._departed = max(self._departed * fading + max(0, self._counted - counted), 1e-3)
+        self._counted = counted

@@ -8,14 +8,14 @@ from typing import Final
 from starling.core.load import Load, Rung
 
 USUAL: Final = 0.05
-"""Cores that a session is taken to ask for until anybody has measured one."""
+"""Cores that a session is taken to need until anybody has measured one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """One recognizer that takes sessions. ``sessions``: how many are its own now. ``load``: what it last said, or None.
 
-    What it said may be older than its newest sessions: those count as much as its others do, or as ``USUAL``.
+    What it said may be older than its newest sessions: those take what it expects of one, or ``USUAL``.
     """
 
     worker: int
@@ -23,12 +23,11 @@ class Place:
     load: Load | None = None
 
     @property
-    def demand(self) -> float:
-        """Cores that its sessions ask for, the unmeasured ones estimated."""
+    def room(self) -> float:
+        """Cores left for more sessions."""
         if self.load is None:
-            return USUAL * self.sessions
-        each = self.load.demand / self.load.sessions if self.load.sessions else USUAL
-        return max(0.0, self.load.demand + each * (self.sessions - self.load.sessions))
+            return 1 - USUAL * self.sessions
+        return self.load.room - self.load.each * max(0, self.sessions - self.load.sessions)
 
     @property
     def refuses(self) -> bool:
@@ -38,9 +37,9 @@ class Place:
 def place(candidates: list[Place]) -> int | None:
     """The worker that gets the next session, or None where there is none.
 
-    One that does not refuse, of those the one with the least demand, then with the fewest sessions. A session that was admitted
+    One that does not refuse, of those the one with the most room, then with the fewest sessions. A session that was admitted
     is placed even where all refuse.
     """
     if not candidates:
         return None
-    return min(candidates, key=lambda one: (one.refuses, round(one.demand, 2), one.sessions, one.worker)).worker
+    return min(candidates, key=lambda one: (one.refuses, -round(one.room, 2), one.sessions, one.worker)).worker

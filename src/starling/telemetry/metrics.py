@@ -203,7 +203,7 @@ class Metrics:
         "starling_decode_cost_seconds",
         "seconds",
         "What a decode of an utterance of 1 and of 10 seconds is expected to take, learned from those before it.",
-        action="starling_sessions_limit follows from it. It grows when something else takes the CPU.",
+        action="starling_session_cost_ratio follows from it. It grows when something else takes the CPU.",
         labels={"kind": DECODE_KINDS, "audio": COST_OF},
     )
     engine_demand = Level(
@@ -225,11 +225,17 @@ class Metrics:
         "What gives way: 0 nothing, 1 some partials, 2 also all partials of low priority, 3 also new sessions.",
         action="Alert on 3: clients are turned away; add cores or hosts.",
     )
-    sessions_limit = Level(
-        "starling_sessions_limit",
-        "sessions",
-        "Sessions that this recognizer could serve with partials half as often as asked, by what they cost so far.",
-        action="The number to plan hosts with. It falls when people pause less, or when decodes cost more.",
+    session_cost = Level(
+        "starling_session_cost_ratio",
+        "ratio",
+        "Seconds of engine time per second that a session is expected to need while it talks, with half its partials.",
+        action="scheduler.capacity over this is how many may talk at once: plan hosts with it. It grows as people pause less.",
+    )
+    engine_room = Level(
+        "starling_engine_room_ratio",
+        "ratio",
+        "Seconds of engine time per second that are left for more sessions; those that say nothing take none of it.",
+        action="Below starling_session_cost_ratio clients are sent away. Scale on it: it falls before starling_load_rung rises.",
     )
     real_time_factor = Spread(
         "starling_real_time_factor_ratio",

@@ -12,7 +12,7 @@ import asyncio
 from typing import Final
 
 from starling.core.audio import seconds
-from starling.core.records import Opened
+from starling.core.records import Audio, Opened
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
@@ -22,7 +22,7 @@ from starling.worker.live import LiveSession
 from starling.worker.outbox import Spawn
 from starling.worker.ports import Ports
 
-REPORT_EVERY: Final = 0.5
+REPORT_EVERY: Final = 0.25
 """Seconds between two looks at the load."""
 
 
@@ -78,10 +78,13 @@ class RecognizerWorker:
         async for records in self._ports.audio_log.follow():
             for record in records:
                 if isinstance(record, Opened):
+                    self._decoder.opened(record.session_id)
                     self._sessions[record.session_id] = LiveSession(
                         record, self._segmentation, self._ports, submit=self._decoder.submit, spawn=spawn, moved=self._settle
                     )
                 elif live := self._sessions.get(record.session_id):
+                    if isinstance(record, Audio):
+                        self._decoder.heard(record.session_id)
                     live.receive(record)
                     self._settle(live)
             await asyncio.sleep(pause(len(self._sessions)))
@@ -96,8 +99,7 @@ class RecognizerWorker:
         try:
             while True:
                 self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
-                ahead = sum(live.ahead for live in self._sessions.values())
-                self._ports.board.post(self._worker_id, self._decoder.look(sessions=len(self._sessions), ahead=ahead))
+                self._ports.board.post(self._worker_id, self._decoder.look(sessions=len(self._sessions)))
                 await asyncio.sleep(REPORT_EVERY)
         finally:
             self._ports.board.withdraw(self._worker_id)
