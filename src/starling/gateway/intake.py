@@ -64,11 +64,6 @@ class Intake:
             if self._decoder.fault is not None:
                 raise self._decoder.fault
 
-    @property
-    def portable(self) -> bool:
-        """Whether another one could go on from the records alone."""
-        return self._origin is not None
-
     def finalize(self, arrived: float) -> Sequence[SessionRecord]:
         """Everything held back by the gate, then Finalize."""
         return self._counted(self._gated.finalize(arrived))

@@ -79,11 +79,6 @@ class Fleet:
         """Somebody in this role works."""
         return any(member.role is role and member.phase is Phase.READY for member in self.members)
 
-    @property
-    def replacing(self) -> bool:
-        """A reload is under way."""
-        return bool(self._to_replace)
-
     def due(self, now: float) -> list[Member]:
         """Those that must be started now: they are members from here on."""
         new = []
@@ -96,10 +91,6 @@ class Fleet:
             seat.members.append(member)
             new.append(member)
         return new
-
-    def next_due(self) -> float | None:
-        """When the next process must be started that is known of now."""
-        return min((seat.due for seat in self._seats if not seat.members and not seat.vacant), default=None)
 
     def settled(self, member: Member, now: float) -> list[Member]:
         """``member`` is ready; whom it replaces, to be condemned."""

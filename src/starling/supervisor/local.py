@@ -67,7 +67,6 @@ class LocalCrew:
     async def start(self, member: Member) -> Child:
         table, orders = self._table(member), self._orders
         table.store(ProcessColumn.STATE, member.row, ProcessState.STARTING)
-        table.store(ProcessColumn.STARTS, member.row, table.load(ProcessColumn.STARTS, member.row) + 1)
         is_worker = member.role is Role.WORKER
         launch = Launch(
             role=member.role,

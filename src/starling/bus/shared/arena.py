@@ -76,10 +76,6 @@ class Table:
         """The sign of life of the process with this row."""
         self.store(ProcessColumn.HEARTBEAT, row, time.monotonic_ns())
 
-    def silent_for(self, row: int) -> float:
-        """Seconds since the last sign of life of the process with this row."""
-        return (time.monotonic_ns() - self.load(ProcessColumn.HEARTBEAT, row)) / 1e9
-
     def state(self, row: int) -> ProcessState:
         """How far the process with this row is."""
         return ProcessState(self.load(ProcessColumn.STATE, row))

@@ -26,7 +26,7 @@ from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import ServerError
 
 MAGIC: Final = b"STARLING"
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER: Final = struct.Struct("<8s4Q")
 BELLS_AT: Final = 64
 """Where the numbers of the eventfds begin, a word each."""
@@ -91,13 +91,11 @@ class ProcessColumn(IntEnum):
 
     PID = 0
     """Supervisor: process id, or 0."""
-    STARTS = 1
-    """Supervisor: how often it was started."""
-    STATE = 2
+    STATE = 1
     """A ProcessState. The process; the supervisor, while there is none."""
-    HEARTBEAT = 3
+    HEARTBEAT = 2
     """``time.monotonic_ns()`` of its last sign of life."""
-    LOAD = 4
+    LOAD = 3
     """Version of the cell with its load. Workers only."""
 
 

@@ -33,7 +33,6 @@ LONGEST_FRAMES = 2048
 """States of one utterance, at most (49 s)."""
 
 _WINDOW = 127
-_ECHO_WINDOW = 7
 _EPSILON = 1e-5
 
 
