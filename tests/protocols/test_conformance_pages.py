@@ -8,11 +8,13 @@ import pytest
 
 from starling.core.errors import InvalidOption
 from starling.protocols.conformance import check, ignored, refused, supported, table
+from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 
 PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
 TABLES = {
+    "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
     "vosk": (vosk.CONFIG, vosk.MESSAGES),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from starling.protocols.dialects import Dialect
+from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 
-DIALECTS: Final[tuple[Dialect, ...]] = (VOSK,)
+DIALECTS: Final[tuple[Dialect, ...]] = (VOSK, SHERPA)
