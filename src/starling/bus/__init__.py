@@ -1,1 +1,1 @@
-"""Audio from gateways to recognizers and results back, behind the ports AudioLog and ResultBus."""
+"""Audio from gateways to recognizers, results back, and what both know of sessions and load: behind the ports of ``core``."""

@@ -28,6 +28,10 @@ class Checkpoint:
     next_segment: int = 0
     sequence: int = -1
 
+    def precedes(self, other: Checkpoint) -> bool:
+        """Whether ``other``, of the same session, is further."""
+        return (self.position, self.next_segment, self.sequence) < (other.position, other.next_segment, other.sequence)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

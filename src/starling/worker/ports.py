@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from starling.bus.memory import MemoryWitness
 from starling.core.ports import AudioLog, Clock, Engine, LoadBoard, ResultBus, Vad, Witness
 from starling.telemetry.metrics import Metrics
 
@@ -20,4 +19,4 @@ class Ports:
     vad: Vad
     clock: Clock
     metrics: Metrics
-    witness: Witness = field(default_factory=MemoryWitness)
+    witness: Witness

@@ -87,7 +87,7 @@ class LogReader:
     def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
         """Nothing before ``checkpoint`` is needed again. An older one, or one of a session of others, is ignored."""
         reading = self._mine(session_id)
-        if reading is None or _order(checkpoint) < _order(reading.opened.checkpoint):
+        if reading is None or checkpoint.precedes(reading.opened.checkpoint):
             return
         reading.opened = replace(reading.opened, checkpoint=checkpoint)
         reading.head = self._head(reading, checkpoint.position)
@@ -250,7 +250,3 @@ def _control(reading: _Reading, control: Message, committed: int, records: list[
 
 _FATE = (SlotColumn.LIFE, SlotColumn.GRANT, SlotColumn.RELEASED)
 """What says whose a slot is."""
-
-
-def _order(checkpoint: Checkpoint) -> tuple[int, int, int]:
-    return checkpoint.position, checkpoint.next_segment, checkpoint.sequence

@@ -1,22 +1,16 @@
-"""The bus of one process: its ports in memory."""
+"""AudioLog in memory."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from starling.bus.history import KEPT, History, Progress
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
-from starling.core.load import Load
-from starling.core.ports import Work
 from starling.core.records import Audio, Checkpoint, Ended, Gap, Opened, Record, SessionRecord, Tail
-from starling.core.sessions import SessionEntry
-from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 
 
 @dataclass(slots=True)
@@ -153,7 +147,7 @@ class MemoryAudioLog:
 
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
         staged = self._sessions.get(session_id)
-        if staged is not None and _order(checkpoint) >= _order(staged.opened.checkpoint):
+        if staged is not None and not checkpoint.precedes(staged.opened.checkpoint):
             lead = staged.lead
             staged.trim(checkpoint)
             self._lag += staged.lead - lead
@@ -182,147 +176,3 @@ class MemoryAudioLog:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise ShuttingDown("the audio log is closed; connect again")
-
-
-def _order(checkpoint: Checkpoint) -> tuple[int, int, int]:
-    return checkpoint.position, checkpoint.next_segment, checkpoint.sequence
-
-
-class MemorySubscription:
-    """Subscription in memory. ``missed``: what comes first."""
-
-    def __init__(self, missed: Iterable[SessionEvent] = ()) -> None:
-        self._events: deque[SessionEvent] = deque(missed)
-        self._wake = asyncio.Event()
-        self._closed = False
-
-    @property
-    def backlog(self) -> int:
-        return len(self._events)
-
-    def put(self, event: SessionEvent) -> None:
-        """Add ``event``, in place of a waiting partial that it makes stale."""
-        if self._closed:
-            return
-        if isinstance(event, Transcript):
-            stale = next((e for e in reversed(self._events) if isinstance(e, Transcript) and _replaces(event, e)), None)
-            if stale is not None:
-                self._events.remove(stale)
-        self._events.append(event)
-        self._wake.set()
-
-    async def __aiter__(self) -> AsyncIterator[SessionEvent]:
-        while not self._closed:
-            if not self._events:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            event = self._events.popleft()
-            yield event
-            if isinstance(event, SessionDone | SessionFailed):
-                return
-
-    def close(self) -> None:
-        self._closed = True
-        self._events.clear()
-        self._wake.set()
-
-
-@dataclass(slots=True)
-class _Channel:
-    """One session on the result bus."""
-
-    subscription: MemorySubscription
-    history: History
-    progress: Progress = field(default_factory=Progress)
-
-
-class MemoryResultBus:
-    """ResultBus in memory. ``kept``: lasting events of each session."""
-
-    def __init__(self, *, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._channels: dict[str, _Channel] = {}
-
-    def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
-        channel = self._channels.get(session_id)
-        if after is None:
-            subscription = MemorySubscription()
-            self._channels[session_id] = _Channel(subscription, History(self._kept))
-        elif channel is None:
-            raise SessionGone(f"nothing is kept of session {session_id}")
-        else:
-            subscription = MemorySubscription(channel.history.after(after))
-            self._channels[session_id] = replace(channel, subscription=subscription)
-        if channel is not None:
-            channel.subscription.close()
-        return subscription
-
-    async def publish(self, event: SessionEvent) -> None:
-        channel = self._channels.get(event.session_id)
-        if channel is not None and (new := channel.progress.accept(event)) is not None:
-            channel.history.add(new)
-            channel.subscription.put(new)
-
-    def forget(self, session_id: str) -> None:
-        channel = self._channels.pop(session_id, None)
-        if channel is not None:
-            channel.subscription.close()
-
-
-def _replaces(newer: Transcript, older: Transcript) -> bool:
-    return not older.is_final and older.segment_id == newer.segment_id
-
-
-class MemorySessionDirectory:
-    """SessionDirectory in memory."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, SessionEntry] = {}
-
-    def put(self, entry: SessionEntry) -> None:
-        self._entries[entry.session_id] = entry
-
-    def get(self, session_id: str) -> SessionEntry | None:
-        return self._entries.get(session_id)
-
-    def remove(self, session_id: str) -> None:
-        self._entries.pop(session_id, None)
-
-    def entries(self) -> Sequence[SessionEntry]:
-        return list(self._entries.values())
-
-
-class MemoryLoadBoard:
-    """LoadBoard in memory."""
-
-    def __init__(self) -> None:
-        self._loads: dict[str, Load] = {}
-
-    def post(self, worker_id: str, load: Load) -> None:
-        self._loads[worker_id] = load
-
-    def withdraw(self, worker_id: str) -> None:
-        self._loads.pop(worker_id, None)
-
-    def loads(self) -> Mapping[str, Load]:
-        return dict(self._loads)
-
-
-class MemoryWitness:
-    """Witness in memory. ``in_hand``: the sessions that each kind of work is done for. ``suspected``: for tests to fill."""
-
-    def __init__(self) -> None:
-        self.in_hand: dict[Work, tuple[str, ...]] = {}
-        self.suspected: set[str] = set()
-
-    @contextmanager
-    def watch(self, work: Work, session_ids: Sequence[str]) -> Iterator[None]:
-        self.in_hand[work] = tuple(session_ids)
-        try:
-            yield
-        finally:
-            del self.in_hand[work]
-
-    def suspects(self) -> Container[str]:
-        return self.suspected
