@@ -101,7 +101,7 @@ def test_a_lead_in_which_a_segment_might_not_end_is_refused(
     monkeypatch.setenv("STARLING_AUDIO_LOG__MAX_LEAD_SECONDS", "30")
     monkeypatch.setenv("STARLING_SEGMENTATION__IDLE_CHECKPOINT", "20")
     assert run(["serve"]) == ExitCode.USAGE
-    assert "max_lead_seconds must be at least 35.064" in capsys.readouterr().err
+    assert "max_lead_seconds must be at least 38.064" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
