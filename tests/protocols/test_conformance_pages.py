@@ -10,12 +10,14 @@ from starling.core.errors import InvalidOption
 from starling.protocols.conformance import check, ignored, refused, supported, table
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
+from starling.protocols.whisperlive import terms as whisperlive
 
 PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
 TABLES = {
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
     "vosk": (vosk.CONFIG, vosk.MESSAGES),
+    "whisperlive": (whisperlive.OPTIONS, whisperlive.MESSAGES),
 }
 
 
@@ -27,7 +29,7 @@ def test_the_page_has_the_adapter_s_tables(name: str) -> None:
 
 
 def test_a_refused_field_is_refused_unless_it_asks_for_nothing() -> None:
-    terms = {"a": supported(""), "b": ignored(""), "c": refused("it cannot", "no", 0)}
+    terms = {"a": supported(""), "b": ignored(""), "c": refused("it cannot", ("no", 0))}
     check(terms, {"a": 1, "b": 1, "c": 0, "d": 1})
     check(terms, {"c": "no"})
     check(terms, {"c": None})

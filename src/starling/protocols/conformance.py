@@ -36,7 +36,7 @@ def ignored(note: str) -> Term:
     return Term(Treatment.IGNORED, note)
 
 
-def refused(note: str, *harmless: object) -> Term:
+def refused(note: str, harmless: tuple[object, ...] = ()) -> Term:
     """Whoever asks for it is told no."""
     return Term(Treatment.REFUSED, note, harmless)
 

@@ -7,5 +7,6 @@ from typing import Final
 from starling.protocols.dialects import Dialect
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
+from starling.protocols.whisperlive import WHISPERLIVE
 
-DIALECTS: Final[tuple[Dialect, ...]] = (VOSK, SHERPA)
+DIALECTS: Final[tuple[Dialect, ...]] = (VOSK, SHERPA, WHISPERLIVE)
