@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvloop
 from websockets.asyncio.client import ClientConnection
@@ -14,16 +15,20 @@ from starling.client import connect
 from starling.config.settings import Settings
 from starling.core.audio import Samples
 from starling.protocols.native.messages import Result
+from starling.protocols.registry import DIALECTS
 
 
 def speaking(protocol: str, scenario: Callable[[Running, str], Coroutine[Any, Any, None]], **server: Any) -> None:
-    """Run ``scenario`` against a server that speaks ``protocol`` on a port of its own; it gets the port's URL."""
-    chosen = {"server": {"port": 0, "protocols": [f"{protocol}:0"], **server}, "log": {"level": "error"}}
+    """Run ``scenario`` against a server that speaks ``protocol``; it gets the URL of the port on which it does."""
+    (spoken,) = (dialect for dialect in DIALECTS if dialect.name == protocol)
+    entry = protocol if spoken.port is None else f"{protocol}:0"
+    chosen = {"server": {"port": 0, "protocols": [entry], **server}, "log": {"level": "error"}}
     settings = Settings.model_validate(chosen)
 
     async def main() -> None:
         async with running(settings) as running_server:
-            await scenario(running_server, f"ws://127.0.0.1:{running_server.ports[protocol]}")
+            port = running_server.ports.get(protocol) or urlsplit(running_server.url).port
+            await scenario(running_server, f"ws://127.0.0.1:{port}")
 
     uvloop.run(main())
 

@@ -43,3 +43,8 @@ def refused(dialect: Dialect, error: StarlingError) -> JSONResponse:
     """The HTTP response that says ``error`` as ``dialect`` does."""
     refusal = dialect.refusal(error)
     return JSONResponse(dict(refusal.body), error.http_status, advice(error) | dict(refusal.headers or {}))
+
+
+def accepted(dialect: Dialect, trace_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers with which a client of ``dialect`` is let in, as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in dialect.accepted(trace_id).items()]

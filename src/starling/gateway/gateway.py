@@ -34,7 +34,7 @@ from starling.core.sessions import SessionEntry
 from starling.gateway.access import Access, agreed_subprotocol, is_loopback
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.connection import Connection
-from starling.gateway.foreign import head_of, identify, refused
+from starling.gateway.foreign import accepted, head_of, identify, refused
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
@@ -127,7 +127,8 @@ class Gateway:
                 return
             with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
-                await self._converse(websocket, self._connection(websocket, principal.tenant), principal, opened)
+                connection, trace_id = self._connection(websocket, principal.tenant), _trace_id(websocket.headers)
+                await self._converse(connection, principal, trace_id, opened)
         except StarlingError as error:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
@@ -172,10 +173,12 @@ class Gateway:
                 principal = self._identify_foreigner(websocket, dialect, head)
                 with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(self._offer(principal.tenant), head)
-                    await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
+                    trace_id = _trace_id(websocket.headers)
+                    await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace_id))
                     connection = self._foreign_connection(websocket, dialect, adapter)
                     while not connection.finished.is_set():
-                        await self._converse(websocket, connection, principal, opened)
+                        await self._converse(connection, principal, trace_id, opened)
+                        trace_id = _trace_id(websocket.headers)
             except StarlingError as error:
                 if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
                     await websocket.send_denial_response(refused(dialect, error))
@@ -217,11 +220,8 @@ class Gateway:
         socket = Socket(websocket, send_timeout=options.send_timeout)
         return Connection(socket, adapter, options, self.ports.metrics, patient=True)
 
-    async def _converse(
-        self, websocket: WebSocket, connection: Connection, principal: Principal, opened: Callable[[], None]
-    ) -> None:
+    async def _converse(self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None]) -> None:
         session_id = secrets.token_hex(8)
-        trace_id = _trace_id(websocket.headers.get("traceparent"))
         tenant, pace = principal.tenant, self._pace(principal)
         session = StreamSession(
             Identity(
@@ -354,7 +354,8 @@ class Gateway:
         return len(self._seats)
 
 
-def _trace_id(traceparent: str | None) -> str:
+def _trace_id(headers: Headers) -> str:
     """The caller's trace id, or a new one."""
+    traceparent = headers.get("traceparent")
     given = TRACEPARENT.fullmatch(traceparent) if traceparent else None
     return given[1] if given else secrets.token_hex(16)

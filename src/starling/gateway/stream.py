@@ -106,6 +106,7 @@ class StreamSession:
         self._moved = False  # another gateway goes on with it
         self._settled = False
         self._begun = asyncio.get_running_loop().time()
+        self._began = time.time()
 
     @classmethod
     def adopted(
@@ -125,7 +126,7 @@ class StreamSession:
         intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail)
         ended = EndReason.CLIENT if tail is None or tail.ended else None
         session._supply = Supply(intake, ports.audio_log, ports.clock, ended=ended)
-        session._entry = entry
+        session._entry, session._began = entry, entry.opened
         resumables.add(entry.token_digest, session)
         return session
 
@@ -226,7 +227,7 @@ class StreamSession:
                 token_digest=digest(token),
                 audio=request.audio,
                 config=request.config,
-                opened=time.time(),
+                opened=self._began,
                 tenant=identity.tenant,
                 priority=identity.priority,
                 client_ref=request.client_ref,
@@ -241,7 +242,11 @@ class StreamSession:
     def _described(self, token: str | None = None) -> verbs.Opened:
         identity = self._identity
         return verbs.Opened(
-            session_id=identity.session_id, trace_id=identity.trace_id, token=token, grace=self._options.resume_grace
+            session_id=identity.session_id,
+            trace_id=identity.trace_id,
+            token=token,
+            grace=self._options.resume_grace,
+            began=self._began,
         )
 
     async def _converse(self, connection: Connection, results: Subscription, verbs: Sequence[Verb]) -> bool:

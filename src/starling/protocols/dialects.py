@@ -38,7 +38,8 @@ class Dialect:
     main port, where ``paths`` are.
     ``credential``: finds the API key that a request shows. ``has_keys``: the dialect itself has a place for one. Where it has
     not, its port is on loopback unless told otherwise, and programs of this machine need no key there.
-    ``subprotocol``: the one to agree to. ``refusal``: how a request is refused. ``refuses_inside``: not at all; instead the
+    ``subprotocol``: the one to agree to. ``accepted``: headers of the acceptance, by the trace id of the (first) session.
+    ``refusal``: how a request is refused. ``refuses_inside``: not at all; instead the
     connection is accepted, its opening awaited, and the adapter says the error.
     ``idle_timeout``: seconds that a client may be silent, instead of the server's.
     """
@@ -50,6 +51,7 @@ class Dialect:
     credential: Callable[[Head], str | None] = authorization
     has_keys: bool = False
     subprotocol: Callable[[Sequence[str]], str | None] = lambda _: None
+    accepted: Callable[[str], Mapping[str, str]] = lambda _: {}
     refusal: Callable[[StarlingError], Refusal] = plain_refusal
     refuses_inside: bool = False
     idle_timeout: float | None = None

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.dialects import Dialect
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 from starling.protocols.whisperlive import WHISPERLIVE
 
-DIALECTS: Final[tuple[Dialect, ...]] = (VOSK, SHERPA, WHISPERLIVE)
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    VOSK,
+    SHERPA,
+    WHISPERLIVE,
+    DEEPGRAM,
+)

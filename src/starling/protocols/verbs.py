@@ -115,12 +115,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What a client hears of its session. ``token``: to come back with within ``grace`` seconds, None if it cannot."""
+    """What a client hears of its session. ``token``: to come back with within ``grace`` seconds, None if it cannot.
+
+    ``began``: when, in seconds since 1970.
+    """
 
     session_id: str
     trace_id: str
     token: str | None = None
     grace: float = 0.0
+    began: float = 0.0
 
 
 class Adapter(Protocol):
