@@ -11,7 +11,7 @@ from starling.protocols.conformance import Term, check, ignored, refused, suppor
 OFF: Final = frozenset({"", "0", "false"})
 ON: Final = frozenset({"1", "true"})
 
-_FALSE: Final = tuple(OFF)
+_FALSE: Final[tuple[object, ...]] = tuple(OFF)
 
 PARAMETERS: Final[Mapping[str, Term]] = {
     "encoding": supported(
@@ -40,17 +40,17 @@ PARAMETERS: Final[Mapping[str, Term]] = {
     "tag": ignored("there is no usage report to show it in"),
     "extra": ignored("it changes no result"),
     "mip_opt_out": ignored("no audio is kept"),
-    "multichannel": refused("channels are not told apart", *_FALSE),
-    "diarize": refused("speakers are not told apart", *_FALSE),
-    "diarize_model": refused("speakers are not told apart", *_FALSE),
-    "redact": refused("nothing is taken out of texts", *_FALSE),
-    "profanity_filter": refused("nothing is taken out of texts", *_FALSE),
-    "replace": refused("nothing is taken out of texts", *_FALSE),
-    "search": refused("texts are not searched", *_FALSE),
-    "detect_entities": refused("entities are not found", *_FALSE),
-    "detect_language": refused("there is one language", *_FALSE),
-    "callback": refused("results go out on the connection only", *_FALSE),
-    "callback_method": refused("results go out on the connection only", *_FALSE),
+    "multichannel": refused("channels are not told apart", _FALSE),
+    "diarize": refused("speakers are not told apart", _FALSE),
+    "diarize_model": refused("speakers are not told apart", _FALSE),
+    "redact": refused("nothing is taken out of texts", _FALSE),
+    "profanity_filter": refused("nothing is taken out of texts", _FALSE),
+    "replace": refused("nothing is taken out of texts", _FALSE),
+    "search": refused("texts are not searched", _FALSE),
+    "detect_entities": refused("entities are not found", _FALSE),
+    "detect_language": refused("there is one language", _FALSE),
+    "callback": refused("results go out on the connection only", _FALSE),
+    "callback_method": refused("results go out on the connection only", _FALSE),
 }
 """Every parameter that is known. One that is not is ignored: newer clients name what older servers never heard of."""
 
