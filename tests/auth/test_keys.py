@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from starling.auth import keys
-from starling.auth.keyfile import KeyFile, KeyRecord, changing, keys_path, read_keyfile
+from starling.auth.keyfile import MAX_FILE, KeyFile, KeyRecord, changing, keys_path, read_keyfile
 from starling.auth.keyring import Keyring
 from starling.auth.tenants import Feature, Tenant, read_features
 from starling.core.errors import InvalidOption, KeysUnavailable, Unauthenticated
@@ -99,19 +101,50 @@ def test_the_right_id_with_another_secret_is_refused(tmp_path: Path) -> None:
     Keyring(path).authenticate(token)
 
 
+RECORD = {"key_id": "a", "name": "a", "tenant": "a", "digest": "0" * 64, "created": ""}
+
+
 @pytest.mark.parametrize(
-    "text", ["{", '{"keys": [{"name": "x"}]}', '{"tenants": [{"name": "a b"}]}', '{"tenants":[{"name":"a","max_sessions":-1}]}']
+    "text",
+    [
+        "{",
+        "",
+        '{"keys": [{"name": "x"}]}',
+        '{"tenants": [{"name": "a b"}]}',
+        '{"tenants":[{"name":"a","max_sessions":-1}]}',
+        '{"version":2}',
+        '{"what is this":' + "[" * 100_000 + "]" * 100_000 + "}",
+        json.dumps({"keys": [RECORD | {"digest": "é" * 64}]}),
+        json.dumps({"keys": [RECORD | {"digest": ""}]}),
+        " " * (MAX_FILE + 1) + "{}",
+    ],
+    ids=lambda text: text[:24],
 )
-def test_a_file_that_cannot_be_read_lets_nobody_in_until_it_can(tmp_path: Path, text: str) -> None:
+def test_a_file_that_cannot_be_read_lets_nobody_in_until_it_can(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "keys.json"
     token, _ = add(path)
     ring = Keyring(path)
     good = path.read_text()
     path.write_text(text)
-    with pytest.raises(KeysUnavailable, match=r"keys\.json"):
-        ring.authenticate(token)
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable) as refused:
+            ring.authenticate(token)
+        assert str(tmp_path) not in refused.value.message, "strangers learn where the file is"
+    assert caplog.text.count("API keys unavailable") == 1
     path.write_text(good)
     ring.authenticate(token)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path), lambda path: path.symlink_to("/dev/zero")]
+)
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "keys.json"
+    make(path)
+    with pytest.raises(InvalidOption, match=r"keys\.json"):
+        read_keyfile(path)
 
 
 def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,6 +25,9 @@ MAX_FILE: Final = 16 << 20
 """Bytes that are read: about 80,000 keys."""
 
 OWNER_ONLY: Final = 0o600
+
+DIGEST: Final = re.compile("[0-9a-f]{64}")
+"""What ``keys.digest`` gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +43,18 @@ class KeyRecord:
 
     def __post_init__(self) -> None:
         check_name("key", self.name)
+        if DIGEST.fullmatch(self.digest) is None:
+            raise InvalidOption(f"expected 64 hexadecimal digits as the digest of key {self.name}, got something else")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFile:
-    """All keys and tenants. A tenant that a key names and nobody described has no limits."""
+    """All keys and tenants. A tenant that a key names and nobody described has no limits.
 
-    version: int = 1
+    ``version``: a later one may say more of a key than is understood here, so its file is not read.
+    """
+
+    version: Literal[1] = 1
     tenants: tuple[Tenant, ...] = ()
     keys: tuple[KeyRecord, ...] = field(default=())
 
@@ -71,14 +81,28 @@ def keys_path(setting: str) -> Path:
 def read_keyfile(path: Path) -> KeyFile:
     """What ``path`` holds; nothing where there is no such file. Raises InvalidOption for one that cannot be read."""
     try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_FILE), type=KeyFile)
+        return msgspec.json.decode(_content(path), type=KeyFile)
     except (FileNotFoundError, NotADirectoryError):
         return KeyFile()
     except OSError as error:
         raise InvalidOption(f"cannot read the file of API keys at {path}: {error.strerror}") from None
-    except (ValueError, InvalidOption) as error:  # of the JSON, or of a field in it
+    except (ValueError, RecursionError, InvalidOption) as error:  # of the JSON, or of a field in it
         raise InvalidOption(f"expected a file of API keys at {path}, written by `starling keys`, got: {error}") from None
+
+
+def _content(path: Path) -> bytes:
+    """Of a regular file and no other: a pipe would keep everybody waiting. Raises OSError and InvalidOption."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidOption("something that is no regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            text = file.read(MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
+    if len(text) > MAX_FILE:
+        raise InvalidOption(f"more than {MAX_FILE} bytes")
+    return text
 
 
 @contextmanager

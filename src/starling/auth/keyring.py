@@ -12,12 +12,18 @@ from starling.auth.keyfile import KeyRecord, read_keyfile
 from starling.auth.keys import read
 from starling.auth.tenants import Principal, Tenant
 from starling.core.errors import InvalidOption, KeysUnavailable, Unauthenticated
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 Mark: TypeAlias = tuple[int, int, int] | None
 """Inode, time of change in nanoseconds and size of a file; None where there is none."""
 
 NOBODY: Final = "0" * 64
 """A digest that no key has: what an unknown id is compared with, so that it takes as long as a known one."""
+
+UNAVAILABLE: Final = "the API keys of this server cannot be read, so nobody is let in: tell its operator, whose log says why"
+"""What strangers are told: where the file is concerns them as little as what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._loaded: _Loaded | None = None
+        self._complained: tuple[Mark, str] | None = None
 
     @property
     def empty(self) -> bool:
@@ -73,9 +80,14 @@ class Keyring:
                 file = read_keyfile(self.path)
             except InvalidOption as error:
                 self._loaded = None
-                raise KeysUnavailable(error.message) from error
+                if self._complained != (mark, error.message):  # once for each state of the file, not for each who asks
+                    self._complained = mark, error.message
+                    log.error("API keys unavailable", reason=error.message)  # noqa: TRY400 - it says all there is
+                raise KeysUnavailable(UNAVAILABLE) from error
             keys = {record.key_id: record for record in file.keys}
-            self._loaded = _Loaded(mark, keys, {record.tenant: file.tenant(record.tenant) for record in file.keys})
+            described = {tenant.name: tenant for tenant in reversed(file.tenants)}  # the first counts
+            named = {record.tenant for record in file.keys}
+            self._loaded = _Loaded(mark, keys, {name: described.get(name) or Tenant(name=name) for name in named})
         return self._loaded
 
 
