@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from starling.core.errors import ModelUnavailable, StarlingError
+from starling.core.errors import ModelUnavailable, ServerError, StarlingError
 from starling.core.load import Load
 from starling.core.ports import Work
 from starling.supervisor.fleet import Fleet, Member
@@ -63,12 +63,16 @@ class PlayedCrew:
         self.started: list[PlayedChild] = []
         self.suspects: list[Sequence[int]] = []
         self.failing: StarlingError | None = None
+        self.aborting = 0  # so many workers more end before they are ready
 
     async def start(self, member: Member) -> PlayedChild:
         child = self.children[member] = PlayedChild(pid=len(self.started) + 1, began=self.clock.now())
         self.started.append(child)
         if self.failing is not None and member.role is Role.WORKER:
             asyncio.get_running_loop().call_later(0.5, child.end, 1)
+        elif self.aborting and member.role is Role.WORKER:
+            self.aborting -= 1
+            asyncio.get_running_loop().call_later(0.5, child.end, -signal.SIGABRT)
         return child
 
     def is_ready(self, member: Member) -> bool:
@@ -397,5 +401,32 @@ def test_what_keeps_the_first_worker_from_starting_is_said_and_the_rest_goes() -
             await rig.supervisor.run()
         assert all(child.over.done() for child in rig.crew.started)
         await rig.supervisor.ready()
+
+    run(scenario())
+
+
+def test_workers_that_never_start_are_given_up_after_some_tries() -> None:
+    async def scenario() -> None:
+        rig = Rig(SupervisorOptions(workers=1))
+        rig.crew.aborting = 1_000
+        with pytest.raises(ServerError, match=r"worker-0 was started 5 times .*crash, exit status -6"):
+            await rig.supervisor.run()
+        assert all(child.over.done() for child in rig.crew.started)
+
+    run(scenario())
+
+
+def test_a_worker_that_starts_at_last_is_waited_for_and_later_ones_for_ever() -> None:
+    async def scenario() -> None:
+        rig = Rig(SupervisorOptions(workers=1))
+        rig.crew.aborting = 4
+        async with rig.running():
+            rig.crew.aborting = 20
+            rig.crew.child(Role.WORKER).end(-signal.SIGKILL)
+            await asyncio.sleep(400)
+            assert rig.crew.aborting == 0
+            rig.sessions.open(1)
+            await asyncio.sleep(0.1)
+            assert rig.sessions.waiting() == []
 
     run(scenario())

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from starling.core.errors import Quarantined, StarlingError
+from starling.core.errors import Quarantined, ServerError, StarlingError
 from starling.core.ports import Clock
 from starling.supervisor.crew import Child, Crew, Sessions
 from starling.supervisor.deaths import OWN_FAULT, Cause, cause_of
@@ -32,6 +33,9 @@ TICK: Final = 0.05
 
 END_AFTER: Final = 3.0
 """Seconds that a process gets to end that has nothing left to do."""
+
+FALSE_STARTS: Final = 5
+"""So often one process may end before any of its role was ever ready: then none ever will be, and whoever runs us should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Supervisor:
         self._children: dict[Member, Child] = {}
         self._strikes: Strikes[int] = Strikes()
         self._ever_ready: set[Role] = set()
+        self._false_starts: Counter[str] = Counter()  # by the names of members
         self._ready = asyncio.Event()
         self._woken = asyncio.Event()
         self._left = asyncio.Event()
@@ -158,6 +163,7 @@ class Supervisor:
             child = self._children[member] = await self._ports.crew.start(member)
         except OSError as error:  # no process or no memory to be had; the next try may be luckier
             log.warning("process not started", member=member.name, reason=error.strerror)
+            self._count_false_start(member, f"{error.strerror}")
             self._fleet.reaped(member, Cause.START, self._ports.clock.now())
             return
         log.info("process started", member=member.name, pid=child.pid)
@@ -172,6 +178,8 @@ class Supervisor:
             await self._take_back(member, cause)
         if member.role not in self._ever_ready and (failure := self._ports.crew.failure(member)):
             self._failure = failure
+        elif cause is not Cause.REPLACED:
+            self._count_false_start(member, f"{cause}, exit status {returncode}")
         self._ports.crew.cleared(member)
         self._ports.observer.forget(member)
         del self._children[member]
@@ -185,6 +193,16 @@ class Supervisor:
             if member.role is Role.WORKER and silent_since > member.started:
                 self._ports.metrics.takeover_time.observe(self._ports.clock.now() - silent_since)
         self.wake()
+
+    def _count_false_start(self, member: Member, why: str) -> None:
+        """Give up on a server that never was one: restarted for ever, it would look as if it were about to be."""
+        if member.role in self._ever_ready:
+            return
+        self._false_starts[member.name] += 1
+        if self._false_starts[member.name] >= FALSE_STARTS:
+            self._failure = ServerError(
+                f"{member.name} was started {FALSE_STARTS} times and never got ready (the last time: {why}); the log says more"
+            )
 
     async def _dismiss(self, role: Role, patience: float) -> None:
         """Ask the members in ``role`` to end, wait, and insist."""
