@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,6 +55,74 @@ def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, 
 def test_whoever_closes_the_standard_streams_gets_silence(tmp_path: Path) -> None:
     shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "starling", "version"]
     assert subprocess.run(shell, timeout=60, cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - our own
+
+
+def test_a_server_serves_on_where_nobody_can_be_told_its_address(tmp_path: Path) -> None:
+    with socket.socket() as taken, Path("/dev/full").open("w") as full:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        taken.close()
+        serve = [*SERVE, "--workers", "1", "--port", str(port)]
+        with subprocess.Popen(serve, stdout=full, stderr=full, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
+            until(lambda: ready(port))
+            time.sleep(0.5)
+            assert ready(port)
+            server.terminate()
+            server.wait(20)
+
+
+def test_the_children_of_a_server_have_standard_streams_though_it_was_given_none(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *SERVE, "--workers", "1", "--port", str(port)]
+    with subprocess.Popen(shell, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
+        try:
+            until(lambda: ready(port))
+            for child in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split():
+                streams = [os.readlink(f"/proc/{child}/fd/{number}") for number in (1, 2)]  # noqa: PTH115 - no real path
+                assert streams == [os.devnull, os.devnull]
+        finally:
+            server.terminate()
+            assert server.wait(20) == 0
+
+
+NEVER_READY = """
+import sys, time
+if any("recognizer_process" in argument for argument in sys.orig_argv):
+    time.sleep(600)
+"""
+"""A ``sitecustomize`` module, which every interpreter runs first."""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_still_starts_heeds_its_signals(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NEVER_READY)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    serve = [*SERVE[:-1], "info", "--log-format", "json", "--workers", workers]
+    environment = SCRIPTED | {"PYTHONPATH": path}
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as server:  # noqa: S603 - our own
+        assert server.stderr is not None
+        pids = [json.loads(server.stderr.readline())["pid"] for _ in range(1 + int(workers))]
+        server.send_signal(signal.SIGHUP)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_server_for_everybody_warns_and_names_an_address_to_open(

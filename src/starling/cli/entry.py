@@ -94,10 +94,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Let nothing stand where a stream was closed by who started us: libuv aborts when a socket has such a number."""
+    """Let nothing stand where a stream was closed by who started us: libuv aborts when a socket has such a number.
+
+    The same goes for our children: there it would be the shared memory, and a line that a library prints would be written to it.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # os.open gives the lowest number that is free: this stream's own
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this stream's own
+            os.set_inheritable(number, True)  # noqa: FBT003 - the os module's own signature
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _reader_gone() -> ExitCode:

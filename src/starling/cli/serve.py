@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -93,8 +94,9 @@ def serve(
     def listening(url: str) -> None:
         asks = options.keys_file is not None
         hosts = [options.host, *([options.protocols_host] if options.protocols else [])]
-        if warning := next(filter(None, (exposure(host, asks_for_keys=asks) for host in hosts)), None):
-            complain(warning)
-        typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
+        with suppress(OSError):  # a full disk, or nobody at the other end: no reason not to serve
+            if warning := next(filter(None, (exposure(host, asks_for_keys=asks) for host in hosts)), None):
+                complain(warning)
+            typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
 
     serve_until_interrupted(chosen, settings, listening)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from starling.cli.interrupts import interrupts
 from starling.config.settings import Settings
@@ -33,11 +34,36 @@ def _in_one_process(settings: Settings, listening: Callable[[str], None]) -> Non
 
 
 async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings], listening: Callable[[str], None]) -> None:
-    from starling.app.host import hosting
+    from starling.app.host import Hosting, hosting
 
-    loop = asyncio.get_running_loop()
-    with interrupts() as stop:
+    servers: list[Hosting] = []
+
+    async def serve(stop: asyncio.Event) -> None:
         async with hosting(settings, workers=count, reread=reread) as server:
-            loop.add_signal_handler(signal.SIGHUP, server.reload)
+            servers.append(server)
             listening(server.url)
             await stop.wait()
+
+    def reload() -> None:
+        for server in servers:  # one that still starts is new
+            server.reload()
+
+    with interrupts() as stop, _on_hangup(reload):
+        serving, stopping = asyncio.create_task(serve(stop)), asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not servers:  # it may start for minutes, or try to for ever; there is nothing to drain
+            serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+@contextmanager
+def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` on each SIGHUP, which ends a program that says nothing else."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, act)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
