@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,6 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from starling.config.settings import Settings
 from starling.config.tree import leaves
 from starling.core.records import EndReason
+from starling.gateway.admission import Reason
+from starling.gateway.gateway import REASONS
+from starling.scheduler.job import Kind
+from starling.session.nonspeech import Nonspeech
+from starling.supervisor.deaths import Cause
+from starling.supervisor.launch import Role
 from starling.telemetry.catalogue import Counted, Declared, Facts, Spread
 from starling.telemetry.metrics import Metrics, catalogue, render
 
@@ -48,6 +54,14 @@ def test_advice_names_settings_and_metrics_that_exist(declared: Declared[Any]) -
     assert set(re.findall(r"\bstarling_\w+", declared.action)) <= known
     attributes = {other.attribute for other in DECLARED if "_" in other.attribute}
     assert not attributes & set(re.findall(r"\b\w+\b", declared.action)), "people see the whole name only"
+
+
+def test_labels_have_the_values_that_are_given_to_them() -> None:
+    assert {*get_args(Reason), *REASONS.values()} == set(Metrics.sessions_refused.labels["reason"])
+    assert set(Nonspeech) == set(Metrics.texts_withheld.labels["reason"])
+    assert set(Cause) - {Cause.REPLACED} == set(Metrics.process_failures.labels["cause"])
+    assert {Role.GATEWAY, Role.WORKER} == set(Metrics.process_failures.labels["role"])
+    assert set(Kind) == set(Metrics.decodes.labels["kind"])
 
 
 @pytest.mark.parametrize("declared", [d for d in DECLARED if isinstance(d, Spread)], ids=names)

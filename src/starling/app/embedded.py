@@ -15,6 +15,7 @@ from typing import Final
 from starling.app.bus import Bus
 from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
+from starling.app.unwrapping import unwrapped
 from starling.bus.memory import MemorySessionDirectory
 from starling.config.settings import Settings
 from starling.gateway.gateway import Gateway
@@ -49,13 +50,9 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """A server for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
-    try:
+    with unwrapped():
         async with _composed(settings) as server:
             yield server
-    except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
 
 
 @asynccontextmanager

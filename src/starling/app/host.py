@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.app.unwrapping import unwrapped
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
 from starling.bus.shared.custody import Custody
@@ -23,12 +24,12 @@ from starling.supervisor.launch import Role
 from starling.supervisor.local import FIRST_WORKERS_SHEET, SUPERVISORS_SHEET, LocalCrew, Orders
 from starling.supervisor.observation import Observer
 from starling.supervisor.options import SupervisorOptions
-from starling.supervisor.presence import BEAT
+from starling.supervisor.presence import BEAT, Answering
 from starling.supervisor.sheets import Sheets
 from starling.supervisor.supervisor import Ports, Supervisor
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.logs import configure_logging, get_logger
-from starling.telemetry.metrics import Metrics, render
+from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
 
@@ -79,13 +80,9 @@ async def hosting(
 
     ``reread``: gives the settings anew on a reload. Raises StarlingError when it cannot start.
     """
-    try:
+    with unwrapped():
         async with _composed(settings, workers, reread) as server:
             yield server
-    except BaseExceptionGroup as group:  # of the one task that failed, or of the block itself
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
 
 
 @asynccontextmanager
@@ -148,9 +145,7 @@ def as_json(settings: Settings) -> bytes:
 
 async def _answer(sheets: Sheets, metrics: Metrics) -> None:
     """Show the supervisor's metrics when they are asked for."""
-    answered = sheets.asked
+    answering = Answering(sheets, SUPERVISORS_SHEET, metrics)
     while True:
-        if (asked := sheets.asked) != answered:
-            answered = asked
-            sheets.answer(SUPERVISORS_SHEET, asked, render(metrics))
+        answering.look()
         await asyncio.sleep(BEAT)

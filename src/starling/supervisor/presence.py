@@ -46,6 +46,22 @@ def read_said(message: bytes) -> Said:
     return msgspec.json.decode(message, type=Said) if message else Said()
 
 
+class Answering:
+    """Leaves this process's ``metrics`` on ``sheet`` when they are asked for."""
+
+    def __init__(self, sheets: Sheets, sheet: int, metrics: Metrics) -> None:
+        self._sheets = sheets
+        self._sheet = sheet
+        self._metrics = metrics
+        self._answered = sheets.asked
+
+    def look(self) -> None:
+        """Answer, if there is a new question."""
+        if (asked := self._sheets.asked) != self._answered:
+            self._answered = asked
+            self._sheets.answer(self._sheet, asked, render(self._metrics))
+
+
 class Presence:
     """What others see of the process with ``row`` of ``table`` and sheet number ``sheet``."""
 
@@ -54,21 +70,14 @@ class Presence:
         self._row = row
         self._sheets = sheets
         self._sheet = sheet
-        self._metrics = metrics
-        self._answered = sheets.asked
+        self._answering = Answering(sheets, sheet, metrics)
 
     async def run(self) -> None:
         """Beat for ever, from the event loop: if it stands still, so does the heart."""
         while True:
             self._table.beat(self._row)
-            self.answer()
+            self._answering.look()
             await asyncio.sleep(BEAT)
-
-    def answer(self) -> None:
-        """Leave the metrics if they were asked for."""
-        if (asked := self._sheets.asked) != self._answered:
-            self._answered = asked
-            self._sheets.answer(self._sheet, asked, render(self._metrics))
 
     def ready(self, capabilities: Capabilities | None = None) -> None:
         """From now on it works."""
