@@ -9,6 +9,7 @@ import pytest
 from starling.core.errors import InvalidOption
 from starling.protocols.conformance import check, ignored, refused, supported, table
 from starling.protocols.deepgram import parameters as deepgram
+from starling.protocols.funasr import terms as funasr
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 from starling.protocols.whisperlive import terms as whisperlive
@@ -17,6 +18,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
 TABLES = {
     "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES),
+    "funasr": (funasr.FIELDS, funasr.COMMANDS),
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
     "vosk": (vosk.CONFIG, vosk.MESSAGES),
     "whisperlive": (whisperlive.OPTIONS, whisperlive.MESSAGES),

@@ -12,7 +12,7 @@ import msgspec
 
 from starling.core.audio import SAMPLE_RATES
 from starling.core.errors import InvalidMessage, InvalidOption, StarlingError, UnsupportedAudio
-from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, MAX_PHRASE, HotWord
+from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, MAX_PHRASE, WEIGHT_RANGE, HotWord
 from starling.protocols.verbs import Frame, Opened, OpenRequest, Verb, plain_closing
 
 
@@ -33,7 +33,9 @@ class Head:
 class ForeignAdapter:
     """The verbs of ``verbs.Adapter`` that most dialects do without: nobody comes back, no audio is acknowledged."""
 
-    forgives = False
+    @property
+    def forgives(self) -> bool:
+        return False
 
     @property
     def lasts(self) -> bool:
@@ -96,17 +98,18 @@ def sample_rate(value: object) -> int:
     return int(value)
 
 
-def expected(phrases: Iterable[str]) -> tuple[HotWord, ...]:
-    """``phrases`` as hot words, as many as a session may have.
+def expected(phrases: Iterable[str | tuple[str, float]]) -> tuple[HotWord, ...]:
+    """``phrases``, with weights or without, as hot words, as many as a session may have.
 
     Other servers take anything here: what can be no hot word is left out, and a phrase that is too long counts as its words.
     """
     found: dict[str, HotWord] = {}
     room = MAX_BYTES
-    for phrase in phrases:
+    for entry in phrases:
+        phrase, weight = entry if isinstance(entry, tuple) else (entry, 1.0)
         for piece in [phrase] if len(phrase) <= MAX_PHRASE else phrase.split():
             try:
-                word = HotWord(piece)
+                word = HotWord(piece, min(max(weight, WEIGHT_RANGE[0]), WEIGHT_RANGE[1]))
             except InvalidOption:
                 continue
             if len(found) == MAX_HOTWORDS or len(word.phrase.encode()) > room:

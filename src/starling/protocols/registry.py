@@ -6,11 +6,13 @@ from typing import Final
 
 from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.dialects import Dialect
+from starling.protocols.funasr import FUNASR
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 from starling.protocols.whisperlive import WHISPERLIVE
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
+    FUNASR,
     VOSK,
     SHERPA,
     WHISPERLIVE,
