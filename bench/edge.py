@@ -14,8 +14,8 @@ from starling.core.config import SessionConfig
 from starling.core.ports import AudioLog, Capabilities
 from starling.core.records import Audio, Checkpoint, Ended, Gap, Opened
 from starling.gateway.gateway import Gateway
+from starling.gateway.ports import Ports
 from starling.gateway.server import serving
-from starling.gateway.stream import Ports
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.metrics import Metrics

@@ -22,10 +22,11 @@ from starling.gateway.access import Access
 from starling.gateway.connection import Connection
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
+from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone, Socket
-from starling.gateway.stream import Identity, Ports, StreamSession
+from starling.gateway.stream import Identity, StreamSession
 from starling.protocols.native.adapter import NativeAdapter
 from starling.protocols.native.messages import Ack, Done, Ready, Result, Resumed, ServerMessage, decode_server
 from starling.protocols.verbs import Frame, Offer, Resume

@@ -20,8 +20,8 @@ from starling.core.transcript import SessionDone, SpeechStarted, Transcript
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.options import GatewayOptions
+from starling.gateway.ports import Ports
 from starling.gateway.server import serving
-from starling.gateway.stream import Ports
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.metrics import Metrics

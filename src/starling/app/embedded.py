@@ -20,8 +20,8 @@ from starling.bus.memory import MemorySessionDirectory
 from starling.config.settings import Settings
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
+from starling.gateway.ports import Ports
 from starling.gateway.server import serving
-from starling.gateway.stream import Ports
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import configure_logging, get_logger

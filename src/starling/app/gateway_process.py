@@ -17,8 +17,8 @@ from starling.bus.shared.sides import GatewaySide
 from starling.core.ports import Capabilities
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import Listeners
+from starling.gateway.ports import Ports
 from starling.gateway.server import serving
-from starling.gateway.stream import Ports
 from starling.supervisor.launch import Role
 from starling.supervisor.local import SUPERVISORS_SHEET, sheet_of, worker_name
 from starling.supervisor.presence import BEAT, read_said, termination

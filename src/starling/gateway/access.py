@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from starling.auth.keyring import Keyring
 from starling.auth.tenants import ANYBODY, Principal, Tenant
@@ -131,6 +132,11 @@ class Access:
 def agreed_subprotocol(headers: Headers) -> str | None:
     """The subprotocol to agree to, if the client offered any that is ours."""
     return SUBPROTOCOL if SUBPROTOCOL in offered_subprotocols(headers) else None
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Where a request, or the beginning of a WebSocket, came from; empty where that is not known."""
+    return request.client.host if request.client else ""
 
 
 def is_local(headers: Headers, address: str) -> bool:

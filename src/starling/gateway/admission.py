@@ -18,8 +18,8 @@ from starling.gateway.access import network
 from starling.gateway.buckets import BucketTable
 from starling.gateway.newcomers import Newcomers
 from starling.gateway.options import GatewayOptions
+from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
-from starling.gateway.stream import Ports
 from starling.telemetry.health import Health
 
 Reason: TypeAlias = Literal["capacity", "address", "rate", "tenant", "lag", "engine", "starting", "draining"]

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from starling.core.errors import Forbidden, StarlingError
-from starling.gateway.access import is_local
+from starling.gateway.access import address_of, is_local
 from starling.gateway.gateway import Gateway
-from starling.gateway.operations import address_of, operations
+from starling.gateway.operations import operations
 from starling.gateway.refusals import refusal
 from starling.protocols.dialects import Dialect
 from starling.telemetry.metrics import CONTENT_TYPE, render
@@ -58,7 +58,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.get("/v1/stream", include_in_schema=False)
     async def no_upgrade() -> JSONResponse:
-        return plain_refusal(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
+        return unrouted(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
@@ -90,7 +90,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:
-        await websocket.send_denial_response(plain_refusal(404))
+        await websocket.send_denial_response(unrouted(404))
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
@@ -103,7 +103,7 @@ def create_dialect_app(gateway: Gateway, dialect: Dialect) -> FastAPI:
     _answer_errors(app)
 
     async def no_upgrade(_: Request) -> JSONResponse:
-        return plain_refusal(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
+        return unrouted(426, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
     app.add_route("/{path:path}", no_upgrade)
     app.router.add_websocket_route("/{path:path}", partial(_stream, gateway, dialect))
@@ -123,15 +123,15 @@ async def _stream(gateway: Gateway, dialect: Dialect, websocket: WebSocket) -> N
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def no_route(_: Request, error: HTTPException) -> JSONResponse:
-        return plain_refusal(error.status_code, error.headers)
+        return unrouted(error.status_code, error.headers)
 
     @app.exception_handler(StarlingError)
     async def refused(_: Request, error: StarlingError) -> JSONResponse:
         return refusal(error)
 
 
-def plain_refusal(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer to a request that no route takes, in the shape of ``gateway.refusal``."""
+def unrouted(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer to a request that no route takes, in the shape of ``refusals.refusal``."""
     code, message = PLAIN_REFUSALS.get(status, ("invalid_request", "expected a request as in docs/protocol.md, got another"))
     return JSONResponse({"error": {"code": code, "message": message, "retryable": False}}, status, headers)
 

@@ -7,7 +7,7 @@ from starlette.websockets import WebSocket
 
 from starling.auth.tenants import ANYBODY, Principal
 from starling.core.errors import StarlingError
-from starling.gateway.access import Access, is_local, offered_subprotocols
+from starling.gateway.access import Access, address_of, is_local, offered_subprotocols
 from starling.gateway.refusals import advice
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
@@ -32,7 +32,7 @@ def identify(access: Access, dialect: Dialect, head: Head, websocket: WebSocket,
     ``on_loopback``: only this machine reaches the dialect's port. Its programs need no key there, if the dialect has no place for
     one; what came through a proxy is not from this machine.
     """
-    address = websocket.client.host if websocket.client else ""
+    address = address_of(websocket)
     key = dialect.credential(head)
     if key is None and on_loopback and not dialect.has_keys and is_local(websocket.headers, address):
         return ANYBODY

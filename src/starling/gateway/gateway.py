@@ -6,8 +6,8 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -31,18 +31,19 @@ from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.core.records import Ended, EndReason
 from starling.core.sessions import SessionEntry
-from starling.gateway.access import Access, agreed_subprotocol, is_loopback
+from starling.gateway.access import Access, address_of, agreed_subprotocol, is_loopback
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.connection import Connection
 from starling.gateway.foreign import accepted, head_of, identify, refused
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
+from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.refusals import refusal
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone, Socket
-from starling.gateway.stream import Identity, Ports, StreamSession
+from starling.gateway.stream import Identity, StreamSession
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
 from starling.protocols.native.adapter import NativeAdapter
@@ -118,7 +119,7 @@ class Gateway:
 
     async def serve(self, websocket: WebSocket) -> None:
         """One client from its upgrade request on. A refusal is an HTTP response, before the upgrade."""
-        address = websocket.client.host if websocket.client else ""
+        address = address_of(websocket)
         try:
             principal = self.identify(websocket.headers, address)
             if "resume" in websocket.query_params:
@@ -136,12 +137,9 @@ class Gateway:
 
     def identify(self, headers: Headers, address: str) -> Principal:
         """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
-        try:
+        with self._counted():
             self.guard.check_origin(headers.get("origin"), headers.get("host"))
             return self.access.identify(headers, address)
-        except StarlingError as error:
-            self.ports.metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
-            raise
 
     def identify_operator(self, headers: Headers, address: str) -> Principal:
         """The same for who may see and end the sessions of others."""
@@ -167,7 +165,7 @@ class Gateway:
     async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
         """The same for a client of another server. It is refused as that server does."""
         head = head_of(websocket)
-        address = websocket.client.host if websocket.client else ""
+        address = address_of(websocket)
         try:
             try:
                 principal = self._identify_foreigner(websocket, dialect, head)
@@ -186,10 +184,16 @@ class Gateway:
             pass  # gone before the upgrade was done
 
     def _identify_foreigner(self, websocket: WebSocket, dialect: Dialect, head: Head) -> Principal:
-        try:
+        with self._counted():
             self.guard.check_origin(head.headers.get("origin"), head.headers.get("host"))
             on_loopback = dialect.port is not None and is_loopback(self.options.protocols_host)
             return identify(self.access, dialect, head, websocket, on_loopback=on_loopback)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count whoever is refused before anybody knows who it is."""
+        try:
+            yield
         except StarlingError as error:
             self.ports.metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
             raise

@@ -74,9 +74,3 @@ def listen_everywhere(options: GatewayOptions) -> Listeners:
                 Listeners(main, dialects).close()
                 raise
     return Listeners(main, dialects)
-
-
-def address_of(listener: socket.socket, host: str) -> str:
-    """``host:port`` as a URL has it."""
-    port = listener.getsockname()[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from starling.core.load import Priority
+from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway, Seat
 
 
@@ -99,11 +100,6 @@ def operations(gateway: Gateway) -> APIRouter:
         return JSONResponse(Refusal(error=body).model_dump(), 404)
 
     return router
-
-
-def address_of(request: Request) -> str:
-    """Where ``request`` came from."""
-    return request.client.host if request.client else ""
 
 
 def _view(seat: Seat) -> SessionView:

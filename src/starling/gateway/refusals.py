@@ -7,12 +7,12 @@ import math
 from starlette.responses import JSONResponse
 
 from starling.core.errors import Overloaded, StarlingError, Unauthenticated
+from starling.protocols.dialects import plain_refusal
 
 
 def refusal(error: StarlingError) -> JSONResponse:
     """The HTTP response that says ``error``."""
-    body = {"error": {"code": error.code, "message": error.message, "retryable": error.retryable}}
-    return JSONResponse(body, error.http_status, advice(error))
+    return JSONResponse(dict(plain_refusal(error).body), error.http_status, advice(error))
 
 
 def advice(error: StarlingError) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +25,7 @@ from starling.core.errors import (
     Superseded,
 )
 from starling.core.load import Priority
-from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory, Subscription
+from starling.core.ports import Subscription
 from starling.core.records import Checkpoint, EndReason, Opened, Tail
 from starling.core.sessions import Attachment, SessionEntry
 from starling.gateway.connection import Connection
@@ -33,31 +33,18 @@ from starling.gateway.conversation import Conversation
 from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
 from starling.gateway.pace import Pace
+from starling.gateway.ports import Ports
 from starling.gateway.resumption import Resumables, digest, new_token
 from starling.gateway.socket import Gone
 from starling.gateway.supply import Supply
 from starling.protocols import verbs
 from starling.protocols.verbs import OpenRequest, Resume, Verb
 from starling.telemetry.logs import get_logger, log_context
-from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
 
 FAREWELL = 2.0
 """Seconds that a client has to answer our close, which says that it has read everything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What a session at the gateway stands on. ``exposition``: the metrics of all processes; None shows this one's."""
-
-    audio_log: AudioLog
-    results: ResultBus
-    board: LoadBoard
-    directory: SessionDirectory
-    clock: Clock
-    metrics: Metrics
-    exposition: Callable[[], Awaitable[bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,22 @@
+"""The seams that a gateway stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory
+from starling.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's."""
+
+    audio_log: AudioLog
+    results: ResultBus
+    board: LoadBoard
+    directory: SessionDirectory
+    clock: Clock
+    metrics: Metrics
+    exposition: Callable[[], Awaitable[bytes]] | None = None
