@@ -176,6 +176,9 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("settings not reloaded")
             assert any("segmentation.min_speech: expected a number" in line for line in server.log)
+            file.write_text("[segmentation]\nidle_checkpoint = 59\n")  # more than the memory that was laid out takes
+            server.process.send_signal(signal.SIGHUP)
+            await server.until_logged("settings not reloaded", 2)
             assert server.of_role("recognizer") == [before]
             file.write_text("[log]\nlevel = 'warning'\n")
             server.process.send_signal(signal.SIGHUP)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Final
 
-from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.app.options import addresses, check_lead, gateway_options, log_options, max_lead
 from starling.app.unwrapping import unwrapped
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
@@ -55,6 +55,7 @@ class Hosting:
     ports: Mapping[str, int]
     supervisor: Supervisor
     _orders: Orders
+    _lead: int
     _reread: Callable[[], Settings] | None = field(default=None)
 
     def reload(self) -> None:
@@ -62,6 +63,7 @@ class Hosting:
         if self._reread is not None:
             try:
                 settings = self._reread()
+                check_lead(settings, self._lead)
             except StarlingError as error:
                 log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
                 return
@@ -116,7 +118,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
                     log.info("serving", address=url, workers=workers)
                     try:
-                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, reread)
+                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, geometry.max_lead, reread)
                     finally:
                         await supervisor.drain()
                 answering.cancel()

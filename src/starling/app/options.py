@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starling.auth.keyfile import keys_path, read_keyfile
 from starling.config.settings import AuthMode, Settings
-from starling.core.audio import samples
+from starling.core.audio import samples, seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
 from starling.core.ports import Capabilities
@@ -95,14 +95,20 @@ def log_options(settings: Settings) -> LogOptions:
 
 
 def max_lead(settings: Settings) -> int:
-    """In samples. Raises InvalidOption for one in which a segment might never end, and its client wait for ever."""
-    lead, needed = settings.audio_log.max_lead_seconds, segmentation_options(settings).longest_uncommitted
-    if lead < needed:
+    """In samples. Raises InvalidOption as ``check_lead``."""
+    lead = samples(settings.audio_log.max_lead_seconds)
+    check_lead(settings, lead)
+    return lead
+
+
+def check_lead(settings: Settings, lead: int) -> None:
+    """Raises InvalidOption where a segment might never end with a ``lead`` of so many samples, and its client wait for ever."""
+    needed = segmentation_options(settings).longest_uncommitted
+    if lead < samples(needed):
         raise InvalidOption(
-            f"audio_log.max_lead_seconds must be at least {needed:g}, which segmentation.idle_checkpoint and "
-            f"segmentation.max_segment may take before anything is committed; got {lead:g}"
+            f"audio_log.max_lead_seconds must be at least {needed:g} when the server starts, which segmentation.idle_checkpoint "
+            f"and segmentation.max_segment may take before anything is committed; got {seconds(lead):g}"
         )
-    return samples(lead)
 
 
 def batching(settings: Settings, capabilities: Capabilities) -> BatchOptions:

@@ -146,7 +146,7 @@ class Limits(Group):
         "audio that recognition has yet to take; beyond it no session begins",
         unit="seconds",
         low=10,
-        high=1e6,
+        high=1_000_000,
     )
 
 
