@@ -106,7 +106,7 @@ async def _crowd(server: Server, size: int) -> AsyncIterator[None]:
 
     async def open_one() -> asyncio.StreamWriter:
         async with turns:
-            _, writer = await _session(server)
+            _, writer = await open_session(server)
             return writer
 
     writers = await asyncio.gather(*(open_one() for _ in range(size)))
@@ -119,7 +119,7 @@ async def _crowd(server: Server, size: int) -> AsyncIterator[None]:
 
 async def _speak(server: Server, number: int, over: asyncio.Event) -> None:
     """Faint noise in real time, until it is over."""
-    reader, writer = await _session(server)
+    reader, writer = await open_session(server)
     noise = np.random.default_rng(number).integers(-4, 5, CHUNK, dtype=np.int16).tobytes()
     due = time.monotonic() + number * 0.1 / 20
     hearing = asyncio.create_task(reader.read(-1))
@@ -131,7 +131,7 @@ async def _speak(server: Server, number: int, over: asyncio.Event) -> None:
     hearing.cancel()
 
 
-async def _session(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_session(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """An open session, by as little as it takes: the client's own costs are no question. Raises RuntimeError if refused."""
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=4096)

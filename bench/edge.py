@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 from starling.app.bus import Bus
+from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
 from starling.bus.memory import MemorySessionDirectory
 from starling.cli.eventloop import run
@@ -56,6 +57,7 @@ async def serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     taking = asyncio.create_task(forget(bus.audio_log))
     async with serving(Gateway(options, ports, DEAF, health)) as (host, port):
+        collect_rarely()
         print(f"http://{host}:{port}/", flush=True)
         await stop.wait()
     taking.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -55,7 +54,6 @@ def run_role(work: Callable[[Place], Coroutine[Any, Any, None]]) -> None:
         clock=SystemClock(),
         presence=presence,
     )
-    gc.freeze()  # what was loaded stays: no collection looks at it again
     try:
         uvloop.run(work(place))
     except StarlingError as error:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from starling.app.child import Place, run_role
+from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
@@ -60,6 +61,7 @@ async def serve(place: Place) -> None:
         gateway.adopt()
         watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
         async with serving(gateway, listeners):
+            collect_rarely()
             place.presence.ready()
             await stop.wait()
             place.presence.draining()

@@ -6,6 +6,7 @@ import asyncio
 
 from starling.app.bus import Bus
 from starling.app.child import Place, run_role
+from starling.app.collection import collect_rarely
 from starling.app.recognition import recognition, watch_lag
 from starling.bus.shared.sides import WorkerSide
 from starling.supervisor.local import worker_name
@@ -33,6 +34,7 @@ async def recognize(place: Place) -> None:
             recognizing = asyncio.create_task(recognizer.worker.run(), name="recognizer")
             probe = asyncio.create_task(watch_lag(place.metrics, place.clock), name="event loop probe")
             stopping = asyncio.create_task(stop.wait(), name="stop")
+            collect_rarely()
             presence.ready(recognizer.capabilities)
             tasks = {alive, recognizing, probe, stopping}
             done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -22,11 +22,13 @@ def serve_until_interrupted(settings: Settings, reread: Callable[[], Settings], 
 
 def _in_one_process(settings: Settings, listening: Callable[[str], None]) -> None:
     from starling.app import running
+    from starling.app.collection import collect_rarely
     from starling.cli.eventloop import run
 
     async def main() -> None:
         with interrupts() as stop:
             async with running(settings) as server:
+                collect_rarely()
                 listening(server.url)
                 await stop.wait()
 

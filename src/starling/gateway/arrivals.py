@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starling.core.errors import IdleTimeout, SessionTooLong, ShuttingDown, StarlingError
+from starling.gateway.alarm import Alarm
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Socket
 from starling.protocols.verbs import Frame
@@ -14,7 +16,7 @@ from starling.telemetry.metrics import Metrics
 class Arrivals:
     """The frames of one connection, of a session that begins now.
 
-    A timer runs only while a frame is asked for: a client that we keep waiting is not late.
+    Time counts only while a frame is asked for: a client that we keep waiting is not late.
     """
 
     def __init__(self, socket: Socket, options: GatewayOptions, metrics: Metrics) -> None:
@@ -24,8 +26,9 @@ class Arrivals:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._known = False
-        self._waiting: asyncio.Timeout | None = None
+        self._alarm = Alarm(self._loop)
         self._stopped: ShuttingDown | None = None
+        self._idle = f"expected audio or keepalive within {options.idle_timeout:g} seconds"
 
     def began(self, at: float) -> None:
         """The session is an older one, which began ``at`` on the loop's time."""
@@ -44,40 +47,33 @@ class Arrivals:
     def stop(self, error: ShuttingDown) -> None:
         """Take no more frames: ``error`` is raised where one is waited for, now and from now on."""
         self._stopped = error
-        if self._waiting is not None and not self._waiting.expired():
-            self._waiting.reschedule(self._loop.time())
+        self._alarm.ring()
+
+    def close(self) -> None:
+        """No more frames are asked for."""
+        self._alarm.close()
 
     async def opening(self) -> Frame:
         """The next frame before the session is open; all of these together have ``start_timeout`` seconds. Raises as ``next``."""
         if self._known:
             return await self.next()
         limit = self._options.start_timeout
-        return await self._receive(
-            self._begun + limit, IdleTimeout(f"expected a first frame that opens the session within {limit:g} seconds")
-        )
+        return await self._receive(self._begun + limit, f"expected a first frame that opens the session within {limit:g} seconds")
 
     async def next(self) -> Frame:
         """The next frame of an open session, which has ``idle_timeout`` seconds.
 
         Raises ShuttingDown once stopped, IdleTimeout, SessionTooLong, and what the socket raises.
         """
-        limit = self._options.idle_timeout
-        return await self._receive(
-            self._loop.time() + limit, IdleTimeout(f"expected audio or keepalive within {limit:g} seconds")
-        )
+        return await self._receive(self._loop.time() + self._options.idle_timeout, self._idle)
 
     async def rest(self, wait: float) -> None:
         """Leave the client unread for ``wait`` seconds. Raises ShuttingDown once stopped, and at once."""
         if wait <= 0:
             return
         self._metrics.slowed_seconds.inc(wait)
-        try:
-            async with asyncio.timeout(wait) as self._waiting:
-                await self._loop.create_future()
-        except TimeoutError:
-            pass
-        finally:
-            self._waiting = None
+        with suppress(TimeoutError), self._alarm.at(self._loop.time() + wait):
+            await self._loop.create_future()
         if self._stopped is not None:
             raise self._stopped
 
@@ -87,24 +83,22 @@ class Arrivals:
         if heard > limit:
             raise SessionTooLong(f"a session may have {limit:g} seconds of audio; send the rest in a new one")
 
-    async def _receive(self, limit: float, late: IdleTimeout) -> Frame:
+    async def _receive(self, limit: float, late: str) -> Frame:
         if self._stopped is not None:
             raise self._stopped
         last_moment = self._begun + self._options.max_session_seconds
         try:
-            async with asyncio.timeout_at(min(limit, last_moment)) as self._waiting:
+            with self._alarm.at(min(limit, last_moment)):
                 frame = await self._socket.receive()
         except TimeoutError:
             raise self._overdue(limit, last_moment, late) from None
-        finally:
-            self._waiting = None
         self._metrics.frames_received.inc()
         self._metrics.bytes_received.inc(len(frame))
         return frame
 
-    def _overdue(self, limit: float, last_moment: float, late: IdleTimeout) -> StarlingError:
+    def _overdue(self, limit: float, last_moment: float, late: str) -> StarlingError:
         if self._stopped is not None:
             return self._stopped
         if limit >= last_moment:  # not by the time: a timer may fire a little early
             return SessionTooLong(f"a session may last {self._options.max_session_seconds:g} seconds; start a new one")
-        return late
+        return IdleTimeout(late)

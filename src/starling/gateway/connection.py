@@ -89,6 +89,7 @@ class Connection:
         if self.finished.is_set():
             return
         self.over = True
+        self.arrivals.close()
         try:
             await self.socket.close(*self.adapter.closing(self.verdict))
         finally:

@@ -64,7 +64,7 @@ class Quotas:
 
     def spend(self, tenant: Tenant, audio: float) -> float:
         """Charge seconds of ``audio``; for how many to leave ``tenant`` unread. Raises QuotaExceeded when its day is used up."""
-        usage = self._usage.setdefault(tenant.name, Usage())
+        usage = self._usage.get(tenant.name) or self._usage.setdefault(tenant.name, Usage())
         self._turn_page(usage)
         usage.today += audio
         self._check_day(tenant, usage)

@@ -18,6 +18,9 @@ GONE = (WebSocketDisconnect, WebSocketDisconnected)
 """What Starlette raises when it cannot send: the first time, and from then on."""
 
 
+AT_A_STROKE = 8
+"""Messages that one client may have taken before others get their turn."""
+
 DELIBERATE = (1000, 1001, 1005)
 """Close codes of who leaves on purpose: done, going away (a page that is closed), and none given. RFC 6455 section 7.4.1."""
 
@@ -36,11 +39,14 @@ class Socket:
     def __init__(self, websocket: WebSocket, *, send_timeout: float) -> None:
         self._websocket = websocket
         self._send_timeout = send_timeout
+        self._taken = 0  # messages
         self._next: asyncio.Task[Message] | None = None  # asked for ahead of time, to see whether the client is still there
 
     async def receive(self) -> Frame:
         """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
-        await asyncio.sleep(0)  # thousands of small messages may lie ready; others get their turn between them
+        self._taken += 1
+        if self._taken % AT_A_STROKE == 0:  # thousands of small messages may lie ready; others get their turn between them
+            await asyncio.sleep(0)
         if self._next is not None:
             await asyncio.wait([self._next])  # if this is cancelled, the message is not lost
             asked, self._next = self._next, None

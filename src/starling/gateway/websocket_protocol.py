@@ -74,17 +74,20 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _take_turn(self) -> None:
         self._turn = None
-        self._work(SLICE)
+        while not self._work(SLICE) and self._unread:  # the middle of a large frame is no work
+            pass
         self._go_on()
 
-    def _work(self, size: int) -> None:
-        """Parse the next ``size`` bytes, and do what the frames in them ask for."""
+    def _work(self, size: int) -> int:
+        """Parse the next ``size`` bytes, and do what the frames in them ask for; how many that were."""
         self._pings = 0
         self.conn.receive_data(self._unread[:size])
         del self._unread[:size]
+        frames = len(self.conn.events)
         self.handle_events()  # frames before a broken one count, which uvicorn forgets
         if self.conn.parser_exc is not None:
             self.handle_parser_exception()
+        return frames
 
     def _go_on(self) -> None:
         """Work on, or read on, unless the application has messages to take before."""
