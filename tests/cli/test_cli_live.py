@@ -94,6 +94,7 @@ def test_only_given_options_are_asked_for_and_all_of_the_audio_is_sent() -> None
         start = await peer.expect(Start)
         assert isinstance(start, Start)
         assert (start.language, start.endpoint_silence_ms, start.partials) == ("en-GB", 800, False)
+        assert (start.finished_silence_ms, start.words, start.partial_words) == (250, True, True)
         await peer.send(READY)
         await peer.expect(End)
         assert len(peer.heard) == pytest.approx(2 * 16_000 * 1.0057, abs=100)
@@ -101,7 +102,8 @@ def test_only_given_options_are_asked_for_and_all_of_the_audio_is_sent() -> None
         await peer.close(1000)
 
     async def test() -> None:
-        arguments = ("--speed", "0", "--language", "en-GB", "--endpoint-silence", "0.8", "--no-partials")
+        arguments = ["--speed", "0", "--language", "en-GB", "--endpoint-silence", "0.8", "--no-partials"]
+        arguments += ["--finished-silence", "0.25", "--words", "--partial-words"]
         async with playing(script) as url, starling("stream", CHIME, "--url", url, *arguments) as process:
             await process.communicate()
         assert process.returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast
 
 import typer
 
@@ -60,8 +60,23 @@ EndpointSilence: TypeAlias = Annotated[
         rich_help_panel=SESSION,
     ),
 ]
+FinishedSilence: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--finished-silence",
+        metavar="SECONDS",
+        min=0.1,
+        max=10,
+        help="Silence that does where the text looks finished; 0.25 makes finals sooner and cuts more sentences.",
+        rich_help_panel=SESSION,
+    ),
+]
 Words: TypeAlias = Annotated[
     bool | None, typer.Option("--words/--no-words", help="Times of words, where the model has them.", rich_help_panel=SESSION)
+]
+PartialWords: TypeAlias = Annotated[
+    bool | None,
+    typer.Option("--partial-words/--no-partial-words", help="With --words: on partial results too.", rich_help_panel=SESSION),
 ]
 VadChoice: TypeAlias = Annotated[
     Vad | None,
@@ -102,31 +117,29 @@ def session_options(
     partials: bool | None = None,
     partial_interval: float | None = None,
     endpoint_silence: float | None = None,
+    finished_silence: float | None = None,
     words: bool | None = None,
+    partial_words: bool | None = None,
     vad: str | None = None,
     quality: str | None = None,
     hotword: Sequence[str] | None = None,
     hotwords: Path | None = None,
 ) -> Options:
     """The options whose flags were given. Raises InvalidOption for hot words that are none."""
-    from starling.client.options import Options
     from starling.core.config import Quality, VadMode
 
-    options = Options()
-    if language is not None:
-        options["language"] = language
-    if partials is not None:
-        options["partials"] = partials
-    if partial_interval is not None:
-        options["partial_interval"] = partial_interval
-    if endpoint_silence is not None:
-        options["endpoint_silence"] = endpoint_silence
-    if words is not None:
-        options["words"] = words
-    if vad is not None:
-        options["vad"] = VadMode(vad)
-    if quality is not None:
-        options["quality"] = Quality(quality)
+    given = {
+        "language": language,
+        "partials": partials,
+        "partial_interval": partial_interval,
+        "endpoint_silence": endpoint_silence,
+        "finished_silence": finished_silence,
+        "words": words,
+        "partial_words": partial_words,
+        "vad": None if vad is None else VadMode(vad),
+        "quality": None if quality is None else Quality(quality),
+    }
+    options = cast("Options", {name: value for name, value in given.items() if value is not None})
     if hotword or hotwords:
         from starling.cli.hotwords import chosen
 

@@ -30,6 +30,7 @@ def transcribe(
     ] = None,
     language: flags.Language = None,
     endpoint_silence: flags.EndpointSilence = None,
+    finished_silence: flags.FinishedSilence = None,
     words: flags.Words = None,
     vad: flags.VadChoice = None,
     quality: flags.QualityChoice = None,
@@ -48,6 +49,7 @@ def transcribe(
     options = flags.session_options(
         language=language,
         endpoint_silence=endpoint_silence,
+        finished_silence=finished_silence,
         words=words,
         vad=vad,
         quality=quality,
