@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.console_page import Console
+from browser.wire import Wire
 from recordings import recording_path
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT
 from starling.client.word_errors import word_error_rate
@@ -68,6 +69,57 @@ def test_a_recording_comes_out_as_text_and_subtitles(live: Console) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
     words = re.sub(r"^(\d+|.*-->.*)$", "", subtitles, flags=re.MULTILINE)
     assert word_error_rate(txt.value.path().read_text(), words) == 0
+
+
+def transcript(page: Page) -> str:
+    expect(page.locator("#status")).to_have_text("Done", timeout=60_000)
+    with page.expect_download() as txt:
+        page.get_by_role("button", name="Download as TXT").click()
+    return txt.value.path().read_text()
+
+
+@pytest.mark.parametrize("cuts", [[200_000], [60_000, 140_000, 220_000, 280_000]], ids=["once", "four times"])
+@pytest.mark.parametrize("along", [False, True], ids=["poured", "played along"])
+def test_captions_are_the_same_if_the_wire_is_cut(context: BrowserContext, server: str, cuts: list[int], *, along: bool) -> None:
+    undisturbed = Console(context.new_page(), server).open()
+    undisturbed.locator("#file").set_input_files(recording_path("beckett"))
+    wanted = transcript(undisturbed)
+    with Wire(int(server.rpartition(":")[2].strip("/")), cuts) as wire:
+        console = Console(context.new_page(), wire.url)
+        page = console.open()
+        if along:
+            page.get_by_label("Play recordings along").check()
+        page.locator("#file").set_input_files(recording_path("beckett"))
+        assert transcript(page) == wanted
+        assert wire.whole
+        expect(page.get_by_role("alert")).to_be_hidden()
+        page.close()
+    console.check()
+
+
+def test_speech_is_not_lost_with_the_connection(context: BrowserContext, server: str) -> None:
+    """The wire is down for two seconds in the middle of a sentence."""
+    with Wire(int(server.rpartition(":")[2].strip("/"))) as wire:
+        console = Console(context.new_page(), wire.url)
+        console.allow(r"WebSocket connection to .* failed")
+        console.allow("ERR_")
+        page = console.open()
+        page.get_by_role("button", name="Listen").click()
+        expect(page.locator("#provisional")).to_contain_text("best of times", ignore_case=True, timeout=15_000)
+        wire.down = True
+        wire.cut()
+        expect(page.get_by_role("status").filter(has_text="Reconnecting to the server")).to_be_visible()
+        wire.down = False
+        expect(page.locator("#status")).to_have_text("Listening")
+        expect(page.locator("#captions")).to_contain_text("age of wisdom", ignore_case=True, timeout=20_000)
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#status")).to_have_text("Done")
+        said = page.locator("#settled").inner_text().lower()
+        assert said.index("best") < said.index("wisdom")
+        assert said.count("best") == 1
+        expect(page.locator("[data-state=interrupted]")).to_have_count(0)
+        page.close()
+    console.check()
 
 
 def test_a_setting_that_the_server_refuses_is_explained(live: Console) -> None:

@@ -76,7 +76,12 @@ def test_what_is_sent_is_what_was_said(console: Console, stub: StubServer) -> No
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")
     peer = stub.peers[0]
-    start = {"type": "start", "audio": {"encoding": "pcm_s16le", "sample_rate": 16000, "channels": 1}, "client_ref": "console"}
+    start = {
+        "type": "start",
+        "audio": {"encoding": "pcm_s16le", "sample_rate": 16000, "channels": 1},
+        "client_ref": "console",
+        "resume": True,
+    }
     assert peer.frames == [start, {"type": "end"}]
     samples = np.frombuffer(peer.audio, np.int16)
     assert 500 < np.abs(samples).max() < 32767
@@ -139,11 +144,20 @@ def test_options_and_the_forced_end_reach_the_server(console: Console, stub: Stu
     stub.script = script
     page = console.open()
     page.get_by_label("A pause ends a sentence after").fill("800")
+    page.get_by_label("One that looks finished, after").fill("1000")
+    expect(page.get_by_text("the same", exact=True)).to_be_visible()
+    page.get_by_label("One that looks finished, after").fill("250")
     page.get_by_label("Speech detector").select_option("silero")
     page.get_by_label("Search for finals").select_option("best")
     page.get_by_label("Expected words").fill("Starling\n\n Ada Lovelace \n")
     page.get_by_label("Expected words").press("Tab")
-    chosen = {"endpoint_silence_ms": 800, "vad": "silero", "quality": "best", "hotwords": ["Starling", "Ada Lovelace"]}
+    chosen = {
+        "endpoint_silence_ms": 800,
+        "finished_silence_ms": 250,
+        "vad": "silero",
+        "quality": "best",
+        "hotwords": ["Starling", "Ada Lovelace"],
+    }
     assert json.loads(page.evaluate("localStorage['starling.settings']")) == chosen
     page.reload()
     page.get_by_role("button", name="Listen").click()

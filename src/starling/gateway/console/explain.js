@@ -68,6 +68,9 @@ const ERRORS = {
   forbidden: { title: "The server does not talk to this page", detail: "It only takes sessions from addresses it knows. Open the console at the server's own address." },
   unauthenticated: { title: "This server wants an API key", detail: "Enter yours under Settings, then try again.", again: true },
   quota_exceeded: { title: "That was all, for now", detail: "What this API key may use is used up. Nothing is broken: try again later." },
+  superseded: { title: "The session went on somewhere else", detail: "Another connection took it over. What was already captioned is kept.", again: true },
+  not_resumable: { title: "The session could not go on", detail: "The server has let it go meanwhile. A new one begins where it can.", returns: true },
+  results_lost: { title: "The session could not go on", detail: "More was missed than the server keeps. A new one begins where it can.", returns: true },
   dismissed: { title: "An operator ended the session", detail: "What was already captioned is kept." },
   model_unavailable: { title: "The server has no model", detail: "Its weights are missing or damaged. “starling doctor” on the server says which." },
 };
@@ -102,16 +105,17 @@ function describe({ stage, error, ...connection }) {
   }
 }
 
-function lost({ code, reason, until }, error) {
+function lost({ code, reason, until, away }, error) {
   const known = error ? ERRORS[error.code] : CLOSES[code];
   const said = error?.message ?? reason;
   const kept = known?.returns && until > 0 && `What was said until ${clockTime(until)} is kept.`;
-  const detail = [kept, known?.detail, said && `The server says: ${said}`].filter(Boolean).join(" ");
+  const tried = away > 0 && !error && `No connection could be made again within ${Math.max(1, Math.round(away))} s.`;
+  const detail = [kept, known?.detail, tried, said && `The server says: ${said}`].filter(Boolean).join(" ");
   return {
     title: known?.title ?? "The session ended early",
     detail: detail || `The connection closed with code ${code}. What was already captioned is kept.`,
     returns: known?.returns ?? false,
-    retry: error ? error.retryable || error.code === "invalid_option" : true,
+    retry: error ? error.retryable || known?.again || known?.returns || error.code === "invalid_option" : true,
     wait: error?.retry_after ?? 0,
     remedy: error?.code === "invalid_option" ? remedyFor(said) : null,
   };

@@ -39,6 +39,9 @@ const form = new SettingsForm(settings, {
 /** What a remedy of explain.js does is on its button. */
 const REMEDIES = { language: "Use the server’s language", settings: "Use the server’s settings" };
 
+/** How long a connection may be lost before more is said of it: most are back by then. */
+const AWAY_MS = 1500;
+
 let remedy = null;
 
 /** @type {Run | null} */
@@ -46,6 +49,7 @@ let run = null;
 let began = null; // when the run connected, in seconds
 let served = false; // whether the server ever took the run
 let ticking = null;
+let awayTimer = null;
 let sentPart = 0; // of a recording, 0 to 1
 let heardPart = 0;
 
@@ -104,15 +108,17 @@ function openFiles(files) {
 const HANDLERS = {
   phase({ phase }) {
     const recording = run.source.kind === "recording";
+    const before = $("status").dataset.phase;
     $("status").dataset.phase = phase;
     showStatus(statusText(phase, recording ? run.source.title : null));
     if (backoff.tried && (phase === "live" || phase === "closed")) {
       backoff.reset();
       notice.hide();
     }
+    showAway(phase, before);
     $("listen").dataset.does = run.active ? "stop" : "listen";
-    $("listen-text").textContent = phase === "ending" ? "Stop now" : run.active ? "Stop" : "Listen";
-    $("finalize").disabled = phase !== "live";
+    $("listen-text").textContent = ["ending", "leaving"].includes(phase) ? "Stop now" : run.active ? "Stop" : "Listen";
+    $("finalize").disabled = !["live", "away"].includes(phase);
     $("open").disabled = run.active;
     $("progress").hidden = !recording;
     if (phase === "connecting" && recording) showRecording();
@@ -168,11 +174,28 @@ function statusText(phase, title) {
     opening: title ? `Reading ${title}` : "Waiting for the microphone",
     connecting: "Connecting",
     live: title ? `Captioning ${title}` : "Listening",
+    away: "Reconnecting",
+    leaving: "Reconnecting",
     ending: title ? `Captioning ${title}` : "Finishing the last words",
     closed: "Done",
     failed: served ? "Stopped" : "Not started",
   };
   return texts[phase];
+}
+
+/** While the connection is being made again: nothing more than the status at first, and after a while what it means. */
+function showAway(phase, before) {
+  const isAway = (one) => one === "away" || one === "leaving";
+  clearTimeout(awayTimer);
+  if (isAway(phase)) awayTimer = setTimeout(() => notice.showCalm(meaning(phase)), isAway(before) ? 0 : AWAY_MS);
+  else if (isAway(before)) notice.hide();
+}
+
+function meaning(phase) {
+  const title = "Reconnecting to the server";
+  if (phase === "leaving") return { title, detail: "Its last captions are still to come. “Stop now” does without them." };
+  if (run.source.kind === "recording") return { title, detail: "The connection was lost. The recording goes on where it was." };
+  return { title, detail: "The connection was lost. Go on speaking: what you say is kept, and captioned then." };
 }
 
 function showRecording() {
@@ -190,7 +213,7 @@ function progress(sent, heard) {
 
 function tick(phase) {
   if (phase === "connecting") began = now();
-  const counting = run.active && !(phase === "ending" && run.source.kind === "microphone"); // nothing is heard any more
+  const counting = run.active && !(["ending", "leaving"].includes(phase) && run.source.kind === "microphone"); // nothing is heard any more
   if (counting && ticking === null) ticking = setInterval(showElapsed, 250);
   if (counting) return;
   clearInterval(ticking);
@@ -209,7 +232,7 @@ function now() {
 // --- the transcript -----------------------------------------------------------------------------------------------------
 
 function showTools() {
-  $("welcome").hidden = !captions.isEmpty || ["live", "ending"].includes(run?.phase);
+  $("welcome").hidden = !captions.isEmpty || ["live", "away", "ending", "leaving"].includes(run?.phase);
   $("export").hidden = captions.isEmpty;
   $("clear").disabled = run?.active ?? false;
 }
@@ -251,6 +274,7 @@ $("copy").addEventListener("click", copyAll);
 $("save-txt").addEventListener("click", () => save("txt", "text/plain", toText(captions.takes)));
 $("save-srt").addEventListener("click", () => save("srt", "application/x-subrip", toSrt(captions.takes)));
 $("clear").addEventListener("click", clear);
+window.addEventListener("online", () => run?.hurry());
 $("theme").addEventListener("click", () => toggleTheme(settings));
 onThemeChange(() => meter.redraw());
 $("session").addEventListener("click", async ({ currentTarget }) => {

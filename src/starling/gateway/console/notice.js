@@ -30,6 +30,12 @@ export class Notice {
     this.#count(Math.ceil(wait), action);
   }
 
+  /** Tell of what passes by itself and asks for nothing. */
+  showCalm({ title, detail }) {
+    clearTimeout(this.#timer);
+    this.#say(title, detail, { retry: false, dismiss: null, calm: true });
+  }
+
   /** Show an Explanation, and go on by itself in `wait` seconds unless the user does so at once, or cancels. */
   showReconnecting({ title, detail }, wait) {
     this.#say(title, detail, { retry: true, dismiss: "Cancel" });
@@ -49,11 +55,14 @@ export class Notice {
     this.#box.hidden = true;
   }
 
-  #say(title, detail, { retry, dismiss }) {
+  #say(title, detail, { retry, dismiss, calm = false }) {
+    this.#box.role = calm ? "status" : "alert";
+    this.#box.toggleAttribute("data-calm", calm);
     if (this.#title.textContent !== title) this.#title.textContent = title; // the same words are not read out again
     if (this.#detail.textContent !== detail) this.#detail.textContent = detail;
     this.#retry.hidden = !retry;
-    this.#dismiss.textContent = dismiss;
+    this.#dismiss.hidden = dismiss === null;
+    this.#dismiss.textContent = dismiss ?? "";
     this.#box.hidden = false;
   }
 

@@ -58,7 +58,7 @@ export class SettingsForm {
 
   constructor(settings, { onOption }) {
     this.#settings = settings;
-    for (const control of this.#controls) if (control.type === "range") this.#defaults[control.name] = Number(control.value);
+    for (const control of this.#controls) if (control.type === "range") this.#defaults[control.name] = read(control);
     for (const name of ["vad", "quality"]) this.#defaults[name] = this.#form.elements[name].value;
     this.#show();
     this.#form.addEventListener("submit", (event) => event.preventDefault());
@@ -115,15 +115,20 @@ export class SettingsForm {
 
   #label(control) {
     if (control.type !== "range") return;
-    const text = `${control.value} ms`;
+    const text = isLast(control) ? control.dataset.lastText : `${control.value} ms`;
     control.setAttribute("aria-valuetext", text);
     this.#form.querySelector(`[data-of=${control.name}]`).textContent = text;
   }
 }
 
+/** Whether the end of a scale is chosen that stands for something else than its number. */
+function isLast(control) {
+  return control.dataset.last !== undefined && control.value === control.max;
+}
+
 function read(control) {
   if (control.type === "checkbox") return control.checked;
-  if (control.type === "range") return Number(control.value);
+  if (control.type === "range") return Number(isLast(control) ? control.dataset.last : control.value);
   if (control.name === "hotwords") return control.value.split("\n").map((line) => line.trim()).filter(Boolean);
   return control.value.trim() || undefined;
 }

@@ -1,6 +1,15 @@
-// When to try again by itself, after a connection was lost. Pure.
+// When to try again, after a connection was lost. Pure.
 
-/** Seconds before each attempt; the last one holds for all that follow. */
+/** Seconds: the longest first wait for a session that the server keeps, and the longest of all. */
+const FIRST = 0.1;
+const LONGEST = 5;
+
+/** Seconds to wait before each attempt to go on with a session: up to 0.1, 0.2, 0.4 and so on to 5, at least half of that. */
+export function* waits(chance = Math.random) {
+  for (let longest = FIRST; ; longest = Math.min(LONGEST, 2 * longest)) yield (longest * (1 + chance())) / 2;
+}
+
+/** Seconds before each attempt at a new session; the last one holds for all that follow. */
 const WAITS = [1, 2, 4, 8, 15];
 
 /** About five minutes. A microphone must not come on by itself long after everybody has left. */

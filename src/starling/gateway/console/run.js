@@ -1,10 +1,13 @@
-// One take from its source to its last caption: opens the source, holds the session, survives a lost connection.
+// One take from its source to its last caption: opens the source, holds the session, and begins another when that is lost.
 import { Latency } from "./latency.js";
 import { StreamSession } from "./session.js";
 
+/** What a server says to a page that it will not let come back either. A full one has kept its place. */
+const FINAL = ["unauthenticated", "forbidden"];
+
 /**
  * `emit` gets
- * - `{type: "phase", phase}`: opening, connecting, live, ending, closed, failed;
+ * - `{type: "phase", phase}`: opening, connecting, live, away, ending, leaving, closed, failed (see session.js);
  * - `{type: "ready", ready}`: the server's frame;
  * - `{type: "audio", pcm, sent, bytes}`: an Int16Array on its way; seconds of the take and bytes sent so far;
  * - `{type: "captions", changes, heard, until}`: what changed; seconds that captions cover of this connection, and of the take;
@@ -41,7 +44,7 @@ export class Run {
 
   /** True from opening until closed or failed. */
   get active() {
-    return ["opening", "connecting", "live", "ending"].includes(this.#phase);
+    return ["opening", "connecting", "live", "away", "ending", "leaving"].includes(this.#phase);
   }
 
   /** False once the user ended the run, who then wants none of it back. */
@@ -76,7 +79,7 @@ export class Run {
     if (this.#phase === "opening") {
       this.#enter("closed");
       await this.source.stop();
-    } else if (this.#phase === "ending") {
+    } else if (this.#phase === "ending" || this.#phase === "leaving") {
       this.#session.abort();
     } else if (this.active) {
       await this.source.stop();
@@ -89,6 +92,11 @@ export class Run {
   finalize() {
     this.#latency.force(now());
     this.#session?.finalize();
+  }
+
+  /** The network is there again: what is tried now and then is tried at once. */
+  hurry() {
+    this.#session?.hurry();
   }
 
   /** Options from the next segment on. */
@@ -115,6 +123,10 @@ export class Run {
       protocols: this.#access.protocols,
       start: { audio, client_ref: "console", ...this.#options() },
       emit: (message) => this.#onMessage(message),
+      turnedAway: async () => {
+        const server = await this.#access.probe();
+        return FINAL.includes(server?.error?.code) ? server.error : null;
+      },
     });
     this.#session.connect();
   }
@@ -184,7 +196,7 @@ export class Run {
   }
 
   #end() {
-    if (this.#session.state === "connecting" || this.#session.state === "live") this.#session.end();
+    if (["connecting", "live", "away"].includes(this.#session.state)) this.#session.end();
   }
 
   #fail(failure) {

@@ -1,11 +1,19 @@
-// The native protocol as a client speaks it: one WebSocket, one session, from `connect` to `done`.
+// The native protocol as a client speaks it: one session, from `connect` to `done`, over as many WebSockets as it takes.
+import { Inbox } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import { waits } from "./reconnect.js";
 
-/** Which event leads from which state to which. A missing row is a mistake of the caller. */
+/**
+ * Which event leads from which state to which. A missing row is a mistake of the caller. `away`, and `leaving` once no more audio
+ * comes: the connection is lost, and another one is tried for as long as the server keeps the session.
+ */
 export const TRANSITIONS = Object.freeze({
   idle: { connect: "connecting" },
   connecting: { ready: "live", end: "ending", lost: "failed", abort: "closed" },
-  live: { end: "ending", lost: "failed", abort: "closed" },
-  ending: { ready: "ending", done: "closed", lost: "failed", abort: "closed" },
+  live: { end: "ending", broken: "away", lost: "failed", abort: "closed" },
+  away: { resumed: "live", end: "leaving", lost: "failed", abort: "closed" },
+  ending: { ready: "ending", broken: "leaving", done: "closed", lost: "failed", abort: "closed" },
+  leaving: { resumed: "ending", lost: "failed", abort: "closed" },
   closed: {},
   failed: {},
 });
@@ -17,13 +25,23 @@ export function next(state, event) {
   return target;
 }
 
-/** Audio that may wait for the socket to open. 10 s at 48 kHz; what comes after it is a failure, never a silent loss. */
+/** Audio that may wait for the first connection to open: 10 s at 48 kHz. What comes after it is a failure, never a silent loss. */
 const WAITING_LIMIT = 960_000;
 
+/** What one attempt to come back may take. */
+const ATTEMPT_MS = 5000;
+
+/** Close code (RFC 6455 section 7.4.1) of a connection that ended without a close frame. */
+const NO_CLOSE_FRAME = 1006;
+const NO_PROTOCOL = 4000;
+
+/** For a server that asks for what was confirmed before. */
+const NOT_KEPT = { type: "error", code: "not_resumable", message: "sound was asked for that is not kept any more" };
+
 /**
- * One session. `emit` gets `{type: "state", state}`, every frame of the server as it came, and at a failure one
- * `{type: "lost", opened, code, reason, error}`: whether the socket ever opened, its close code and reason (RFC 6455
- * section 7.4), and the server's last `error` frame, if any.
+ * `emit` gets `{type: "state", state}`, every frame of the server that says something new, and at a failure one
+ * `{type: "lost", opened, away, code, reason, error}`: whether a connection ever opened, seconds for which it was tried to make it
+ * again, its close code and reason, and the server's last `error` frame about the session, if any.
  */
 export class StreamSession {
   #url;
@@ -31,52 +49,63 @@ export class StreamSession {
   #start;
   #emit;
   #connect;
+  #turnedAway;
   #socket = null;
   #state = "idle";
   #opened = false;
-  #waiting = [];
-  #waitingBytes = 0;
+  #outbox = new Outbox();
+  #inbox = new Inbox();
+  #unsent = 0; // bytes given to `send` while there was no connection
   #error = null;
+  #token = null;
+  #grace = 0;
+  #broken = null; // how and when the connection broke
+  #waits = null;
+  #timer = null;
 
-  /** `protocols`: subprotocols to offer. `start`: the fields of the start frame. `connect`: makes a WebSocket of a URL. */
-  constructor({ url, protocols = [], start, emit, connect = (address, offered) => new WebSocket(address, offered) }) {
+  /**
+   * `protocols`: subprotocols to offer. `start`: the fields of the start frame. `connect`: makes a WebSocket of a URL.
+   * `turnedAway`: asked when a connection was refused, which a page is not told the reason of; an error frame that makes it useless
+   * to try again, or null.
+   */
+  constructor({ url, protocols = [], start, emit, connect = (address, offered) => new WebSocket(address, offered), turnedAway = async () => null }) {
     this.#url = url;
     this.#protocols = protocols;
     this.#start = start;
     this.#emit = emit;
     this.#connect = connect;
+    this.#turnedAway = turnedAway;
   }
 
   get state() {
     return this.#state;
   }
 
-  /** Bytes given to `send` that have not left this machine. */
+  /** Bytes given to `send` that have not left this machine; infinitely many where no more may be given for now. */
   get buffered() {
-    return this.#waitingBytes + (this.#socket?.bufferedAmount ?? 0);
+    if (this.#outbox.full || (this.#state === "connecting" && this.#outbox.sent > 0)) return Infinity; // first it must be let in
+    return this.#unsent + (this.#isLinked ? this.#socket.bufferedAmount : 0);
   }
 
   connect() {
     this.#go("connect");
-    const socket = this.#connect(this.#url, this.#protocols);
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#onOpen();
-    socket.onmessage = ({ data }) => this.#onFrame(data);
-    socket.onclose = ({ code, reason }) => this.#lose(code, reason);
-    this.#socket = socket;
+    this.#dial(this.#url, () => {
+      this.#opened = true;
+      this.#transmit({ type: "start", resume: true, ...this.#start });
+      this.#sendAgain(0);
+    });
   }
 
   /** Queue `pcm` (an ArrayBuffer). False once the session takes no more audio. */
   send(pcm) {
-    if (this.#state !== "connecting" && this.#state !== "live") return false;
-    if (this.#opened) return this.#transmit(pcm);
-    if (this.#waitingBytes + pcm.byteLength > WAITING_LIMIT) {
-      this.#socket.close();
-      this.#lose(1006, "the connection did not open in time");
+    if (!["connecting", "live", "away"].includes(this.#state)) return false;
+    if (this.#outbox.full || (!this.#opened && this.#unsent + pcm.byteLength > WAITING_LIMIT)) {
+      this.#lose(NO_CLOSE_FRAME, this.#opened ? "more sound waits for the server than can be kept" : "the connection did not open in time");
       return false;
     }
-    this.#waiting.push(pcm);
-    this.#waitingBytes += pcm.byteLength;
+    this.#keep(() => this.#outbox.audio(pcm));
+    if (this.#isLinked) return this.#transmit(pcm) || this.#token !== null;
+    this.#unsent += pcm.byteLength;
     return true;
   }
 
@@ -93,60 +122,179 @@ export class StreamSession {
   /** No more audio comes. The session closes by itself once all has been answered. */
   end() {
     this.#go("end");
-    if (this.#opened) this.#transmit(JSON.stringify({ type: "end" }));
+    if (this.#isLinked) this.#transmit({ type: "end" });
   }
 
   /** Hang up, whatever is still to come. */
   abort() {
     if (!TRANSITIONS[this.#state].abort) return;
     this.#go("abort");
-    this.#socket.close(1000);
+    this.#hangUp();
   }
 
+  /** Try at once to come back, if it is tried at all: the network is there again. */
+  hurry() {
+    if (this.#timer !== null && this.#isAway && this.#socket === null) this.#attempt();
+  }
+
+  get #isAway() {
+    return this.#state === "away" || this.#state === "leaving";
+  }
+
+  get #isLinked() {
+    return this.#opened && !this.#isAway && this.#socket !== null;
+  }
+
+  // --- sending ---
+
   #command(message) {
-    if (this.#state === "live") this.#transmit(JSON.stringify(message));
+    if (this.#state !== "live" && this.#state !== "away") return;
+    this.#keep(() => this.#outbox.control(message));
+    if (this.#isLinked) this.#transmit(message);
+  }
+
+  /** Before `ready` nobody knows whether the server keeps sessions. */
+  #keep(note) {
+    if (this.#token !== null || this.#state === "connecting") note();
   }
 
   /** False once the other side has closed, which `onclose` is about to tell. */
-  #transmit(data) {
+  #transmit(frame) {
     if (this.#socket.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(data);
+    this.#socket.send(frame instanceof ArrayBuffer ? frame : JSON.stringify(frame));
     return true;
   }
 
-  #onOpen() {
-    if (!TRANSITIONS[this.#state].lost) return;
-    this.#opened = true;
-    this.#transmit(JSON.stringify({ type: "start", ...this.#start }));
-    for (const pcm of this.#waiting) this.#transmit(pcm);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    if (this.#state === "ending") this.#transmit(JSON.stringify({ type: "end" }));
+  /** Send what the server, which has `received` bytes, has not. False where that is not kept any more. */
+  #sendAgain(received) {
+    const frames = this.#outbox.after(received);
+    if (frames === null) return false;
+    for (const frame of frames) this.#transmit(frame);
+    this.#unsent = 0;
+    if (this.#state === "ending" || this.#state === "leaving") this.#transmit({ type: "end" });
+    return true;
+  }
+
+  // --- receiving ---
+
+  #dial(url, onOpen) {
+    const socket = this.#connect(url, this.#protocols);
+    let opened = false;
+    const ours = (act) => (event) => socket === this.#socket && TRANSITIONS[this.#state].lost && act(event);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = ours(() => {
+      opened = true;
+      onOpen();
+    });
+    socket.onmessage = ours(({ data }) => this.#onFrame(data));
+    socket.onclose = ours(({ code, reason }) => this.#onClose(opened, code, reason));
+    this.#socket = socket;
   }
 
   #onFrame(data) {
-    if (!TRANSITIONS[this.#state].lost) return; // what was still on its way when we hung up
     const message = parse(data);
-    if (message === null) {
-      this.#socket.close(4000, "not a frame of the protocol");
-      this.#lose(4000, "not a frame of the protocol");
-      return;
-    }
-    if (message.type === "error") this.#error = message;
-    if (message.type === "ready" && this.#state !== "live") this.#go("ready");
+    if (message === null) this.#lose(NO_PROTOCOL, "not a frame of the protocol");
+    else if (this.#isAway) this.#onAnswer(message);
+    else if (message.type === "ack") this.#outbox.confirm(message.received);
+    else if (this.#inbox.isNew(message)) this.#take(message);
+  }
+
+  #take(message) {
+    if (message.type === "error" && !Number.isInteger(message.segment_id)) this.#error = message;
+    if (message.type === "ready") this.#onReady(message);
     this.#emit(message);
     if (message.type === "done" && this.#state === "ending") {
       this.#go("done");
-      this.#socket.close(1000);
+      this.#hangUp();
     }
   }
 
+  #onReady({ resume_token: token, resume_grace: grace }) {
+    this.#token = token ?? null;
+    this.#grace = grace ?? 0;
+    if (this.#token === null) this.#outbox = new Outbox(); // nothing of it will be asked for again
+    if (this.#state === "connecting" || this.#state === "ending") this.#go("ready");
+  }
+
+  // --- going on over another connection ---
+
+  #onClose(opened, code, reason) {
+    if (this.#isAway) {
+      this.#failedAttempt(opened);
+      return;
+    }
+    const final = this.#error !== null && code !== NO_CLOSE_FRAME; // the server had said why it would close
+    if (this.#token === null || final || !TRANSITIONS[this.#state].broken) {
+      this.#lose(code, reason);
+      return;
+    }
+    this.#broken = { code, reason, at: now() };
+    this.#waits = waits();
+    this.#socket = null;
+    this.#go("broken");
+    this.#wait();
+  }
+
+  #wait() {
+    const left = this.#broken.at + this.#grace - now();
+    if (left <= 0) this.#lose(this.#broken.code, this.#broken.reason);
+    else this.#after(Math.min(left, this.#waits.next().value) * 1000, () => this.#attempt());
+  }
+
+  #attempt() {
+    this.#after(ATTEMPT_MS, () => {
+      this.#hangUp();
+      this.#wait();
+    });
+    const resume = { type: "resume", token: this.#token, sent: this.#outbox.sent, last_result: this.#inbox.lastFinal };
+    this.#dial(`${this.#url}?resume`, () => this.#transmit(resume));
+  }
+
+  async #failedAttempt(opened) {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#socket = null;
+    const broken = this.#broken;
+    const error = opened ? null : await this.#turnedAway();
+    if (!this.#isAway || this.#broken !== broken) return; // hung up meanwhile
+    if (error !== null) {
+      this.#error = error;
+      this.#lose(this.#broken.code, this.#broken.reason);
+    } else this.#wait();
+  }
+
+  #onAnswer(message) {
+    if (message.type === "resumed" && this.#sendAgain(message.received)) {
+      clearTimeout(this.#timer);
+      this.#error = null;
+      this.#go("resumed");
+      return;
+    }
+    if (message.type === "error") this.#error = message;
+    else if (message.type === "resumed") this.#error = { ...NOT_KEPT, retryable: false };
+    this.#lose(NO_PROTOCOL, "not an answer to resume");
+  }
+
+  // --- the end ---
+
   #lose(code, reason) {
-    if (!TRANSITIONS[this.#state].lost) return;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    const away = this.#isAway ? now() - this.#broken.at : 0;
     this.#go("lost");
-    this.#emit({ type: "lost", opened: this.#opened, code, reason, error: this.#error });
+    this.#hangUp();
+    this.#emit({ type: "lost", opened: this.#opened, away, code, reason, error: this.#error });
+  }
+
+  #hangUp() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+  }
+
+  #after(milliseconds, act) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(act, milliseconds);
   }
 
   #go(event) {
@@ -154,6 +302,10 @@ export class StreamSession {
     this.#state = next(before, event);
     if (this.#state !== before) this.#emit({ type: "state", state: this.#state });
   }
+}
+
+function now() {
+  return performance.now() / 1000;
 }
 
 /** The frame in `data`, or null if it is none. */

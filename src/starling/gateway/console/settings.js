@@ -18,6 +18,7 @@ export const SETTINGS = Object.freeze({
   language: { wire: true, valid: (value) => typeof value === "string" && /^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(value) },
   partial_interval_ms: { wire: true, valid: whole(100, 10_000) },
   endpoint_silence_ms: { wire: true, valid: whole(100, 10_000) },
+  finished_silence_ms: { wire: true, valid: whole(100, 10_000) },
   vad: { wire: true, valid: choice("both", "silero", "webrtc", "off") },
   quality: { wire: true, valid: choice("fast", "balanced", "best") },
   hotwords: { wire: true, valid: phrases },
