@@ -19,9 +19,9 @@ from starling.client.outbox import Outbox
 from starling.core.audio import Samples
 from starling.core.ports import Capabilities
 from starling.gateway.access import Access
+from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.options import GatewayOptions
-from starling.gateway.pace import Pace
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.resumption import Resumables
@@ -99,7 +99,7 @@ class Platform:
         )
         self.resumables: Resumables[StreamSession] = Resumables()
         self.tasks: set[asyncio.Task[None]] = set()
-        self._pace = Pace(ANYBODY, OPTIONS, Access(OPTIONS, rig.clock), Quotas(rig.clock.now, rig.clock.now), rig.clock)
+        self._allowance = Allowance(ANYBODY, OPTIONS, Access(OPTIONS, rig.clock), Quotas(rig.clock.now, rig.clock.now), rig.clock)
         self._opened = 0
 
     def dial(self, *, resuming: bool) -> Line:
@@ -113,7 +113,9 @@ class Platform:
 
     async def _open(self, connection: Connection, number: int) -> None:
         identity = Identity(session_id=f"s{number}", trace_id="t")
-        await StreamSession(identity, connection, OPTIONS, self.ports, pace=self._pace, resumables=self.resumables).run()
+        await StreamSession(
+            identity, connection, OPTIONS, self.ports, allowance=self._allowance, resumables=self.resumables
+        ).run()
 
     async def _resume(self, connection: Connection) -> None:
         try:
@@ -121,7 +123,7 @@ class Platform:
         except Gone:
             return
         assert isinstance(opening, Resume)
-        await self.resumables.find(opening.token).attach(connection, opening, self._pace)
+        await self.resumables.find(opening.token).attach(connection, opening, self._allowance)
 
 
 class Client:

@@ -20,7 +20,7 @@ from starling.auth.keyfile import KeyFile, changing
 from starling.auth.tenants import Tenant
 from starling.core.load import Priority
 from starling.core.records import Opened
-from starling.gateway import pace
+from starling.gateway import allowance
 from starling.gateway.options import GatewayOptions
 
 NO_GATE = '{"type":"start","vad":"off"}'
@@ -83,7 +83,7 @@ def test_a_key_is_taken_as_header_and_as_subprotocol(keys_file: Path, caplog: py
 
 def test_a_revoked_key_opens_nothing_and_its_sessions_end(keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token, _ = add(keys_file)
-    monkeypatch.setattr(pace, "RECHECK", 0.0)
+    monkeypatch.setattr(allowance, "RECHECK", 0.0)
 
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, keys_file=keys_file)) as it:
@@ -107,7 +107,7 @@ def test_a_revoked_key_opens_nothing_and_its_sessions_end(keys_file: Path, monke
 
 def test_keys_that_cannot_be_read_end_no_session_but_begin_none(keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token, _ = add(keys_file)
-    monkeypatch.setattr(pace, "RECHECK", 0.0)
+    monkeypatch.setattr(allowance, "RECHECK", 0.0)
 
     async def scenario() -> None:
         options = GatewayOptions(port=0, keys_file=keys_file)
@@ -344,7 +344,7 @@ def test_who_sends_audio_too_fast_is_left_unread_for_a_while() -> None:
 
 
 def test_who_sends_messages_too_fast_is_left_unread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "BURST", 0.01)
+    monkeypatch.setattr(allowance, "BURST", 0.01)
 
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, messages_per_second=1000)) as it, it.connect() as client:

@@ -27,7 +27,7 @@ class VadMode(StrEnum):
 
 
 class Quality(StrEnum):
-    """How hard final texts are searched for; each step costs several times the computing of the one before.
+    """How hard final texts are searched for; each step costs more computing, see docs/decisions/0030.
 
     ``FAST`` takes the likeliest word each time, ``BALANCED`` follows the best few texts side by side, ``BEST``, meant for
     recordings, also hears everything twice.
@@ -42,10 +42,11 @@ class Quality(StrEnum):
 class SessionConfig:
     """The options of one session.
 
-    ``language``: BCP 47 tag of the speech. ``target_language``: translate finals to it, or None. ``partial_interval``: seconds of
-    new speech between partial results (0.1 to 10). ``endpoint_silence``: seconds of silence that end a segment (0.1 to 10).
-    ``words``: word times with finals; ``partial_words``: with partials too, where there are any with finals.
-    ``hotwords``: words and phrases that are expected, see ``hot_words``.
+    ``language``: BCP 47 tag of the speech. ``target_language``: translate finals to it, or None. ``partials``: whether there are
+    results before the final. ``partial_interval``: seconds of new speech between them (0.1 to 10). ``endpoint_silence``: seconds
+    of silence that end a segment (0.1 to 10); ``finished_silence``: those that do where its text looks finished, if they are
+    fewer. ``words``: word times with finals; ``partial_words``: with partials too, where there are any with finals. ``vad``: what
+    must hear speech. ``quality``: of finals. ``hotwords``: words and phrases that are expected, see ``hot_words``.
     Raises InvalidOption when a value is out of range.
     """
 

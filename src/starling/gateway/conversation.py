@@ -24,9 +24,9 @@ from starling.core.transcript import (
     SpeechStarted,
     Transcript,
 )
+from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.options import GatewayOptions
-from starling.gateway.pace import Pace
 from starling.gateway.supply import Supply
 from starling.protocols.errors import kind_of
 from starling.protocols.verbs import Configure, End, Feed, Finalize, KeepAlive, Leave, Open, OpenRequest, Resume, Say, Verb
@@ -50,7 +50,7 @@ class Conversation:
         supply: Supply,
         results: Subscription,
         options: GatewayOptions,
-        pace: Pace,
+        allowance: Allowance,
         *,
         request: OpenRequest,
         ending: Callable[[EndReason], None],
@@ -61,7 +61,7 @@ class Conversation:
         self._supply = supply
         self._results = results
         self._options = options
-        self._pace = pace
+        self._allowance = allowance
         self._ending = ending
         self._delivered = asyncio.Event()
         self._confirmed = supply.safe
@@ -120,7 +120,7 @@ class Conversation:
             await self._delivered.wait()
         connection = self._connection
         frame = await connection.arrivals.next()
-        await connection.arrivals.rest(self._pace.message())
+        await connection.arrivals.rest(self._allowance.message())
         try:
             return connection.adapter.receive(frame)
         except ClientError as error:  # the frame is refused and has changed nothing
@@ -137,7 +137,7 @@ class Conversation:
                 await supply.feed(verb.data, self._pause)
                 arrivals.check_length(supply.heard)
                 await self._confirm(at_once=False)
-                await arrivals.rest(self._pace.audio(supply.heard - before))
+                await arrivals.rest(self._allowance.audio(supply.heard - before))
             case Finalize():
                 await supply.finalize()
                 await self._confirm()

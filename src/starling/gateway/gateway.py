@@ -33,11 +33,11 @@ from starling.core.records import Ended, EndReason
 from starling.core.sessions import SessionEntry
 from starling.gateway.access import Access, address_of, agreed_subprotocol, is_loopback
 from starling.gateway.admission import GOODBYE, Admission
+from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.foreign import accepted, head_of, identify, refused
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
-from starling.gateway.pace import Pace
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.refusals import refusal
@@ -72,7 +72,7 @@ class Seat:
     session: StreamSession
     session_id: str
     principal: Principal
-    pace: Pace
+    allowance: Allowance
     since: datetime
 
 
@@ -226,7 +226,7 @@ class Gateway:
 
     async def _converse(self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None]) -> None:
         session_id = secrets.token_hex(8)
-        tenant, pace = principal.tenant, self._pace(principal)
+        tenant, allowance = principal.tenant, self._allowance(principal)
         session = StreamSession(
             Identity(
                 session_id=session_id,
@@ -237,19 +237,21 @@ class Gateway:
             connection,
             self.options,
             self.ports,
-            pace=pace,
+            allowance=allowance,
             resumables=self._resumables,
             opened=opened,
         )
         log.info(
             "client admitted", session_id=session_id, trace_id=trace_id, tenant=principal.tenant.name, key_id=principal.key_id
         )
-        await self._seated(session, session_id, principal, pace)
+        await self._seated(session, session_id, principal, allowance)
 
-    async def _seated(self, session: StreamSession, session_id: str, principal: Principal, pace: Pace) -> None:
+    async def _seated(self, session: StreamSession, session_id: str, principal: Principal, allowance: Allowance) -> None:
         """Let ``session`` live, in sight of operators and of a drain."""
         since = datetime.now(UTC)
-        self._seats[session_id] = Seat(session=session, session_id=session_id, principal=principal, pace=pace, since=since)
+        self._seats[session_id] = Seat(
+            session=session, session_id=session_id, principal=principal, allowance=allowance, since=since
+        )
         if self._admission.draining:  # it began while the upgrade was under way
             session.stop(ShuttingDown(GOODBYE))
         try:
@@ -268,7 +270,7 @@ class Gateway:
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
             session = self._resumables.find(opening.token)
             self._claim(session, principal)
-            await session.attach(connection, opening, self._pace(principal))
+            await session.attach(connection, opening, self._allowance(principal))
         except Gone:
             pass
         except StarlingError as error:
@@ -284,7 +286,7 @@ class Gateway:
         seat = next((seat for seat in self._seats.values() if seat.session is session), None)
         if seat is None or seat.principal.tenant.name != principal.tenant.name:
             raise NotResumable("no session of this API key's tenant waits for this token; start a new one")
-        seat.pace.present(principal)
+        seat.allowance.present(principal)
         self._seats[seat.session_id] = replace(seat, principal=principal)
 
     def adopt(self) -> int:
@@ -302,14 +304,14 @@ class Gateway:
 
     async def _keep(self, entry: SessionEntry) -> None:
         principal = Principal(tenant=self.access.tenant(entry.tenant, entry.priority))
-        pace = self._pace(principal)
+        allowance = self._allowance(principal)
         try:
-            session = StreamSession.adopted(entry, self.options, self.ports, pace=pace, resumables=self._resumables)
+            session = StreamSession.adopted(entry, self.options, self.ports, allowance=allowance, resumables=self._resumables)
         except NotResumable:
             await self._give_up(entry)
             return
         with self._admission.hold(principal):
-            await self._seated(session, entry.session_id, principal, pace)
+            await self._seated(session, entry.session_id, principal, allowance)
 
     async def _give_up(self, entry: SessionEntry) -> None:
         """End a session that nobody can go on with."""
@@ -321,8 +323,8 @@ class Gateway:
         self.ports.results.forget(entry.session_id)
         self.ports.directory.remove(entry.session_id)
 
-    def _pace(self, principal: Principal) -> Pace:
-        return Pace(principal, self.options, self.access, self._quotas, self.ports.clock)
+    def _allowance(self, principal: Principal) -> Allowance:
+        return Allowance(principal, self.options, self.access, self._quotas, self.ports.clock)
 
     def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
         socket = Socket(websocket, send_timeout=self.options.send_timeout)

@@ -28,11 +28,11 @@ from starling.core.load import Priority
 from starling.core.ports import Subscription
 from starling.core.records import Checkpoint, EndReason, Opened, Tail
 from starling.core.sessions import Attachment, SessionEntry
+from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
 from starling.gateway.intake import Intake
 from starling.gateway.options import GatewayOptions
-from starling.gateway.pace import Pace
 from starling.gateway.ports import Ports
 from starling.gateway.resumption import Resumables, digest, new_token
 from starling.gateway.socket import Gone
@@ -70,7 +70,7 @@ class StreamSession:
         options: GatewayOptions,
         ports: Ports,
         *,
-        pace: Pace,
+        allowance: Allowance,
         resumables: Resumables[StreamSession],
         opened: Callable[[], None] | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class StreamSession:
         self._connection = connection
         self._options = options
         self._ports = ports
-        self._pace = pace
+        self._allowance = allowance
         self._resumables = resumables
         self._opened = opened
         self._entry: SessionEntry | None = None  # of a session that its client may come back to
@@ -97,14 +97,20 @@ class StreamSession:
 
     @classmethod
     def adopted(
-        cls, entry: SessionEntry, options: GatewayOptions, ports: Ports, *, pace: Pace, resumables: Resumables[StreamSession]
+        cls,
+        entry: SessionEntry,
+        options: GatewayOptions,
+        ports: Ports,
+        *,
+        allowance: Allowance,
+        resumables: Resumables[StreamSession],
     ) -> StreamSession:
         """The session of ``entry`` that another gateway left, and whose client may come back here.
 
         Raises NotResumable for one that only the other gateway could have gone on with.
         """
         identity = Identity(session_id=entry.session_id, trace_id=entry.trace_id, tenant=entry.tenant, priority=entry.priority)
-        session = cls(identity, None, options, ports, pace=pace, resumables=resumables)
+        session = cls(identity, None, options, ports, allowance=allowance, resumables=resumables)
         session._request = OpenRequest(audio=entry.audio, config=entry.config, client_ref=entry.client_ref, resume=True)
         try:
             tail: Tail | None = ports.audio_log.tail(entry.session_id)
@@ -157,17 +163,17 @@ class StreamSession:
             if self._connection is not None and not self._connection.renewed():
                 await self._connection.close()
 
-    async def attach(self, connection: Connection, resume: Resume, pace: Pace) -> None:
+    async def attach(self, connection: Connection, resume: Resume, allowance: Allowance) -> None:
         """Go on over ``connection``, whose client is back; returns when that is over. One that came before gives way.
 
-        ``pace``: its client's allowance, for a session that came here without one that knows its key.
+        ``allowance``: that of its client, for a session that came here without one that knows its key.
 
         Raises NotResumable when the session is over.
         """
         if self._settled:
             raise NotResumable("the session is over; start a new one")
         if self._was_adopted:
-            self._pace = pace
+            self._allowance = allowance
         waiting, self._incoming = self._incoming, (connection, resume)
         self._arrived.set()
         if waiting is not None:
@@ -240,7 +246,7 @@ class StreamSession:
         """Talk over ``connection`` until that is over. Whether the client may be expected back."""
         assert self._supply is not None
         conversation = Conversation(
-            connection, self._supply, results, self._options, self._pace, request=self._request, ending=self._ending
+            connection, self._supply, results, self._options, self._allowance, request=self._request, ending=self._ending
         )
         talking = asyncio.create_task(conversation.run(verbs))
         arriving = asyncio.create_task(self._arrived.wait())

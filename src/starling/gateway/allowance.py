@@ -19,7 +19,7 @@ RECHECK: Final = 2.0
 """Seconds between two looks whether a session's key is still good."""
 
 
-class Pace:
+class Allowance:
     """The allowance of one session. Every method answers with the seconds for which the client is to be left unread."""
 
     def __init__(self, principal: Principal, options: GatewayOptions, access: Access, quotas: Quotas, clock: Clock) -> None:
