@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -21,6 +25,22 @@ VOSK = spoken(["vosk:0"], DIALECTS)
 SECOND = b"\1\0" * 8000
 EOF = '{"eof" : 1}'
 RESET = '{"reset" : 1}'
+LIKELY: list[str | bytes] = [
+    SECOND,
+    EOF,
+    RESET,
+    "Done",
+    "START",
+    "STOP",
+    "nonsense",
+    b"END_OF_AUDIO",
+    '{"uid": "me"}',
+    '{"mode": "2pass"}',
+    '{"is_speaking": false, "is_end": true}',
+    '{"config": {"sample_rate": 16000}}',
+    struct.pack("<ii", 16000, 8),
+]
+"""What some client sends to some of the dialects."""
 
 
 def dial(it: Served, *, credentials: str = "", **options: Any) -> connect:
@@ -131,5 +151,37 @@ def test_pages_of_other_sites_stay_out_there_too() -> None:
             with pytest.raises(InvalidStatus) as refused:
                 await dial(it, origin="https://evil.example")
             assert refused.value.response.status_code == 403
+
+    run(scenario)
+
+
+def test_more_sessions_on_a_connection_than_one_may_open_come_slower() -> None:
+    empty = struct.pack("<ii", 16000, 0)
+
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, protocols=spoken(["sherpa-onnx:0"], DIALECTS), opens_per_minute=30)
+        async with served(options) as it, connect(f"ws://127.0.0.1:{it.ports['sherpa-onnx']}", compression=None) as client:
+            await client.send(empty * 1000)
+            for _ in range(30):
+                await client.recv()
+            await until(lambda: it.count("starling_slowed_seconds_total") > 0)
+            assert it.count("starling_sessions_opened_total") < 40
+
+    run(scenario)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.binary(max_size=40) | st.sampled_from(LIKELY), max_size=12))
+@pytest.mark.parametrize("name", [dialect.name for dialect in DIALECTS if dialect.port is not None])
+def test_whatever_comes_no_session_is_left(name: str, frames: list[str | bytes]) -> None:
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, protocols=spoken([f"{name}:0"], DIALECTS))
+        async with served(options) as it:
+            async with connect(f"ws://127.0.0.1:{it.ports[name]}", compression=None) as client:
+                with suppress(ConnectionClosed):
+                    for frame in frames:
+                        await client.send(frame)
+            await until(lambda: it.gateway.active == 0)
+            assert not it.gateway.seats
 
     run(scenario)

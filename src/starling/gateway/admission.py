@@ -115,6 +115,11 @@ class Admission:
         finally:
             self._returning -= 1
 
+    def another(self, address: str, principal: Principal) -> float:
+        """A client that is here opens one more session; the seconds that it should wait before the next one."""
+        now = self._ports.clock.now()
+        return max(self._opens.of(name, now).take(1, now) for name, _ in _turns(network(address), principal))
+
     def consider(self, address: str, principal: Principal) -> None:
         """Raise what ``admit`` would, and hold nothing."""
         try:
@@ -132,9 +137,7 @@ class Admission:
 
     def _take_turn(self, place: str, principal: Principal) -> None:
         now = self._ports.clock.now()
-        for name, whose in ((f"address {place}", "from your address"), (f"key {principal.key_id}", "with your API key")):
-            if name == "key ":
-                continue
+        for name, whose in _turns(place, principal):
             wait = self._opens.of(name, now).ask(now)
             if wait > 0:
                 message = f"more than {self._options.opens_per_minute} connections a minute {whose}"
@@ -177,6 +180,12 @@ class Admission:
 
     def _full(self, message: str) -> Overloaded:
         return Overloaded(message, gate="gateway", retry_after=self._options.retry_after)
+
+
+def _turns(place: str, principal: Principal) -> list[tuple[str, str]]:
+    """Whose turns to open a session are counted, and how to say so."""
+    turns = [(f"address {place}", "from your address")]
+    return [*turns, (f"key {principal.key_id}", "with your API key")] if principal.key_id else turns
 
 
 class _Refused(Exception):

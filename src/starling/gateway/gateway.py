@@ -174,9 +174,9 @@ class Gateway:
                     trace_id = _trace_id(websocket.headers)
                     await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace_id))
                     connection = self._foreign_connection(websocket, dialect, adapter)
+                    await self._converse(connection, principal, trace_id, opened)
                     while not connection.finished.is_set():
-                        await self._converse(connection, principal, trace_id, opened)
-                        trace_id = _trace_id(websocket.headers)
+                        await self._converse_again(connection, principal, address)
             except StarlingError as error:
                 if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
                     await websocket.send_denial_response(refused(dialect, error))
@@ -223,6 +223,19 @@ class Gateway:
             options = replace(options, idle_timeout=dialect.idle_timeout)
         socket = Socket(websocket, send_timeout=options.send_timeout)
         return Connection(socket, adapter, options, self.ports.metrics, patient=True)
+
+    async def _converse_again(self, connection: Connection, principal: Principal, address: str) -> None:
+        """One more session on a connection. As many of them make their client wait as connections would be refused."""
+        wait = 0.0
+
+        def opened() -> None:
+            nonlocal wait
+            wait = self._admission.another(address, principal)
+
+        await self._converse(connection, principal, secrets.token_hex(16), opened)
+        if not connection.finished.is_set():
+            with suppress(ShuttingDown):  # which its next session hears of
+                await connection.arrivals.rest(wait)
 
     async def _converse(self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None]) -> None:
         session_id = secrets.token_hex(8)
