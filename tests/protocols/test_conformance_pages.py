@@ -10,6 +10,7 @@ from starling.core.errors import InvalidOption
 from starling.protocols.conformance import check, ignored, refused, supported, table
 from starling.protocols.deepgram import parameters as deepgram
 from starling.protocols.funasr import terms as funasr
+from starling.protocols.openai_realtime import terms as openai_realtime
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 from starling.protocols.whisperlive import terms as whisperlive
@@ -17,6 +18,7 @@ from starling.protocols.whisperlive import terms as whisperlive
 PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
 TABLES = {
+    "openai-realtime": (openai_realtime.EVENTS, openai_realtime.SESSION),
     "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES),
     "funasr": (funasr.FIELDS, funasr.COMMANDS),
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),

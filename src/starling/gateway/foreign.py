@@ -13,7 +13,7 @@ from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
 
 
-def head_of(websocket: WebSocket) -> Head:
+def head_of(websocket: WebSocket, trace_id: str) -> Head:
     """The request of ``websocket``. Of a header that comes twice, the first."""
     headers: dict[str, str] = {}
     for name, value in websocket.headers.items():
@@ -23,6 +23,7 @@ def head_of(websocket: WebSocket) -> Head:
         query=tuple(websocket.query_params.multi_items()),
         headers=headers,
         subprotocols=tuple(offered_subprotocols(websocket.headers)),
+        trace_id=trace_id,
     )
 
 

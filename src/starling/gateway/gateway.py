@@ -164,14 +164,14 @@ class Gateway:
 
     async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
         """The same for a client of another server. It is refused as that server does."""
-        head = head_of(websocket)
+        trace_id = _trace_id(websocket.headers)
+        head = head_of(websocket, trace_id)
         address = address_of(websocket)
         try:
             try:
                 principal = self._identify_foreigner(websocket, dialect, head)
                 with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(self._offer(principal.tenant), head)
-                    trace_id = _trace_id(websocket.headers)
                     await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace_id))
                     connection = self._foreign_connection(websocket, dialect, adapter)
                     await self._converse(connection, principal, trace_id, opened)

@@ -21,13 +21,14 @@ class Head:
     """The request that a client begins with.
 
     ``query``: decoded, in order; repeated names stay repeated. ``headers``: by their names in lower case. ``subprotocols``: as
-    offered.
+    offered. ``trace_id``: of the first session on the connection, 32 hexadecimal digits (W3C Trace Context).
     """
 
     path: str = "/"
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
+    trace_id: str = "0" * 32
 
 
 class ForeignAdapter:

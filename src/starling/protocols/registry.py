@@ -7,6 +7,7 @@ from typing import Final
 from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.dialects import Dialect
 from starling.protocols.funasr import FUNASR
+from starling.protocols.openai_realtime.dialect import OPENAI_REALTIME
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 from starling.protocols.whisperlive import WHISPERLIVE
@@ -17,4 +18,5 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     SHERPA,
     WHISPERLIVE,
     DEEPGRAM,
+    OPENAI_REALTIME,
 )

@@ -26,10 +26,11 @@ from starling.core.transcript import (
 )
 from starling.protocols import verbs
 from starling.protocols.deepgram import messages as wire
-from starling.protocols.deepgram.flushing import Flush, ended_by_silence
+from starling.protocols.deepgram.flushing import Flush
 from starling.protocols.deepgram.options import ListenOptions, listen_options
 from starling.protocols.deepgram.presenter import Presenter
 from starling.protocols.deepgram.utterances import UtteranceWatch
+from starling.protocols.endings import ended_by_silence
 from starling.protocols.foreign import ForeignAdapter, Head, expected
 from starling.protocols.verbs import Frame, Offer, Opened, OpenRequest, Say, Verb
 

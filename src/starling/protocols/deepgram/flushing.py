@@ -1,11 +1,10 @@
-"""Which final answers a client's Finalize, and which one a pause brought. Pure; positions are samples."""
+"""Which final answers a client's Finalize. Pure; positions are samples."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from starling.core.audio import FRAME, samples
-from starling.core.config import SessionConfig
+from starling.core.audio import samples
 from starling.core.transcript import SpeechEnded, Transcript
 
 NEARBY: Final = samples(0.1)
@@ -34,12 +33,3 @@ class Flush:
             return False
         self._pending = False
         return True
-
-
-def ended_by_silence(ended: SpeechEnded | None, config: SessionConfig) -> bool:
-    """Whether a segment ended because its speaker paused for long enough, and not by Finalize, a cut or the end of the audio."""
-    if ended is None:
-        return False
-    silence = ended.noticed - ended.at
-    waits = (config.endpoint_silence, min(config.finished_silence, config.endpoint_silence))
-    return any(abs(silence - samples(wait)) <= 2 * FRAME for wait in waits)
