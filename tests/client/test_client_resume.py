@@ -13,7 +13,7 @@ import pytest
 from msgspec import UNSET
 
 from gateway.gateway_harness import Served, run, served
-from starling.client import SessionAborted, SessionLost, connect
+from starling.client import SessionAborted, SessionLost, connect, vigil
 from starling.client.session import Link, Session
 from starling.core.config import VadMode
 from starling.core.records import Audio
@@ -22,12 +22,16 @@ from starling.protocols.native.messages import Done, Result
 
 
 class Wire:
-    """A proxy that can be cut: every connection through it is reset, and new ones are refused while it is down."""
+    """A proxy that can be cut: every connection through it is reset, and new ones are refused while it is down.
+
+    One that falls ``silent`` takes everything and says nothing, for connections that were made before.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
         self.down = False
+        self.silent = False
         self.connections = 0
         self.port = 0
 
@@ -55,19 +59,21 @@ class Wire:
         mine = {writer, there[1]}
         self._writers |= mine
         try:
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+            await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
         finally:
             self._writers -= mine
             for end in mine:
                 end.close()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(4096):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lost = False
+        with suppress(ConnectionError):
+            while data := await reader.read(4096):
+                lost = lost or self.silent
+                if not lost:
+                    writer.write(data)
+                    await writer.drain()
+        writer.transport.abort()
 
 
 @asynccontextmanager
@@ -124,6 +130,40 @@ def test_wherever_the_wire_is_cut_all_audio_is_heard_once_and_every_final_comes_
             assert done[0].audio_seconds == 3.0
             assert links[: 2 * (len(links) // 2)] == [Link.LOST, Link.RESTORED] * (len(links) // 2)
             assert wire.connections > 2
+
+    run(scenario)
+
+
+def test_a_network_that_says_nothing_any_more_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vigil, "PATIENCE", 0.3)
+    monkeypatch.setattr(vigil, "ASK_EVERY", 0.05)
+    monkeypatch.setattr(vigil, "LOOK_EVERY", 0.05)
+    spoken = sound(7)
+
+    async def scenario() -> None:
+        async with wired() as (it, wire):
+            links: list[Link] = []
+            finals: list[Result] = []
+            done: list[Done] = []
+            restored = asyncio.Event()
+
+            def notice(link: Link) -> None:
+                links.append(link)
+                wire.silent = False
+                if link is Link.RESTORED:
+                    restored.set()
+
+            async with connect(f"ws://127.0.0.1:{wire.port}", vad=VadMode.OFF, notice=notice) as session:
+                reading = asyncio.create_task(read(session, finals, done))
+                await session.send(spoken[:16_000])
+                wire.silent = True
+                await session.send(spoken[16_000:32_000])
+                await restored.wait()
+                await session.send(spoken[32_000:])
+                await session.end()
+                await reading
+            assert heard(it) == spoken.tobytes()
+            assert links == [Link.LOST, Link.RESTORED]
 
     run(scenario)
 

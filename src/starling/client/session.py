@@ -24,6 +24,7 @@ from starling.client.inbox import Inbox
 from starling.client.options import Options, on_the_wire
 from starling.client.outbox import Outbox
 from starling.client.retrying import waits
+from starling.client.watch import Watch
 from starling.core.audio import AudioFormat, Samples
 from starling.core.errors import InvalidMessage, Overloaded, StarlingError, UnsupportedAudio
 from starling.protocols.native.messages import (
@@ -47,6 +48,9 @@ from starling.protocols.native.messages import (
 
 FRAME_BYTES: Final = 64 * 1024
 """The largest binary frame sent: 2 s of 16 kHz audio. Longer audio goes as several. Divisible by every sample size."""
+
+ATTEMPT: Final = 10.0
+"""Seconds that one attempt to come back may take to be let in, and as many to be answered."""
 
 NO_STATUS: Final = 1006
 SERVER_AT_FAULT: Final = 500
@@ -85,6 +89,7 @@ class Session:
         self._mending = asyncio.Lock()
         self._confirmed = asyncio.Event()
         self._replay: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None  # over the connection of a session that may go on over another
         self._over: StarlingError | None = None
         self._ready: Ready | None = None
         self._error: Error | None = None
@@ -114,6 +119,8 @@ class Session:
     def _keep(self, piece: memoryview) -> None:
         if self._token is not None:
             self._outbox.audio(bytes(piece))
+        if self._watch is not None:
+            self._watch.vigil.sent(len(piece))
 
     async def finalize(self) -> None:
         """End the open segment now, as if silence had ended it."""
@@ -149,7 +156,7 @@ class Session:
             raise StopAsyncIteration
         message = await self._receive()
         self._done = isinstance(message, Done)
-        if isinstance(message, Error):
+        if isinstance(message, Error) and not isinstance(message.segment_id, int):
             self._error = message
         return message
 
@@ -164,6 +171,7 @@ class Session:
                 case Ready() as ready:
                     self._ready = replace(ready, resume_token=UNSET)  # a secret, which whoever prints messages need not know
                     self._token = ready.resume_token if isinstance(ready.resume_token, str) else None
+                    self._watch = None if self._token is None else Watch(self._connection, self._audio)
                 case Error():
                     continue  # the close that follows says the rest
                 case other:
@@ -213,6 +221,8 @@ class Session:
             except ConnectionClosed as closed:
                 await self._mend(connection, closed)
                 continue
+            if self._watch is not None:
+                self._watch.vigil.heard()
             if isinstance(message, Ack):
                 self._outbox.confirm(message.received)
                 self._confirmed.set()
@@ -231,6 +241,7 @@ class Session:
             try:
                 if self._token is None or self._done or (self._error is not None and closed.rcvd is not None):
                     raise self._reason(closed)
+                await self._unwatch()
                 self._notice(Link.LOST)
                 await self._reconnect(self._token, self._reason(closed))
                 self._notice(Link.RESTORED)
@@ -256,37 +267,47 @@ class Session:
     async def _attempt(self, dial: Callable[[], Awaitable[ClientConnection]], token: str) -> bool:
         """Whether the session goes on over a new connection. Raises SessionAborted when the server will not have it."""
         try:
-            connection = await dial()
-        except (Unreachable, Overloaded):
+            async with asyncio.timeout(ATTEMPT):
+                connection = await dial()
+        except (Unreachable, Overloaded, TimeoutError):
             return False
         except Refused as refused:
             if 0 < refused.status < SERVER_AT_FAULT:  # 0: it broke off before it had answered
                 raise
             return False
         try:
-            await self._resume(connection, token)
+            async with asyncio.timeout(ATTEMPT):
+                resumed = await self._resume(connection, token)
+            await self._go_on(connection, resumed)
         except ConnectionClosed:
+            return False
+        except TimeoutError:  # that of the whole comes as a cancellation
+            connection.transport.abort()
             return False
         except BaseException:
             await connection.close()
             raise
         return True
 
-    async def _resume(self, connection: ClientConnection, token: str) -> None:
+    async def _resume(self, connection: ClientConnection, token: str) -> Resumed:
         await connection.send(encode(Resume(token=token, sent=self._outbox.sent, last_result=self._inbox.last_final)))
         match _read(await connection.recv()):
             case Resumed() as resumed:
-                pass
+                return resumed
             case Error() as error:
                 raise _failure(error)
             case other:
                 raise ProtocolMismatch(f"expected resumed as the server's first message, got {type(other).__name__.lower()}")
+
+    async def _go_on(self, connection: ClientConnection, resumed: Resumed) -> None:
         await self._sending.acquire()  # until all is sent again; whoever reads may go on reading
         again = self._outbox.after(resumed.received)
         if again is None:
             self._sending.release()
             raise SessionLost(f"the server asked for audio from byte {resumed.received}, which is gone", closed_with=NO_STATUS)
         self._connection, self._error = connection, None
+        self._watch = Watch(connection, self._audio)
+        self._watch.vigil.sent(self._outbox.sent - resumed.received)
         self._replay = asyncio.create_task(self._send_again(connection, again))
 
     async def _send_again(self, connection: ClientConnection, frames: Sequence[bytes | str]) -> None:
@@ -305,7 +326,13 @@ class Session:
         if self._replay is not None:
             self._replay.cancel()
             await asyncio.wait([self._replay])
+        await self._unwatch()
         await self._connection.close()
+
+    async def _unwatch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            await watch.close()
 
     def _reason(self, closed: ConnectionClosed) -> StarlingError:
         """Why the connection is over, in the server's own words where it said some."""
