@@ -64,13 +64,14 @@ class PlayedCrew:
         self.suspects: list[Sequence[int]] = []
         self.failing: StarlingError | None = None
         self.aborting = 0  # so many workers more end before they are ready
+        self.aborting_seats = {0, 1}
 
     async def start(self, member: Member) -> PlayedChild:
         child = self.children[member] = PlayedChild(pid=len(self.started) + 1, began=self.clock.now())
         self.started.append(child)
         if self.failing is not None and member.role is Role.WORKER:
             asyncio.get_running_loop().call_later(0.5, child.end, 1)
-        elif self.aborting and member.role is Role.WORKER:
+        elif self.aborting and member.role is Role.WORKER and member.seat in self.aborting_seats:
             self.aborting -= 1
             asyncio.get_running_loop().call_later(0.5, child.end, -signal.SIGABRT)
         return child
@@ -407,11 +408,25 @@ def test_what_keeps_the_first_worker_from_starting_is_said_and_the_rest_goes() -
 
 def test_workers_that_never_start_are_given_up_after_some_tries() -> None:
     async def scenario() -> None:
-        rig = Rig(SupervisorOptions(workers=1))
+        rig = Rig()
         rig.crew.aborting = 1_000
-        with pytest.raises(ServerError, match=r"worker-0 was started 5 times .*crash, exit status -6"):
+        with pytest.raises(ServerError, match=r"worker-[01] was started 5 times .*crash, exit status -6"):
             await rig.supervisor.run()
         assert all(child.over.done() for child in rig.crew.started)
+
+    run(scenario())
+
+
+def test_one_worker_that_takes_its_time_is_waited_for_though_another_never_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "LOADING", 60.0)
+
+    async def scenario() -> None:
+        rig = Rig()
+        rig.crew.aborting, rig.crew.aborting_seats = 1_000, {1}
+        async with rig.running():
+            rig.sessions.open(1)
+            await asyncio.sleep(0.1)
+            assert rig.sessions.waiting() == []
 
     run(scenario())
 

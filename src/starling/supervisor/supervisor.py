@@ -35,7 +35,7 @@ END_AFTER: Final = 3.0
 """Seconds that a process gets to end that has nothing left to do."""
 
 FALSE_STARTS: Final = 5
-"""So often one process may end before any of its role was ever ready: then none ever will be, and whoever runs us should know."""
+"""So often each process of a role may end before any was ever ready: then none ever will be, and whoever runs us should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Supervisor:
         self._children: dict[Member, Child] = {}
         self._strikes: Strikes[int] = Strikes()
         self._ever_ready: set[Role] = set()
-        self._false_starts: Counter[str] = Counter()  # by the names of members
+        self._false_starts: dict[Role, Counter[int]] = {role: Counter() for role in Role}  # by seats
         self._ready = asyncio.Event()
         self._woken = asyncio.Event()
         self._left = asyncio.Event()
@@ -198,8 +198,9 @@ class Supervisor:
         """Give up on a server that never was one: restarted for ever, it would look as if it were about to be."""
         if member.role in self._ever_ready:
             return
-        self._false_starts[member.name] += 1
-        if self._false_starts[member.name] >= FALSE_STARTS:
+        starts, seats = self._false_starts[member.role], self._options.workers if member.role is Role.WORKER else 1
+        starts[member.seat] += 1
+        if sum(count >= FALSE_STARTS for count in starts.values()) == seats:
             self._failure = ServerError(
                 f"{member.name} was started {FALSE_STARTS} times and never got ready (the last time: {why}); the log says more"
             )
