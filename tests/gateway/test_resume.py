@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from gateway.gateway_harness import Served, hear, run, served, until
 from starling.core.audio import FRAME
@@ -129,6 +130,37 @@ def test_the_newer_connection_wins_and_the_older_is_told() -> None:
                 await second.send(END)
                 assert (await hear(second))[-1]["type"] == "done"
             assert it.count("starling_sessions_ended_total", reason="client") == 1
+
+    run(scenario)
+
+
+def test_a_connection_that_came_back_gives_way_to_the_next_as_the_first_did() -> None:
+    """The server may hold connections for alive that the network has lost, one after the other."""
+
+    async def scenario() -> None:
+        async with served() as it, it.connect() as first:
+            token = (await opened(first))["resume_token"]
+            async with again(it) as second, again(it) as third, again(it) as fourth:
+                for older, newer in ((first, second), (second, third), (third, fourth)):
+                    assert (await resume(newer, token, 0))["type"] == "resumed"
+                    assert (await hear(older))[-1]["code"] == "superseded"
+                await fourth.send(END)
+                assert (await hear(fourth))[-1]["type"] == "done"
+
+    run(scenario)
+
+
+def test_who_comes_back_and_does_not_say_to_what_keeps_nobody_of_another_address_out() -> None:
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, max_sessions_per_address=2, max_sessions=3)
+        async with served(options) as it, it.connect() as client:
+            token = (await opened(client))["resume_token"]
+            async with again(it) as silent, again(it):
+                with pytest.raises(InvalidStatus, match="503"):
+                    await again(it)
+                await silent.close()
+                async with again(it) as newer:
+                    assert (await resume(newer, token, 0))["type"] == "resumed"
 
     run(scenario)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, Literal, TypeAlias
 
 from starling.auth.tenants import Principal, Tenant
@@ -47,7 +47,9 @@ class Admission:
         self._opens = BucketTable(options.opens_per_minute / 60, options.opens_per_minute)
         self._draining = False
         self._newcomers = Newcomers()
-        self._returning = 0  # connections of clients that came back
+        self._returning: Counter[str] = (
+            Counter()
+        )  # connections that have not said yet to which session they come back, by address
 
     @property
     def active(self) -> int:
@@ -100,20 +102,28 @@ class Admission:
             yield
 
     @contextmanager
-    def admit_again(self, address: str, principal: Principal) -> Iterator[None]:
-        """Let a client in whose session holds a place already. At most as many at once as there are sessions.
+    def admit_again(self, address: str, principal: Principal) -> Iterator[Callable[[], None]]:
+        """Let a client in whose session holds a place already; call what is given once it has said which one that is.
 
-        Raises Overloaded beyond that.
+        Until then it counts: those who say nothing are at most as many as there may be sessions, all and by client address, so
+        that nobody keeps others out with them. Raises Overloaded beyond that.
         """
+        place, options = network(address), self._options
         with self._counted():
-            self._take_turn(network(address), principal)
-            if self._returning >= self.active:
-                raise _Refused("capacity", self._full("more clients come back than there are sessions"))
-        self._returning += 1
-        try:
-            yield
-        finally:
-            self._returning -= 1
+            self._take_turn(place, principal)
+            if self._returning.total() >= options.max_sessions:
+                raise _Refused("capacity", self._full("more clients come back at once than there may be sessions"))
+            if self._returning[place] >= options.max_sessions_per_address:
+                raise _Refused("address", self._full("more clients come back at once from your address than may have sessions"))
+        with ExitStack() as held:
+            self._returning[place] += 1
+            held.callback(self._returned, place)
+            yield held.close
+
+    def _returned(self, place: str) -> None:
+        self._returning[place] -= 1
+        if not self._returning[place]:
+            del self._returning[place]
 
     def another(self, address: str, principal: Principal) -> float:
         """A client that is here opens one more session; the seconds that it should wait before the next one."""

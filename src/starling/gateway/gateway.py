@@ -123,8 +123,8 @@ class Gateway:
         try:
             principal = self.identify(websocket.headers, address)
             if "resume" in websocket.query_params:
-                with self._admission.admit_again(address, principal):
-                    await self._resume(websocket, principal)
+                with self._admission.admit_again(address, principal) as greeted:
+                    await self._resume(websocket, principal, greeted)
                 return
             with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
@@ -273,7 +273,7 @@ class Gateway:
             del self._seats[session_id]
             self._left.set()
 
-    async def _resume(self, websocket: WebSocket, principal: Principal) -> None:
+    async def _resume(self, websocket: WebSocket, principal: Principal, greeted: Callable[[], None]) -> None:
         """Give the connection to the session that its client comes back to, and wait for the end of it."""
         await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
         connection = self._connection(websocket, principal.tenant)
@@ -283,6 +283,7 @@ class Gateway:
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
             session = self._resumables.find(opening.token)
             self._claim(session, principal)
+            greeted()
             await session.attach(connection, opening, self._allowance(principal))
         except Gone:
             pass
