@@ -205,6 +205,8 @@ def test_tickets_stand_for_keys_for_a_minute(keys_file: Path, monkeypatch: pytes
                 await hear(client, until="ready")
             status, body, _ = await reply(it, "GET", "/v1/sessions", **{"Sec-WebSocket-Protocol": f"starling, ticket.{ticket}"})
             assert status == 403, "a page's ticket must not see everybody"
+            status, body, _ = await reply(it, "POST", "/v1/tickets", **{"Sec-WebSocket-Protocol": f"starling, ticket.{ticket}"})
+            assert status == 403, "a ticket that gets another is never over"
             for wrong in (ticket[:-1] + ("0" if ticket[-1] != "0" else "1"), "", "x.9999999999.y", "x"):
                 protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{wrong}")]
                 assert (await refused(it.connect(subprotocols=protocols)))[0] == 401

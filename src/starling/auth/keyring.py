@@ -63,7 +63,7 @@ class Keyring:
         current = self._current()
         if key_id not in current.keys:
             raise Unauthenticated("the API key behind this ticket is revoked")
-        return replace(_principal(current, current.keys[key_id]), operator=False)
+        return replace(_principal(current, current.keys[key_id]), operator=False, by_ticket=True)
 
     def tenant(self, name: str) -> Tenant | None:
         """The tenant called ``name``, if any key speaks for it. Raises KeysUnavailable."""

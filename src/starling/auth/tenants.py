@@ -63,11 +63,15 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who a request is from. ``key_id``: of its key, empty in open mode. ``operator``: it may see and end all sessions."""
+    """Who a request is from. ``key_id``: of its key, empty in open mode. ``operator``: it may see and end all sessions.
+
+    ``by_ticket``: it showed no key but a ticket for one.
+    """
 
     tenant: Tenant
     key_id: str = ""
     operator: bool = False
+    by_ticket: bool = False
 
 
 def check_name(what: str, name: str) -> None:

@@ -84,9 +84,14 @@ class Access:
         return principal
 
     def issue(self, principal: Principal) -> tuple[str, int]:
-        """A ticket for ``principal``, and the seconds for which it is good. Raises Forbidden where no keys are asked for."""
+        """A ticket for ``principal``, and the seconds for which it is good.
+
+        Raises Forbidden where no keys are asked for, and to who has a ticket only: it would never be over otherwise.
+        """
         if self.open:
             raise Forbidden("tickets stand for API keys, and this server asks for none: connect without")
+        if principal.by_ticket:
+            raise Forbidden("a ticket gets no other ticket: ask for one with the API key")
         return self._tickets.issue(principal.key_id, self._clock.now())
 
     def still(self, principal: Principal) -> bool:
