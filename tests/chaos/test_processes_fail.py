@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect as dial
 
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
@@ -186,3 +190,31 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
             assert len(server.of_role("recognizer")) == 1
 
     asyncio.run(scenario())
+
+
+def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_killed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "1", "--protocols", "vosk:0", directory=tmp_path) as server:
+            await server.until_logged("serving")
+            [port] = [int(found[1]) for line in server.log if (found := re.search(r'"protocols": "vosk:(\d+)"', line))]
+            restarts = sum('"event": "process ready"' in line for line in server.log)
+            before = await vosk(port)
+            assert before["text"]
+            [gateway] = server.of_role("gateway")
+            os.kill(gateway, signal.SIGKILL)
+            await server.ended(gateway)
+            await server.until_logged("process ready", 1 + restarts)
+            assert await vosk(port) == before
+
+    asyncio.run(scenario())
+
+
+async def vosk(port: int) -> dict[str, Any]:
+    """The last result of a Vosk client that says everything at once."""
+    async with dial(f"ws://127.0.0.1:{port}", compression=None) as socket:
+        await socket.send('{"config": {"sample_rate": 16000}}')
+        await socket.send(BECKETT.tobytes())
+        await socket.recv()
+        await socket.send('{"eof" : 1}')
+        answer: dict[str, Any] = json.loads(await socket.recv())
+        return answer

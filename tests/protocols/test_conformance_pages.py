@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from starling.protocols.conformance import check, ignored, refused, supported, t
 from starling.protocols.deepgram import parameters as deepgram
 from starling.protocols.funasr import terms as funasr
 from starling.protocols.openai_realtime import terms as openai_realtime
+from starling.protocols.registry import DIALECTS
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 from starling.protocols.whisperlive import terms as whisperlive
@@ -43,3 +45,10 @@ def test_a_refused_field_is_refused_unless_it_asks_for_nothing() -> None:
     for value in asked:
         with pytest.raises(InvalidOption, match="it cannot"):
             check(terms, {"c": value})
+
+
+def test_the_overview_names_every_dialect() -> None:
+    rows = re.findall(r"^\| \[.*\]\((.*)\.md\).* \| `(.*)` \| (.*) \|$", (PAGES / "README.md").read_text(), re.MULTILINE)
+    where = {d.name: "the server's own port" if d.port is None else f"port {d.port}" for d in DIALECTS}
+    assert {name: place for _, name, place in rows} == where
+    assert {page for page, _, _ in rows} == set(TABLES) == set(where)

@@ -84,7 +84,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 await recognizer.decode(recognizer.warm_up)
                 health.set("engine", State.OK)
                 url, stream_url = addresses(options, host, port)
-                log.info("serving", address=url, model=recognizer.capabilities.model)
+                log.info("serving", address=url, model=recognizer.capabilities.model, protocols=listeners.named)
                 try:
                     yield Running(url, stream_url, metrics, health, listeners.ports)
                 finally:

@@ -116,7 +116,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                 await supervisor.ready()
                 if not running.done():
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
-                    log.info("serving", address=url, workers=workers)
+                    log.info("serving", address=url, workers=workers, protocols=listeners.named)
                     try:
                         yield Hosting(url, stream_url, listeners.ports, supervisor, orders, geometry.max_lead, reread)
                     finally:

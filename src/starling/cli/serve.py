@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ EXAMPLES = (
     "starling serve",
     "starling serve --port 9000 --log-format json",
     "starling serve --workers 2",
+    "starling serve --protocols vosk,funasr",
     "starling serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem",
 )
 
@@ -91,12 +93,14 @@ def serve(
     chosen = settings()
     options = gateway_options(chosen)
 
-    def listening(url: str) -> None:
+    def listening(url: str, ports: Mapping[str, int]) -> None:
         asks = options.keys_file is not None
         hosts = [options.host, *([options.protocols_host] if options.protocols else [])]
         with suppress(OSError):  # a full disk, or nobody at the other end: no reason not to serve
             if warning := next(filter(None, (exposure(host, asks_for_keys=asks) for host in hosts)), None):
                 complain(warning)
             typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
+            for name, own in ports.items():
+                typer.echo(f"{name} clients find it at port {own} of {options.protocols_host}")
 
     serve_until_interrupted(chosen, settings, listening)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import TypeAlias
 
 from starling.cli.interrupts import interrupts
 from starling.config.settings import Settings
 from starling.config.sizing import workers
 
+Listening: TypeAlias = Callable[[str, Mapping[str, int]], None]
+"""Gets the console's URL, and the ports of the protocols that have their own."""
 
-def serve_until_interrupted(settings: Settings, reread: Callable[[], Settings], listening: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM. ``reread``: the settings as they are by then. ``listening`` gets the console's URL."""
+
+def serve_until_interrupted(settings: Settings, reread: Callable[[], Settings], listening: Listening) -> None:
+    """Serve until Ctrl-C or SIGTERM. ``reread``: the settings as they are by then. ``listening`` is told when it serves."""
     if (count := workers(settings)) == 0:
         _in_one_process(settings, listening)
     else:
         asyncio.run(_in_many(settings, count, reread, listening))  # uvloop knows no process groups
 
 
-def _in_one_process(settings: Settings, listening: Callable[[str], None]) -> None:
+def _in_one_process(settings: Settings, listening: Listening) -> None:
     from starling.app import running
     from starling.app.collection import collect_rarely
     from starling.cli.eventloop import run
@@ -29,13 +33,13 @@ def _in_one_process(settings: Settings, listening: Callable[[str], None]) -> Non
         with interrupts() as stop:
             async with running(settings) as server:
                 collect_rarely()
-                listening(server.url)
+                listening(server.url, server.ports)
                 await stop.wait()
 
     run(main())
 
 
-async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings], listening: Callable[[str], None]) -> None:
+async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings], listening: Listening) -> None:
     from starling.app.host import Hosting, hosting
 
     servers: list[Hosting] = []
@@ -43,7 +47,7 @@ async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings
     async def serve(stop: asyncio.Event) -> None:
         async with hosting(settings, workers=count, reread=reread) as server:
             servers.append(server)
-            listening(server.url)
+            listening(server.url, server.ports)
             await stop.wait()
 
     def reload() -> None:

@@ -58,6 +58,11 @@ class Listeners:
         """The port of each dialect that has its own."""
         return {name: listener.getsockname()[1] for name, listener in self.dialects.items()}
 
+    @property
+    def named(self) -> str:
+        """Dialects and their ports, for the log."""
+        return " ".join(f"{name}:{port}" for name, port in self.ports.items())
+
     def close(self) -> None:
         for listener in (self.main, *self.dialects.values()):
             listener.close()
