@@ -24,15 +24,12 @@ LOOK_EVERY: Final = 0.5
 SLOWNESS: Final = 2.0
 """Seconds that a healthy server may spend on each second of audio that came too fast."""
 
-SAMPLE_BYTES: Final = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 WITH_HEADER: Final = {Encoding.WAV: 16_000, Encoding.OGG_OPUS: 2_000, Encoding.WEBM_OPUS: 2_000}
 
 
 def byte_rate(audio: AudioFormat) -> float:
     """Bytes of a second of ``audio``; a low guess where only its header says, which makes for more patience."""
-    if audio.encoding in SAMPLE_BYTES:
-        return SAMPLE_BYTES[audio.encoding] * audio.sample_rate * audio.channels
-    return WITH_HEADER[audio.encoding]
+    return WITH_HEADER[audio.encoding] if audio.moment is None else audio.moment * audio.sample_rate
 
 
 class Vigil:

@@ -45,6 +45,10 @@ class Encoding(StrEnum):
     WAV = "wav"
 
 
+SAMPLE_BYTES = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+"""Bytes of one sample, in the encodings that have no header."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     """How a client encodes what it sends.
@@ -56,6 +60,12 @@ class AudioFormat:
     encoding: Encoding = Encoding.PCM_S16LE
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
+
+    @property
+    def moment(self) -> int | None:
+        """Bytes of one moment, a sample of each channel; None for a container, which only its reader can tell apart."""
+        size = SAMPLE_BYTES.get(self.encoding)
+        return None if size is None else size * self.channels
 
 
 def seconds(samples: int) -> float:

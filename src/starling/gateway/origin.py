@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Final, Self
 
-from starling.core.audio import SAMPLE_RATE, AudioFormat, Encoding
-
-SAMPLE_BYTES: Final = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+from starling.core.audio import SAMPLE_RATE, AudioFormat
 
 REACH: Final = 50
 """A fiftieth of a second before a sample nothing of the input has a part in it any more: resampling filters are shorter."""
@@ -28,8 +26,7 @@ class Origin:
     @classmethod
     def of(cls, audio: AudioFormat) -> Self | None:
         """That of ``audio``; None where a header must have been read."""
-        size = SAMPLE_BYTES.get(audio.encoding)
-        return None if size is None else cls(size * audio.channels, audio.sample_rate)
+        return None if audio.moment is None else cls(audio.moment, audio.sample_rate)
 
     def byte(self, position: int) -> int:
         """Where the bytes begin that the samples from ``position`` on need: a little early where there is resampling."""

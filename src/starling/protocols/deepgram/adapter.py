@@ -44,8 +44,6 @@ CONTAINERS: Final[dict[bytes, Encoding]] = {
 MARK: Final = 4
 """Bytes that tell one."""
 
-SAMPLE_BYTES: Final = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
-
 CLOSINGS: Final[dict[type[StarlingError], tuple[int, str]]] = {
     IdleTimeout: (1011, "NET-0001: neither audio nor a text message came in time"),
     CorruptAudio: (1008, "DATA-0000: the audio cannot be decoded"),
@@ -155,10 +153,9 @@ class DeepgramAdapter(ForeignAdapter):
     def _received(self) -> int | None:
         """The samples in the bytes that came; None where only a decoder could tell."""
         audio = self._audio
-        size = None if audio is None else SAMPLE_BYTES.get(audio.encoding)
-        if audio is None or size is None:
+        if audio is None or audio.moment is None:
             return None
-        return self._bytes // (size * audio.channels) * SAMPLE_RATE // audio.sample_rate
+        return self._bytes // audio.moment * SAMPLE_RATE // audio.sample_rate
 
     # --- what recognition says -----------------------------------------------------------------------------------------
 
