@@ -6,14 +6,24 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from starling.core.audio import SAMPLE_RATES
+from starling.core.audio import SAMPLE_RATES, Encoding
 from starling.core.errors import InvalidMessage, InvalidOption, StarlingError, UnsupportedAudio
 from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, MAX_PHRASE, WEIGHT_RANGE, HotWord
 from starling.protocols.verbs import Frame, Opened, OpenRequest, Verb, plain_closing
+
+MAGIC: Final = 4
+"""Bytes that tell containers apart."""
+
+CONTAINERS: Final[Mapping[bytes, Encoding]] = {
+    b"RIFF": Encoding.WAV,
+    b"OggS": Encoding.OGG_OPUS,
+    b"\x1a\x45\xdf\xa3": Encoding.WEBM_OPUS,
+}
+"""What is in a container that begins so: for dialects that do not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

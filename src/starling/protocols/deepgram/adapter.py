@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from starling.core.audio import SAMPLE_RATE, AudioFormat, Encoding
+from starling.core.audio import SAMPLE_RATE, AudioFormat
 from starling.core.errors import (
     CorruptAudio,
     IdleTimeout,
@@ -31,18 +31,8 @@ from starling.protocols.deepgram.options import ListenOptions, listen_options
 from starling.protocols.deepgram.presenter import Presenter
 from starling.protocols.deepgram.utterances import UtteranceWatch
 from starling.protocols.endings import ended_by_silence
-from starling.protocols.foreign import ForeignAdapter, Head, expected
+from starling.protocols.foreign import CONTAINERS, MAGIC, ForeignAdapter, Head, expected
 from starling.protocols.verbs import Frame, Offer, Opened, OpenRequest, Say, Verb
-
-CONTAINERS: Final[dict[bytes, Encoding]] = {
-    b"RIFF": Encoding.WAV,
-    b"OggS": Encoding.OGG_OPUS,
-    b"\x1a\x45\xdf\xa3": Encoding.WEBM_OPUS,
-}
-"""How the containers begin that can be told by it."""
-
-MARK: Final = 4
-"""Bytes that tell one."""
 
 CLOSINGS: Final[dict[type[StarlingError], tuple[int, str]]] = {
     IdleTimeout: (1011, "NET-0001: neither audio nor a text message came in time"),
@@ -110,7 +100,7 @@ class DeepgramAdapter(ForeignAdapter):
     def _sound(self, data: bytes) -> Sequence[Verb]:
         if self._audio is None:
             data = self._mark + data
-            if len(data) < MARK:
+            if len(data) < MAGIC:
                 self._mark = data
                 return ()
             audio = _container(data)
@@ -220,7 +210,7 @@ def _last_word_end(transcript: Transcript) -> int | None:
 
 
 def _container(data: bytes) -> AudioFormat:
-    encoding = CONTAINERS.get(data[:MARK])
+    encoding = CONTAINERS.get(data[:MAGIC])
     if encoding is None:
         raise UnsupportedAudio(
             "expected audio that begins like WAV, Ogg or WebM, got another beginning: "

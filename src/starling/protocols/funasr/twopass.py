@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from starling.core.audio import AudioFormat, Encoding
+from starling.core.audio import AudioFormat
 from starling.core.config import SessionConfig
 from starling.core.errors import StarlingError, UnsupportedAudio
 from starling.core.transcript import SegmentFailed, SessionDone, SessionEvent, SessionFailed, Transcript
 from starling.protocols import verbs
-from starling.protocols.foreign import ForeignAdapter, json_frame, json_object
+from starling.protocols.foreign import CONTAINERS, MAGIC, ForeignAdapter, json_frame, json_object
 from starling.protocols.funasr.results import ms, times
 from starling.protocols.funasr.sentence import Sentence
 from starling.protocols.funasr.wishes import ONLY_PCM, Mode, Wishes
 from starling.protocols.verbs import Frame, Offer, OpenRequest, Verb
-
-FILES: Final = {
-    b"RIFF": Encoding.WAV,
-    b"OggS": Encoding.OGG_OPUS,
-    b"\x1a\x45\xdf\xa3": Encoding.WEBM_OPUS,
-}
-"""Whole files by their first bytes."""
-
-MAGIC: Final = 4
-"""Bytes that tell what a file is."""
 
 START, MIDDLE, END = 0, 1, 2
 """Values of ``slice_type``."""
@@ -88,7 +78,7 @@ class TwoPassAdapter(ForeignAdapter):
             if len(self._head) < MAGIC:
                 return []
             data, self._head = self._head, b""
-            encoding = FILES.get(data[:MAGIC])
+            encoding = CONTAINERS.get(data[:MAGIC])
             if encoding is None:
                 raise UnsupportedAudio("expected a file in WAV, Ogg/Opus or WebM/Opus, got another: send pcm")
             audio = AudioFormat(encoding)
