@@ -98,7 +98,7 @@ bench-chaos: setup-dev ## captions while processes are killed, stopped and outgr
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results
-	@$(BIN)/python -m bench.soak --json bench/results/soak.json
+	@$(BIN)/python -m bench.soak --json bench/results/soak.json $(ARGS)
 
 bench-connections: setup-dev ## what 3,000 idle connections cost
 	@mkdir -p bench/results

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench.audio import turned
 from bench.latency import Latencies, Listener, Schedule
-from bench.machine import Meter, resident_mb
+from bench.machine import Meter, memory_by_role
 from bench.ramp import Step, summary
 from starling.client import connect
 from starling.client.conversation import converse
@@ -62,7 +62,7 @@ async def run_step(url: str, load: Load, streams: int, *, server: int | None) ->
         meter = Meter(server, time.monotonic())
         await asyncio.sleep(load.seconds)
         usage = meter.stop(time.monotonic())
-        memory = resident_mb(server) if server else 0.0
+        memory = memory_by_role(server) if server else {}
     return summary(
         heard.latencies,
         streams=streams,
@@ -70,7 +70,7 @@ async def run_step(url: str, load: Load, streams: int, *, server: int | None) ->
         lateness=heard.lateness,
         refused=heard.refused,
         failed=heard.failed,
-        memory_mb=memory,
+        memory=memory,
         usage=usage,
     )
 

@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -57,7 +57,7 @@ def as_text(machine: Machine) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """CPU in cores over some time. ``others``: used by neither the server nor the load generator, the time stolen from this
-    virtual machine included. ``load``: the one-minute load averages before and after.
+    virtual machine included. ``load``: the one-minute load averages before and after. ``roles``: the server's share by role.
     """
 
     seconds: float
@@ -65,6 +65,7 @@ class Usage:
     generator: float
     others: float
     load: tuple[float, float]
+    roles: dict[str, float] = field(default_factory=dict)
 
 
 class Meter:
@@ -79,17 +80,48 @@ class Meter:
     def stop(self, now: float) -> Usage:
         """What was used until ``now``, on the clock of the constructor's ``now``."""
         seconds = now - self._began
-        server, generator, machine = ((after - before) / seconds for before, after in zip(self._from, self._read(), strict=True))
-        others = max(0.0, machine - server - generator)
-        return Usage(seconds=seconds, server=server, generator=generator, others=others, load=(self._load, os.getloadavg()[0]))
+        after = self._read()
+        used = {name: (then - self._from.get(name, 0.0)) / seconds for name, then in after.items()}
+        generator, machine = used.pop(_GENERATOR), used.pop(_MACHINE)
+        server = sum(used.values())
+        return Usage(
+            seconds=seconds,
+            server=server,
+            generator=generator,
+            others=max(0.0, machine - server - generator),
+            load=(self._load, os.getloadavg()[0]),
+            roles=used,
+        )
 
-    def _read(self) -> tuple[float, float, float]:
-        return (cpu_seconds(self._server) if self._server else 0.0, sum(os.times()[:2]), machine_cpu_seconds())
+    def _read(self) -> dict[str, float]:
+        ours = cpu_by_role(self._server) if self._server else {}
+        return {**ours, _GENERATOR: sum(os.times()[:2]), _MACHINE: machine_cpu_seconds()}
+
+
+_GENERATOR, _MACHINE = "-generator", "-machine"
+
+ROLES = {"gateway_process": "gateway", "recognizer_process": "recognizers", "overhead_worker": "recognizers"}
+"""What a process is, by a word of its command line; one that has none of these is the server, or its supervisor."""
+
+
+def role_of(pid: int) -> str:
+    """What ``pid`` does under a server."""
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    return next((role for word, role in ROLES.items() if word in command), "server")
+
+
+def cpu_by_role(pid: int) -> dict[str, float]:
+    """User and system CPU of ``pid`` and its descendants, those of children they waited for included (proc(5))."""
+    found: dict[str, float] = {}
+    for process in family(pid):
+        used = sum(map(int, _stat(process)[11:15])) / TICKS
+        found[role_of(process)] = found.get(role_of(process), 0.0) + used
+    return found
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system CPU of ``pid`` and its descendants, those of children it waited for included (proc(5))."""
-    return sum(sum(map(int, _stat(process)[11:15])) for process in family(pid)) / TICKS
+    """The same, all roles together."""
+    return sum(cpu_by_role(pid).values())
 
 
 def main_thread_seconds(pid: int) -> float:
@@ -97,9 +129,18 @@ def main_thread_seconds(pid: int) -> float:
     return sum(map(int, _fields(Path(f"/proc/{pid}/task/{pid}/stat"))[11:13])) / TICKS
 
 
+def memory_by_role(pid: int) -> dict[str, float]:
+    """Resident memory of ``pid`` and its descendants in MiB. A page of several is shared out among them (proc(5), Pss)."""
+    found: dict[str, float] = {}
+    for process in family(pid):
+        facts = dict(_facts(f"/proc/{process}/smaps_rollup"))
+        found[role_of(process)] = found.get(role_of(process), 0.0) + int(facts["Pss"].split()[0]) / 1024
+    return found
+
+
 def resident_mb(pid: int) -> float:
-    """Resident memory of ``pid`` and its descendants in MiB; pages they share count in each."""
-    return sum(int(_stat(process)[21]) for process in family(pid)) * PAGE / 2**20
+    """The same, all roles together."""
+    return sum(memory_by_role(pid).values())
 
 
 def family(pid: int) -> Iterator[int]:
@@ -108,6 +149,12 @@ def family(pid: int) -> Iterator[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
             yield from family(int(child))
+
+
+def confine(pid: int, cores: Iterable[int]) -> None:
+    """Keep every thread of ``pid``, and those they start from now on, to ``cores``."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 def machine_cpu_seconds() -> float:

@@ -149,7 +149,7 @@ _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
 
 _LOAD = (
     "streams", "first partial P50/P95", "partial P50/P95/P99", "partials per s", "final compute P50/P95/P99",
-    "endpoint wait P50", "CPU per stream", "memory MB", "others' CPU",
+    "endpoint wait P50", "CPU per stream", "CPU by role", "memory MB", "generator's CPU", "others' CPU",
 )  # fmt: skip
 
 
@@ -163,7 +163,9 @@ def _load_row(step: Result) -> tuple[object, ...]:
         _ms(step["compute"], "p50", "p95", "p99"),
         _ms(step["wait"], "p50"),
         f"{usage['server'] / step['streams']:.4f}",
+        ", ".join(f"{role} {used:.2f}" for role, used in sorted(usage.get("roles", {}).items())) or "-",
         f"{step['memory_mb']:.0f}",
+        f"{usage['generator']:.2f}",
         f"{usage['others']:.2f}",
     )
 

@@ -20,7 +20,7 @@ import numpy as np
 from bench.audio import pool, recordings
 from bench.latency import Latencies
 from bench.load import Load, run_step
-from bench.machine import Meter, as_text, describe, pinned, resident_mb
+from bench.machine import Meter, as_text, describe, memory_by_role, pinned
 from bench.ramp import Step, search, shortfall, summary
 from bench.server import own_server
 from bench.streams import HEADER, cores, parser, row
@@ -61,7 +61,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         audio = Path(folder) / "pool.npy"
         np.save(audio, load.pool)
-        async with own_server(settings=arguments.set, core=core) as server:
+        async with own_server(settings=arguments.set, core=core, workers=arguments.workers) as server:
             with pinned(others):
                 starling = Contestant("starling", lambda streams: run_step(server.url, load, streams, server=server.pid))
                 peer = Contestant("moonshine_voice", lambda streams: peer_step(audio, load, streams, core, arguments))
@@ -130,7 +130,7 @@ async def peer_step(audio: Path, load: Load, streams: int, core: int, arguments:
         async with asyncio.timeout(load.seconds + PATIENCE):
             reading = asyncio.ensure_future(process.stdout.readline())
             await asyncio.wait([reading], timeout=load.seconds)
-            usage, memory = meter.stop(time.monotonic()), resident_mb(process.pid)
+            usage, memory = meter.stop(time.monotonic()), memory_by_role(process.pid)
             line = await reading
         if not line:
             raise RuntimeError("moonshine_voice ended without an answer: its messages are above")
@@ -146,7 +146,7 @@ async def peer_step(audio: Path, load: Load, streams: int, core: int, arguments:
         lateness=[],
         refused=0,
         failed=streams if answer["given_up"] else 0,
-        memory_mb=memory,
+        memory=memory,
         usage=usage,
     )
 
@@ -159,6 +159,9 @@ def main() -> None:
     """The command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--interval", type=float, default=0.5, help="seconds of speech between partials, of both (0.5)")
+    arguments.add_argument(
+        "--workers", type=int, default=0, help="recognizers, all on the one core; default: one process for all"
+    )
     arguments.add_argument(
         "--peer", choices=("tuned", "shipped"), default="tuned", help="see bench/moonshine_peer.py (default: tuned)"
     )

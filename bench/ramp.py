@@ -20,7 +20,8 @@ class Step:
     """What ``streams`` sessions met that spoke for ``seconds`` each.
 
     ``partial_rate``: partials per second and session. ``lateness``: of chunks leaving the generator. ``memory_mb``: resident, of
-    the server, at the end. ``refused``, ``failed``: sessions. Latencies are those of ``latency.Latencies``.
+    the server, at the end; ``memory``: the same by role. ``refused``, ``failed``: sessions. Latencies are those of
+    ``latency.Latencies``.
     """
 
     streams: int
@@ -37,6 +38,7 @@ class Step:
     refused: int
     failed: int
     memory_mb: float
+    memory: dict[str, float]
     usage: Usage
 
     @property
@@ -53,7 +55,7 @@ def summary(
     lateness: Sequence[float],
     refused: int,
     failed: int,
-    memory_mb: float,
+    memory: dict[str, float],
     usage: Usage,
 ) -> Step:
     """The step in which all sessions together met ``latencies``."""
@@ -71,7 +73,8 @@ def summary(
         words=latencies.words,
         refused=refused,
         failed=failed,
-        memory_mb=memory_mb,
+        memory_mb=sum(memory.values()),
+        memory=memory,
         usage=usage,
     )
 
@@ -89,7 +92,7 @@ def shortfall(step: Step, alone: Step) -> str | None:
 
 
 def search(first: int, ceiling: int) -> Generator[int, bool, int]:
-    """Doubles from ``first`` until a number does not hold or ``ceiling`` does, then bisects to within an eighth.
+    """Doubles from ``first`` until a number does not hold or ``ceiling`` does, then bisects to within a sixteenth.
 
     Yields a number of streams, is sent whether it held, and returns the greatest that did (0: none). A number that did not hold
     is tried once more: one bad moment of the machine is not a limit.
@@ -101,7 +104,7 @@ def search(first: int, ceiling: int) -> Generator[int, bool, int]:
             held = streams
         else:
             broke = streams
-        if broke and broke - held <= max(1, held // 8):
+        if broke and broke - held <= max(1, held // 16):
             return held
         if not broke and held >= ceiling:
             return held

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench.machine import pinned
+from bench.machine import confine, family, pinned, role_of
 
 ROOM = {
     "STARLING_SERVER__MAX_SESSIONS": "2000",
@@ -32,15 +32,22 @@ class Server:
 
 @asynccontextmanager
 async def own_server(
-    *, settings: Sequence[str] = (), core: int | Sequence[int] | None = None, module: Sequence[str] = ("starling",)
+    *,
+    settings: Sequence[str] = (),
+    core: int | Sequence[int] | None = None,
+    workers: int | None = None,
+    apart: Sequence[int] = (),
+    module: Sequence[str] = ("starling",),
 ) -> AsyncIterator[Server]:
     """``starling serve`` on a free port. ``settings``: environment variables as ``NAME=VALUE``. ``core``: what it may use only,
-    one or several.
+    one or several. ``workers``: how many recognizers; 0, the default, for one process that does everything. ``apart``: where
+    what is no recognizer is kept to.
 
     ``module``: what ``python -m`` runs instead, with its first arguments. Raises TimeoutError if it does not get ready,
     RuntimeError if it ends before.
     """
-    environment = os.environ | ROOM | dict(setting.split("=", 1) for setting in settings)
+    ours = {} if workers is None else {"STARLING_PROCESSES__WORKERS": str(workers)}
+    environment = os.environ | ROOM | ours | dict(setting.split("=", 1) for setting in settings)
     with pinned(os.sched_getaffinity(0) if core is None else [core] if isinstance(core, int) else core):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *module, "serve", "--port", "0", "--log-level", "warning",
@@ -54,6 +61,9 @@ async def own_server(
         url = next((word for word in line.split() if word.startswith("http://")), None)
         if url is None:
             raise RuntimeError(f"expected the server to say where it listens, got {line!r}: its messages are above")
+        for pid in family(process.pid) if apart and workers else ():
+            if role_of(pid) != "recognizers":
+                confine(pid, apart)
         yield Server(url, process.pid)
     finally:
         if process.returncode is None:

@@ -11,14 +11,14 @@ import argparse
 import asyncio
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 
 import numpy as np
 
 from bench.audio import pool, recordings
 from bench.load import Heard, Load, speak
-from bench.machine import as_text, describe, pinned, resident_mb
+from bench.machine import as_text, describe, memory_by_role, pinned
 from bench.server import Server, own_server
 from bench.streams import cores, parser
 from starling.cli.eventloop import run
@@ -35,10 +35,11 @@ SETTLING = 0.2
 
 @dataclass(slots=True)
 class Soak:
-    """What came of it. ``memory``: pairs of seconds and MiB."""
+    """What came of it. ``memory``: pairs of seconds and MiB; ``roles``: its parts at the same times."""
 
     memory: list[tuple[float, float]]
     sessions: int = 0
+    roles: dict[str, list[float]] = field(default_factory=dict)
 
     def growth(self, total: float) -> float:
         """Percent from the first to the last quarter of what follows ``SETTLING``, each by its median."""
@@ -52,12 +53,12 @@ async def measure(arguments: argparse.Namespace) -> None:
     """Soak an own server, print as it goes, write what was asked for."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
-    core, *others = cores()
+    others = cores()[1:]
     load = Load(
         pool=pool(arguments.profile, recordings(arguments.data)), seconds=arguments.seconds, max_segment=arguments.max_segment
     )
     total = 60 * arguments.minutes
-    async with own_server(settings=arguments.set, core=core) as server:
+    async with own_server(settings=arguments.set, workers=arguments.workers, apart=others) as server:
         with pinned(others):
             found, heard = await soak(server, load, arguments.streams, total)
     growth = found.growth(total)
@@ -83,8 +84,12 @@ async def soak(server: Server, load: Load, streams: int, total: float) -> tuple[
         for _ in range(streams):
             places.create_task(place())
         while (at := time.monotonic() - began) < total:
-            found.memory.append((at, resident_mb(server.pid)))
-            print(f"{at:6.0f} s  {found.memory[-1][1]:6.1f} MB  {found.sessions} sessions over", flush=True)
+            roles = memory_by_role(server.pid)
+            found.memory.append((at, sum(roles.values())))
+            for role, size in roles.items():
+                found.roles.setdefault(role, []).append(size)
+            by_role = "  ".join(f"{role} {size:.1f}" for role, size in sorted(roles.items()))
+            print(f"{at:6.0f} s  {found.memory[-1][1]:6.1f} MB  {found.sessions} sessions over  {by_role}", flush=True)
             await asyncio.sleep(LOOK)
     return found, heard
 
@@ -93,6 +98,7 @@ def main() -> None:
     """The command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--minutes", type=float, default=30.0, help="how long (default: 30)")
+    arguments.add_argument("--workers", type=int, default=1, help="recognizers; 0: everything in one process (default: 1)")
     arguments.add_argument("--streams", type=int, default=8, help="sessions at once (default: 8)")
     run(measure(arguments.parse_args()))
 

@@ -36,8 +36,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     machine = await describe()
     print(as_text(machine), end="\n\n")
     servers = max(1, arguments.workers)
-    own_cores = cores(servers)[servers:] if arguments.pin else os.sched_getaffinity(0)
-    settings = [*arguments.set, f"STARLING_PROCESSES__WORKERS={arguments.workers}"]
+    own_cores = cores(servers)[servers:] if arguments.pin or arguments.apart else sorted(os.sched_getaffinity(0))
     load = Load(
         pool=pool(arguments.profile, recordings(arguments.data)),
         seconds=arguments.seconds,
@@ -48,7 +47,12 @@ async def measure(arguments: argparse.Namespace) -> None:
     where: AbstractAsyncContextManager[Server] = (
         nullcontext(Server(arguments.url, arguments.pid or 0))
         if arguments.url
-        else own_server(settings=settings, core=cores(servers)[:servers] if arguments.pin else None)
+        else own_server(
+            settings=arguments.set,
+            workers=arguments.workers,
+            core=cores(servers)[:servers] if arguments.pin and not arguments.apart else None,
+            apart=own_cores if arguments.apart else (),
+        )
     )
     async with where as server:
         with pinned(own_cores):
@@ -89,6 +93,7 @@ def row(step: Step) -> str:
         f"{step.streams:7}  {_ms(step.first, 2):13}  {_ms(step.partial, 3):18}  {_ms(step.gap, 1):8}  {_ms(step.compute, 3):18}  "
         f"{_ms(step.settled, 2):15}  {step.cpu_per_stream:10.4f}  {usage.generator:8.2f}{'!' if usage.generator > 0.8 else ' '}  "
         f"{usage.others:5.2f}{'!' if usage.others > 0.1 else ' '}  {step.memory_mb:4.0f} MB"
+        + "".join(f"  {role} {used:.2f}" for role, used in sorted(usage.roles.items()) if len(usage.roles) > 1)
         + (f"  REFUSED {step.refused}" if step.refused else "")
         + (f"  FAILED {step.failed}" if step.failed else "")
     )
@@ -112,7 +117,8 @@ def report(arguments: argparse.Namespace, machine: Machine, steps: Sequence[Step
                     "profile": arguments.profile,
                     "partial_interval": arguments.interval,
                     "settings": arguments.set,
-                    "pinned": arguments.pin,
+                    "pinned": arguments.pin or arguments.apart,
+                    "apart": arguments.apart,
                     "workers": arguments.workers,
                     "limit": limit,
                     "rated": asdict(rated),
@@ -152,6 +158,9 @@ def main() -> None:
         "--workers", type=int, default=0, help="recognizer processes, with --pin on so many cores; default: one process for all"
     )
     arguments.add_argument("--pin", action="store_true", help="the server on cores of its own, the sessions on the others")
+    arguments.add_argument(
+        "--apart", action="store_true", help="recognizers on cores of their own, the gateway with the sessions"
+    )
     arguments.add_argument("--interval", type=float, help="seconds between partials; default: the server's")
     arguments.add_argument("--streams", type=int, nargs="+", help="try these numbers of streams instead of searching")
     arguments.add_argument("--ceiling", type=int, default=256, help="search no further (default: 256)")

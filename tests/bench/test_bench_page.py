@@ -15,7 +15,7 @@ from bench.scoring import Errors
 MACHINE = asdict(
     Machine(date="2030-01-01", cpu="CPU", cores=2, memory_gb=8.0, system="Linux", python="3.11", onnxruntime="1", commit="abc")
 )
-USAGE = Usage(seconds=10.0, server=0.5, generator=0.0, others=0.01, load=(0.0, 0.0))
+USAGE = Usage(seconds=10.0, server=0.5, generator=0.0, others=0.01, load=(0.0, 0.0), roles={"gateway": 0.1, "recognizers": 0.4})
 STEP = asdict(
     summary(
         Latencies(first=[0.2], partial=[0.1], compute=[], settled=[]),
@@ -24,7 +24,7 @@ STEP = asdict(
         lateness=[],
         refused=0,
         failed=0,
-        memory_mb=300.0,
+        memory={"gateway": 100.0, "recognizers": 200.0},
         usage=USAGE,
     )
 )
@@ -33,7 +33,10 @@ STEP = asdict(
 def test_tables_say_what_was_measured_and_on_what() -> None:
     written = section("streams-read", {"machine": MACHINE, "limit": 4, "steps": [STEP], "rated": STEP, "settings": ["A=1"]})
     assert "**4 streams** hold" in written
-    assert "| 4 | 200 / 200 | 100 / 100 / 100 | 0.03 | - / - / - | - | 0.1250 | 300 | 0.01 |" in written
+    assert (
+        "| 4 | 200 / 200 | 100 / 100 / 100 | 0.03 | - / - / - | - | 0.1250 | gateway 0.10, recognizers 0.40 | 300 | 0.00 | 0.01 |"
+        in written
+    )
     assert "commit abc, CPU, 2 cores" in written
     assert "settings A=1" in written
 
