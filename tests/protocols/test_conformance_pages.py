@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from starling.core.errors import InvalidOption
+from starling.protocols.assemblyai import terms as assemblyai
 from starling.protocols.conformance import check, ignored, refused, supported, table
 from starling.protocols.deepgram import parameters as deepgram
 from starling.protocols.funasr import terms as funasr
@@ -20,6 +21,7 @@ from starling.protocols.whisperlive import terms as whisperlive
 PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
 TABLES = {
+    "assemblyai": (assemblyai.SESSION, assemblyai.CONNECTION, assemblyai.MESSAGES),
     "openai-realtime": (openai_realtime.EVENTS, openai_realtime.SESSION),
     "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES),
     "funasr": (funasr.FIELDS, funasr.COMMANDS),

@@ -28,12 +28,12 @@ from starling.core.transcript import SessionDone, SpeechEnded, SpeechStarted
 from starling.gateway.options import GatewayOptions
 from starling.protocols.deepgram.adapter import DeepgramAdapter, State
 from starling.protocols.deepgram.parameters import PARAMETERS
-from starling.protocols.deepgram.presenter import plain
 from starling.protocols.deepgram.utterances import UtteranceWatch
 from starling.protocols.dialects import spoken
 from starling.protocols.foreign import Head
 from starling.protocols.registry import DIALECTS
 from starling.protocols.verbs import Configure, Feed, Finalize, Frame, KeepAlive, Open, Opened, OpenRequest
+from starling.protocols.words import plain
 
 PCM = {"encoding": "linear16", "sample_rate": "16000"}
 SECOND = bytes(32_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from starling.protocols.assemblyai.dialect import ASSEMBLYAI
 from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.dialects import Dialect
 from starling.protocols.funasr import FUNASR
@@ -17,6 +18,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     VOSK,
     SHERPA,
     WHISPERLIVE,
+    ASSEMBLYAI,
     DEEPGRAM,
     OPENAI_REALTIME,
 )

@@ -14,12 +14,10 @@ from starling.core.ports import Capabilities
 from starling.core.transcript import Transcript, Word
 from starling.protocols.deepgram import messages as wire
 from starling.protocols.verbs import Opened
+from starling.protocols.words import plain, plain_text
 
 UNKNOWN: Final = 1.0
 """The confidence of what has none, which the protocol has no word for: nobody should drop a text for it."""
-
-EDGES: Final = '.,!?;:"()[]{}\u2026\u2014\u2013-'
-"""What is written around a word and not said."""
 
 
 def request_id(trace_id: str) -> str:
@@ -89,7 +87,7 @@ class Presenter:
     def _alternative(self, transcript: Transcript) -> wire.Alternative:
         empty = not transcript.text
         overall = UNKNOWN if transcript.confidence is None else transcript.confidence
-        text = transcript.text if self.formatted else " ".join(filter(None, map(plain, transcript.text.split())))
+        text = transcript.text if self.formatted else plain_text(transcript.text)
         return wire.Alternative(
             transcript=text,
             confidence=0.0 if empty else round(overall, 4),
@@ -104,11 +102,6 @@ class Presenter:
             confidence=round(overall if word.confidence is None else word.confidence, 4),
             punctuated_word=word.text if self.formatted else UNSET,
         )
-
-
-def plain(word: str) -> str:
-    """``word`` in lower case, without what is written around it."""
-    return word.strip(EDGES).lower()
 
 
 def at(position: int) -> float:
