@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,12 @@ def test_the_user_chooses_where_caches_are(monkeypatch: pytest.MonkeyPatch, tmp_
         assert user_cache() == tmp_path / ".cache" / "starling"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     assert user_cache() == tmp_path / "elsewhere" / "starling"
+
+
+def test_a_draft_that_a_killed_writer_left_is_removed_and_one_in_the_making_is_not(tmp_path: Path) -> None:
+    path, left, made = tmp_path / "it", tmp_path / ".it.left", tmp_path / ".it.made"
+    for draft in (left, made):
+        draft.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    write_artefact(path, Artefact({}, {}))
+    assert sorted(tmp_path.iterdir()) == [made, path]

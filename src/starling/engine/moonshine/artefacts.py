@@ -6,11 +6,16 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _DIGEST = 64
+
+_ABANDONED = 600.0
+"""Seconds after which a draft is nobody's any more: its writer was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ def write_artefact(path: Path, artefact: Artefact) -> None:
     header = json.dumps({"parts": lengths, "facts": dict(artefact.facts)}).encode()
     content = b"".join([len(header).to_bytes(4, "big"), header, *artefact.parts.values()])
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -64,3 +70,11 @@ def write_artefact(path: Path, artefact: Artefact) -> None:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove the drafts of ``path`` that were left behind, lest a process that is killed over and over fills the disk."""
+    for draft in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):  # somebody else was quicker
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()
