@@ -1,7 +1,7 @@
 """What does a connection cost that says nothing? A server with some people speaking, without and with a crowd beside them.
 
-Nobody recognises: the question is the gateway's. CPU is process time, so that other work on the machine does not
-count; memory is resident. ::
+Nobody recognises: the question is the gateway's; with ``--workers`` it is that of a whole server with so many recognizers. CPU is
+process time, so that other work on the machine does not count; memory is resident. ::
 
     python -m bench.connections --idle 3000 --active 20 --json out.json
 """
@@ -41,6 +41,10 @@ SETTINGS: Final = (
     "STARLING_SERVER__IDLE_TIMEOUT=3600",
     "STARLING_LIMITS__OPENS_PER_MINUTE=1000000",
 )
+
+
+class Refused(Exception):
+    """There is no room now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,13 @@ async def _crowd(server: Server, size: int) -> AsyncIterator[None]:
 
     async def open_one() -> asyncio.StreamWriter:
         async with turns:
-            _, writer = await open_session(server)
-            return writer
+            while True:
+                try:
+                    _, writer = await open_session(server)
+                except Refused:
+                    await asyncio.sleep(1.0)  # they may all begin to speak, and are let in as it turns out that they do not
+                else:
+                    return writer
 
     writers = await asyncio.gather(*(open_one() for _ in range(size)))
     try:
@@ -132,7 +141,7 @@ async def _speak(server: Server, number: int, over: asyncio.Event) -> None:
 
 
 async def open_session(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """An open session, by as little as it takes: the client's own costs are no question. Raises RuntimeError if refused."""
+    """An open session, by as little as it takes: the client's own costs are no question. Raises Refused, RuntimeError."""
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=4096)
     key = base64.b64encode(bytes(16)).decode()
@@ -143,6 +152,9 @@ async def open_session(server: Server) -> tuple[asyncio.StreamReader, asyncio.St
         ).encode()
     )
     head = await reader.readuntil(b"\r\n\r\n")
+    if b" 503 " in head:
+        writer.transport.abort()
+        raise Refused
     if b" 101 " not in head:
         raise RuntimeError(f"refused: {head + await reader.read(1000)!r}")
     writer.write(Frame(Opcode.TEXT, b'{"type":"start"}').serialize(mask=True))
@@ -154,7 +166,8 @@ async def report(arguments: argparse.Namespace) -> None:
     """Measure an own server, print what came of it, write what was asked for."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
-    async with own_server(settings=[*SETTINGS, *arguments.set], module=("bench.edge",)) as server:
+    module, workers = (("starling",), arguments.workers) if arguments.workers else (("bench.edge",), None)
+    async with own_server(settings=[*SETTINGS, *arguments.set], workers=workers, module=module) as server:
         found = await measure(server, idle=arguments.idle, active=arguments.active, seconds=arguments.seconds)
     for name, cost in (("alone", found.alone), ("with the crowd", found.crowded), ("after it", found.after)):
         print(f"{name:15} {cost.cores:6.3f} cores  {cost.memory_mb:7.1f} MiB  {cost.files:6} files")
@@ -170,6 +183,7 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=3000, help="sessions that say nothing (default: 3000)")
     parser.add_argument("--active", type=int, default=20, help="sessions that speak (default: 20)")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to look each time (default: 10)")
+    parser.add_argument("--workers", type=int, help="a whole server with so many recognizers; default: a gateway alone")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable of the server's")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     run(report(parser.parse_args()))

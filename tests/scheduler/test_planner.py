@@ -11,6 +11,7 @@ from starling.core.load import Load, Priority, Rung
 from starling.core.ports import StreamOptions
 from starling.engine.scripted import ScriptedEngine
 from starling.scheduler.company import TALKING
+from starling.scheduler.demand import MEMORY
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.planner import Planner
 
@@ -138,6 +139,18 @@ def test_newcomers_take_room_before_they_have_asked_for_anything() -> None:
     for index in range(free):
         sessions.planner.company.opened(f"new {index}", sessions.now)
     assert sessions.planner.look(sessions.now, sessions=free, lateness=0.0).rung is Rung.REFUSING
+
+
+def test_low_priority_does_not_lose_and_gain_its_partials_from_look_to_look() -> None:
+    planner, job = Planner(0.85), Job("s", 0, Kind.PARTIAL, STREAM, 0.0, audio=2.5, priority=Priority.LOW)
+    promised = 4 * planner.costs.of(Kind.PARTIAL, 2.5) / MEMORY  # what a quarter of the partials takes of the engine
+    rungs, now = [], 0.0
+    for asked in [1.1, *[0.97, 1.02] * 20, 0.8]:
+        planner.demand.partials[Priority.LOW] = 0.0
+        for _ in range(round(asked * 0.85 * 16 / promised)):
+            planner.asked(job, now)
+        rungs.append(planner.look(now, sessions=1, lateness=0.0) and planner.plan.rung)
+    assert rungs == [Rung.FINALS_ONLY_LOW] * 41 + [Rung.STRETCHED]
 
 
 def test_who_is_refused_is_told_about_how_soon_somebody_leaves() -> None:

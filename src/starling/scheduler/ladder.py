@@ -28,17 +28,17 @@ class Plan:
     beyond: bool
 
 
-def plan(defended: float, partials: Mapping[Priority, float], capacity: float) -> Plan:
+def plan(defended: float, partials: Mapping[Priority, float], capacity: float, *, low: bool = True) -> Plan:
     """Spread over partials what defended decodes leave of ``capacity``. All in seconds per second.
 
     First each gets what ``FARTHEST`` promises; of the rest the highest takes what it lacks, then the next. Where that is too
-    much, the lowest gets nothing; then the normal take what the high leave, then the high what there is.
+    much, or ``low`` is false, the lowest gets nothing; then the normal take what the high leave, then the high what there is.
     """
     left = capacity - defended
     least = {priority: partials[priority] / FARTHEST[priority] for priority in Priority}
     spare = left - sum(least.values())
     given = dict(least)
-    if spare >= 0:
+    if spare >= 0 and low:
         for priority in Priority:  # the highest first
             more = min(spare, partials[priority] - least[priority])
             given[priority] += more

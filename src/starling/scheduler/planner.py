@@ -13,7 +13,8 @@ from starling.scheduler.job import Job
 from starling.scheduler.ladder import Plan, plan, promised
 
 TIGHT, EASY = 1.0, 0.9
-"""Shares of the capacity: sessions are refused when demand exceeds the first, until it falls below the second."""
+"""Shares of the capacity: when demand exceeds the first, sessions are refused, or those of low priority lose their partials,
+until it falls below the second."""
 
 LATE, PUNCTUAL = 1.0, 0.25
 """Seconds: sessions are refused when a final waits longer than the first, until none waits longer than the second."""
@@ -54,7 +55,8 @@ class Planner:
         counted, talking = self.company.look(now)
         elapsed = self.demand.passed(now, talking)
         self._count(counted, elapsed)
-        self.plan = plan(*self.demand.now, self._capacity)
+        low = self.plan.rung < Rung.FINALS_ONLY_LOW or self._tight(EASY).rung < Rung.FINALS_ONLY_LOW
+        self.plan = plan(*self.demand.now, self._capacity, low=low)
         estimate = self._estimate()
         if abs(estimate - self._each) > STEP * self._each:
             self._each = estimate
