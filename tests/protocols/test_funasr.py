@@ -15,7 +15,7 @@ from protocols.foreign_client import OFFER, Gate, json_values, play, steps, tran
 from recordings import recording, recording_path
 from starling.app import Running
 from starling.core.audio import Encoding
-from starling.core.errors import ClientError, InvalidOption
+from starling.core.errors import ClientError, CorruptAudio, InvalidOption
 from starling.core.transcript import SessionDone
 from starling.protocols.foreign import Head
 from starling.protocols.funasr import FUNASR
@@ -179,6 +179,7 @@ def test_a_whole_file_is_known_by_its_first_bytes() -> None:
         (None, []),
         ('{"Ada Lovelace": 20, "Babbage": 40, "no": 0, "x": "10"}', [("Ada Lovelace", 1.0), ("Babbage", 2.0), ("x", 0.5)]),
         ({"Ada": 20, "y": None}, [("Ada", 1.0), ("y", 1.0)]),
+        ({"Ada": 10**400, "y": -(10**400)}, [("Ada", 50.0)]),
         ("Ada Babbage", [("Ada", 1.0), ("Babbage", 1.0)]),
         ("Ada Lovelace,Babbage", [("Ada Lovelace", 1.0), ("Babbage", 1.0)]),
         ("\u963f\u91cc\uff0c\u5df4\u5df4", [("\u963f\u91cc", 1.0), ("\u5df4\u5df4", 1.0)]),
@@ -203,6 +204,13 @@ def test_hot_words_may_change_while_it_is_spoken() -> None:
     changed = gate.verbs[-1]
     assert isinstance(changed, Configure)
     assert [word.phrase for word in changed.config.hotwords] == ["two"]
+
+
+def test_half_a_sample_at_the_end_is_no_failure() -> None:
+    gate = connected()
+    gate.send(b"\0\0\0")
+    gate.adapter.receive(GOODBYE)
+    assert not gate.adapter.error(CorruptAudio("the audio ends inside a frame"))
 
 
 def test_the_subprotocol_is_agreed_to() -> None:

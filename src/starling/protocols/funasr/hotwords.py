@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
@@ -13,6 +12,9 @@ from starling.core.errors import InvalidOption
 
 PLAIN: Final = 20
 """The weight that FunASR's documents give most words; ours is 1."""
+
+MOST: Final = 1000
+"""More than any of our weights stands for."""
 
 COMMAS: Final = re.compile("[,;\uff0c\uff1b]")
 """Commas and semicolons, those of Chinese texts too."""
@@ -63,7 +65,7 @@ def _weighted(phrase: str, weight: object) -> Iterator[Weighted]:
     """Nothing for a weight that says that the phrase is not expected."""
     if isinstance(weight, str):
         weight = float(weight) if re.fullmatch(r"\d{1,6}(\.\d{0,6})?", weight) else PLAIN
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
         weight = PLAIN
     if weight > 0:
-        yield phrase, weight / PLAIN
+        yield phrase, min(weight, MOST) / PLAIN

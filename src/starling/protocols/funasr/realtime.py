@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 from starling.core.audio import AudioFormat
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
@@ -58,7 +60,7 @@ class RealtimeAdapter(ForeignAdapter):
         self._config = offer.capabilities.serve(offer.defaults.updated(partials=True))
         self._replacements: dict[str, str] = {}
         self._received = 0  # bytes since the start
-        self._sentences: list[dict[str, Any]] = []
+        self._sentences: list[msgspec.Raw] = []  # as they are sent, time after time
         self._partial: Transcript | None = None
 
     def receive(self, frame: Frame) -> Sequence[Verb]:
@@ -161,7 +163,8 @@ class RealtimeAdapter(ForeignAdapter):
             text = transcript.text
             for wrong, right in self._replacements.items():
                 text = text.replace(wrong, right)
-            self._sentences.append({"text": text, "start": ms(transcript.start), "end": ms(transcript.end)})
+            sentence = {"text": text, "start": ms(transcript.start), "end": ms(transcript.end)}
+            self._sentences.append(msgspec.Raw(msgspec.json.encode(sentence)))
         return [] if self._state is State.RESTARTING else [self._result(final=False)]
 
     def _done(self) -> Sequence[Frame]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from starling.core.audio import AudioFormat, Encoding
-from starling.core.errors import InvalidMessage, Overloaded, SessionTooLong, ShuttingDown, StarlingError
+from starling.core.errors import CorruptAudio, InvalidMessage, Overloaded, SessionTooLong, ShuttingDown, StarlingError
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed, Transcript
 from starling.protocols import verbs
 from starling.protocols.foreign import ForeignAdapter, Head, json_frame, json_object
@@ -96,6 +96,8 @@ class WhisperLiveAdapter(ForeignAdapter):
 
     def error(self, error: StarlingError) -> Sequence[Frame]:
         match error:
+            case CorruptAudio() if self._state is State.ENDING:
+                return []  # half a sample at the very end, which nobody misses
             case Overloaded():
                 return [self._say(status="WAIT", message=error.retry_after / 60)]
             case ShuttingDown() | SessionTooLong():
