@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 import hypothesis.strategies as st
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 
 from gateway.gateway_harness import CAPABILITIES, hear, run, served, until
 from gateway.test_resume import END, cut, detached, heard, noise, opened, resume
-from starling.core.audio import FRAME, AudioFormat, Encoding, Samples
+from starling.core.audio import FRAME, AudioFormat, Encoding, Samples, WaveLayout
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import NotResumable
 from starling.core.records import Audio, EndReason, Gap, SessionRecord, Tail
@@ -25,6 +26,7 @@ from starling.vad.gate import GateOptions
 
 METRICS = Metrics()
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 96_000]
+UNCOMPRESSED = [Encoding.PCM_S16LE, Encoding.PCM_F32LE, Encoding.MULAW, Encoding.ALAW, Encoding.WAV]
 HEADERLESS = [Encoding.PCM_S16LE, Encoding.PCM_F32LE, Encoding.MULAW, Encoding.ALAW]
 
 
@@ -35,6 +37,20 @@ def encoded(encoding: Encoding, frames: int, channels: int) -> bytes:
     if encoding is Encoding.PCM_S16LE:
         return random.integers(-9000, 9000, frames * channels).astype("<i2").tobytes()
     return random.integers(0, 256, frames * channels).astype(np.uint8).tobytes()
+
+
+def wave_file(body: bytes, code: int, channels: int, rate: int, bits: int, *, live: bool = False) -> bytes:
+    frame = channels * bits // 8
+    shape = struct.pack("<HHIIHH", code, channels, rate, rate * frame, frame, bits)
+    chunks = b"LIST\x03\0\0\0abc\0" + b"fmt \x10\0\0\0" + shape if live else b"fmt \x10\0\0\0" + shape
+    size = 0 if live else len(body)
+    return b"RIFF\0\0\0\0WAVE" + chunks + b"data" + struct.pack("<I", size) + body
+
+
+def wav(frames: int, rate: int, channels: int, data: st.DataObject) -> bytes:
+    code, bits, live = data.draw(st.tuples(st.just(1), st.sampled_from([8, 16, 24]), st.booleans()))
+    body = np.random.default_rng(0).integers(0, 256, frames * channels * bits // 8).astype(np.uint8).tobytes()
+    return wave_file(body, code, channels, rate, bits, live=live)
 
 
 def fed(intake: Intake, data: bytes, size: int) -> list[SessionRecord]:
@@ -56,17 +72,20 @@ def told(records: Sequence[SessionRecord], start: int = 0) -> Samples:
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(HEADERLESS), st.sampled_from(RATES), st.integers(1, 2), st.sampled_from(list(VadMode)), st.data())
+@given(st.sampled_from(UNCOMPRESSED), st.sampled_from(RATES), st.integers(1, 2), st.sampled_from(list(VadMode)), st.data())
 def test_whatever_record_was_the_last_the_rest_is_the_same(
     encoding: Encoding, rate: int, channels: int, vad: VadMode, data: st.DataObject
 ) -> None:
     request = OpenRequest(audio=AudioFormat(encoding, rate, channels), config=SessionConfig(vad=vad))
-    sent = encoded(encoding, 3 * rate, channels)
-    records = fed(Intake("s", request, GateOptions(), METRICS), sent, data.draw(st.integers(500, 50_000)))
+    sent = wav(3 * rate, rate, channels, data) if encoding is Encoding.WAV else encoded(encoding, 3 * rate, channels)
+    waves: list[WaveLayout] = []
+    records = fed(Intake("s", request, GateOptions(), METRICS, note=waves.append), sent, data.draw(st.integers(500, 50_000)))
     last = data.draw(st.sampled_from([record for record in records if isinstance(record, Audio | Gap)]))
     tail = Tail(position=last.end, sequence=last.sequence, received=last.received)
     rest = fed(
-        Intake("s", request, GateOptions(), METRICS, tail=tail), sent[tail.received :], data.draw(st.integers(500, 50_000))
+        Intake("s", request, GateOptions(), METRICS, tail=tail, wave=waves[0] if waves else None),
+        sent[tail.received :],
+        data.draw(st.integers(500, 50_000)),
     )
     assert (told(rest, tail.position) == told(records)[tail.position :]).all()
     assert rest[0].sequence == tail.sequence + 1
@@ -74,25 +93,39 @@ def test_whatever_record_was_the_last_the_rest_is_the_same(
     assert received == sorted(received)
 
 
-@pytest.mark.parametrize("encoding", sorted(set(Encoding) - set(HEADERLESS)))
+def test_who_goes_on_before_a_wave_header_was_read_reads_it_anew() -> None:
+    request = OpenRequest(audio=AudioFormat(Encoding.WAV), config=SessionConfig(vad=VadMode.OFF))
+    sent = wave_file(encoded(Encoding.PCM_S16LE, 16_000, 1), 1, 1, 16_000, 16)
+    intake = Intake("s", request, GateOptions(), METRICS)
+    controls = [*next(iter(intake.feed(sent[:30], 0.0))), *intake.finalize(0.0)]
+    assert [record.received for record in controls] == [0]
+    tail = Tail(position=0, sequence=controls[-1].sequence, received=0)
+    rest = fed(Intake("s", request, GateOptions(), METRICS, tail=tail), sent, 999)
+    assert told(rest).tobytes() == sent[44:]
+
+
+@pytest.mark.parametrize("encoding", sorted(set(Encoding) - set(UNCOMPRESSED)))
 def test_audio_whose_header_is_gone_cannot_go_on(encoding: Encoding) -> None:
     request = OpenRequest(audio=AudioFormat(encoding))
     with pytest.raises(NotResumable, match="start a new session"):
         Intake("s", request, GateOptions(), METRICS, tail=Tail(position=0, sequence=-1, received=0))
 
 
+@pytest.mark.parametrize("header", [b"", wave_file(b"", 1, 1, 16_000, 16, live=True)], ids=["pcm", "wav"])
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_client_finds_its_session_at_the_next_gateway(*, ended: bool) -> None:
+def test_a_client_finds_its_session_at_the_next_gateway(header: bytes, *, ended: bool) -> None:
     sound = noise(64 * FRAME)
+    sent = header + sound
+    start = '{"type":"start","resume":true,"audio":{"encoding":"%s"}}' % ("wav" if header else "pcm_s16le")
 
     async def scenario() -> None:
         async with served() as it:
             async with it.connect() as first:
-                ready = await opened(first)
-                await first.send(sound[:50_001])
+                ready = await opened(first, start)
+                await first.send(sent[:50_001])
                 await until(lambda: len(it.recognizer.records) > 1)
                 if ended:
-                    await first.send(sound[50_001:])
+                    await first.send(sent[50_001:])
                     await first.send(END)
                     await it.recognizer.ended.get()
                 cut(first)
@@ -102,10 +135,10 @@ def test_a_client_finds_its_session_at_the_next_gateway(*, ended: bool) -> None:
                 assert following.adopt() == 1
                 await until(lambda: following.active == 1)
                 async with it.connect(to=f"ws://{host}:{port}/v1/stream?resume") as second:
-                    resumed = await resume(second, ready["resume_token"], len(sound))
+                    resumed = await resume(second, ready["resume_token"], len(sent))
                     assert resumed["type"] == "resumed", resumed
-                    assert ended or resumed["received"] == 48 * FRAME * 2
-                    await second.send(sound[resumed["received"] :]) if not ended else None
+                    assert ended or resumed["received"] == len(header) + 48 * FRAME * 2
+                    await second.send(sent[resumed["received"] :]) if not ended else None
                     await second.send(END)
                     said = await hear(second)
                     assert said[-1]["type"] == "done"

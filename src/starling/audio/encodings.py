@@ -12,7 +12,7 @@ from starling.audio.ogg import read_ogg_opus
 from starling.audio.pcm import PCM_ALAW, PCM_F32LE, PCM_MULAW, PCM_S16LE, read_pcm
 from starling.audio.reading import Reader
 from starling.audio.wav import read_wav
-from starling.core.audio import AudioFormat, Encoding
+from starling.core.audio import AudioFormat, Encoding, WaveLayout
 
 _HEADERLESS = {
     Encoding.PCM_S16LE: PCM_S16LE,
@@ -22,17 +22,22 @@ _HEADERLESS = {
 }
 
 _CONTAINERS: dict[Encoding, Callable[[Normaliser], Reader]] = {
-    Encoding.WAV: read_wav,
     Encoding.WEBM_OPUS: read_webm_opus,
     Encoding.OGG_OPUS: read_ogg_opus,
 }
 
 
-def open_decoder(fmt: AudioFormat) -> AudioDecoder:
+def open_decoder(
+    fmt: AudioFormat, note: Callable[[WaveLayout], None] = lambda _: None, *, wave: WaveLayout | None = None, at: int = 0
+) -> AudioDecoder:
     """A decoder for a client that sends ``fmt``. A container's own header wins over the declared rate and channels.
+
+    ``note`` is told what a WAV header says; with that as ``wave``, the decoder goes on at byte ``at`` of such a stream.
 
     Raises UnsupportedAudio, naming the range, for a rate or channel count of headerless audio that is out of it.
     """
+    if fmt.encoding is Encoding.WAV:
+        return AudioDecoder(partial(read_wav, note=note, layout=wave, at=at))
     container = _CONTAINERS.get(fmt.encoding)
     if container is not None:
         return AudioDecoder(container)

@@ -7,8 +7,7 @@ stream. Any other length is taken at its word.
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 
 from starling.audio.normalise import Normaliser, check_layout
 from starling.audio.pcm import (
@@ -25,6 +24,7 @@ from starling.audio.pcm import (
     write_frames,
 )
 from starling.audio.reading import Reader, Skip, Take, Want, exactly
+from starling.core.audio import WaveLayout
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 
 HEADER_LIMIT = 1 << 20
@@ -51,47 +51,51 @@ _KINDS: dict[tuple[int, int], SampleKind] = {
 """Sample kinds by format code and bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    kind: SampleKind
-    channels: int
-    rate: int
-    size: int | None  # bytes of audio; None: to the end of the stream
+def read_wav(
+    out: Normaliser, note: Callable[[WaveLayout], None] = lambda _: None, *, layout: WaveLayout | None = None, at: int = 0
+) -> Reader:
+    """One WAVE stream, or with ``layout``, which ``note`` was told of one, that stream from its byte ``at`` on.
 
-
-def read_wav(out: Normaliser) -> Reader:
-    """One WAVE stream. Raises CorruptAudio for what is no WAVE or contradicts its header, UnsupportedAudio for other codecs."""
-    header = yield from _read_header()
-    if header is None:
-        return
-    frame = header.kind.size * header.channels
-    seen = 0
-    while header.size is None or header.size - seen >= frame:
-        limit = BLOCK if header.size is None else min(BLOCK, header.size - seen)
+    ``at`` is the first byte of a frame. Raises CorruptAudio for what is no WAVE or contradicts its header, UnsupportedAudio for
+    other codecs.
+    """
+    if layout is None:
+        layout = yield from _read_header()
+        if layout is None:
+            return
+        at = layout.start
+        note(layout)
+    kind, frame = _KINDS[layout.code, layout.bits], layout.frame
+    seen = at - layout.start
+    while layout.size is None or layout.size - seen >= frame:
+        limit = BLOCK if layout.size is None else min(BLOCK, layout.size - seen)
         raw = yield Take(frame, limit)
         if len(raw) < frame:
-            _check_end(header, frame, seen, len(raw))
+            _check_end(layout, seen, len(raw))
             return
-        write_frames(raw, header.kind, header.channels, header.rate, out)
+        write_frames(raw, kind, layout.channels, layout.sample_rate, out)
         seen += len(raw)
-    if header.size > seen:
-        raise CorruptAudio(f"the data chunk of {header.size} bytes is not a whole number of {frame}-byte frames")
-    yield Skip(header.size & 1)
-    yield from _read_trailer(header.size)
+    if layout.size > seen:
+        raise CorruptAudio(f"the data chunk of {layout.size} bytes is not a whole number of {frame}-byte frames")
+    yield Skip(layout.size & 1)
+    yield from _read_trailer(layout.size)
 
 
-def _read_header() -> Generator[Want, memoryview, _Header | None]:
+def _read_header() -> Generator[Want, memoryview, WaveLayout | None]:
     riff = yield Take(12)
     if not riff:
         return None
     is_64 = _check_riff(bytes(riff))
     budget = HEADER_LIMIT
-    shape: tuple[SampleKind, int, int] | None = None
+    start = len(riff)
+    shape: tuple[int, int, int, int] | None = None
     long_size = 0
     while True:
         chunk, size = _chunk_header((yield from exactly(8, "WAV header")), "in the header")
+        start += 8
         if chunk == b"data":
             break
+        start += size + (size & 1)
         budget -= 8 + size
         if budget < 0:
             raise CorruptAudio(
@@ -109,9 +113,11 @@ def _read_header() -> Generator[Want, memoryview, _Header | None]:
             yield Skip(size + (size & 1))
     if shape is None:
         raise CorruptAudio("WAV header: expected a fmt chunk before the data chunk, found none")
+    length = size if 0 < size < _STREAMING else None
     if is_64 and size == 0xFFFF_FFFF:  # noqa: PLR2004 - EBU Tech 3306: the size stands in ds64
-        return _Header(*shape, long_size or None)
-    return _Header(*shape, None if size == 0 or size >= _STREAMING else size)
+        length = long_size or None
+    code, bits, channels, rate = shape
+    return WaveLayout(code=code, bits=bits, channels=channels, sample_rate=rate, size=length, start=start)
 
 
 def _check_riff(riff: bytes) -> bool:
@@ -134,7 +140,7 @@ def _check_size(chunk: str, size: int, limits: tuple[int, int]) -> None:
         raise CorruptAudio(f"WAV {chunk} chunk: expected {limits[0]} to {limits[1]} bytes, its header says {size}")
 
 
-def _parse_format(body: bytes) -> tuple[SampleKind, int, int]:
+def _parse_format(body: bytes) -> tuple[int, int, int, int]:
     code, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", body)
     if code == _EXTENSIBLE:
         if len(body) < _EXTENSIBLE_SIZE:
@@ -153,16 +159,16 @@ def _parse_format(body: bytes) -> tuple[SampleKind, int, int]:
         raise CorruptAudio(
             f"WAV fmt chunk: {channels} channels of {kind.size} bytes make {channels * kind.size}, it says {align}"
         )
-    return kind, channels, rate
+    return code, bits, channels, rate
 
 
-def _check_end(header: _Header, frame: int, seen: int, rest: int) -> None:
-    if header.size is not None:
+def _check_end(layout: WaveLayout, seen: int, rest: int) -> None:
+    if layout.size is not None:
         raise CorruptAudio(
-            f"WAV data chunk: expected {header.size} bytes as its header says, the stream ended after {seen + rest}"
+            f"WAV data chunk: expected {layout.size} bytes as its header says, the stream ended after {seen + rest}"
         )
     if rest:
-        raise CorruptAudio(f"WAV data ends inside a frame: a frame is {frame} bytes, the last has {rest}")
+        raise CorruptAudio(f"WAV data ends inside a frame: a frame is {layout.frame} bytes, the last has {rest}")
 
 
 def _read_trailer(size: int) -> Reader:

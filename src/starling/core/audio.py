@@ -68,6 +68,27 @@ class AudioFormat:
         return None if size is None else size * self.channels
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveLayout:
+    """What the header of a RIFF WAVE stream says of the samples after it.
+
+    ``code``: the format code; ``bits`` of a sample; ``size``: bytes of audio, None to the end of the stream; ``start``: bytes
+    before the first of them.
+    """
+
+    code: int
+    bits: int
+    channels: int
+    sample_rate: int
+    size: int | None
+    start: int
+
+    @property
+    def frame(self) -> int:
+        """Bytes of one moment."""
+        return self.bits // 8 * self.channels
+
+
 def seconds(samples: int) -> float:
     """The duration or position of ``samples`` in seconds."""
     return samples / SAMPLE_RATE

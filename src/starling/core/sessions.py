@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from starling.core.audio import AudioFormat
+from starling.core.audio import AudioFormat, WaveLayout
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
 
@@ -23,7 +23,7 @@ class SessionEntry:
 
     ``tenant``: who pays for it, empty in open mode. ``token_digest``: SHA-256 of the token that its client comes back with (32
     bytes), empty if it cannot. ``config``: the options of the next segment. ``opened``: Unix time, in seconds.
-    ``client_ref``: the client's own name for it.
+    ``client_ref``: the client's own name for it. ``wave``: what the header of audio in WAV said, once it was read.
     """
 
     session_id: str
@@ -35,4 +35,5 @@ class SessionEntry:
     tenant: str = ""
     priority: Priority = Priority.NORMAL
     client_ref: str | None = None
+    wave: WaveLayout | None = None
     state: Attachment = Attachment.ATTACHED

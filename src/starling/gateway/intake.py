@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from starling.audio import open_decoder
-from starling.core.audio import Encoding, Samples, seconds
+from starling.core.audio import Encoding, Samples, WaveLayout, seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import ClientError, NotResumable
 from starling.core.records import Audio, EndReason, Gap, SessionRecord, Tail
@@ -26,20 +26,32 @@ OPUS_SLICE: Final = 64
 class Intake:
     """The way of one session's audio into the log. Raises UnsupportedAudio for a format that cannot be decoded.
 
-    ``tail``: where another one stopped, whose way this one goes on with the client's bytes from ``tail.received`` on. Raises
-    NotResumable for an encoding with a header, which only the other one has read.
+    ``tail``: where another one stopped, whose way this one goes on with the client's bytes from ``tail.received`` on. ``wave``:
+    what that one was told of a WAV header, as ``note`` is here, before any audio after it becomes records. Raises NotResumable
+    where only the other one knows what came before: Opus.
     """
 
     def __init__(
-        self, session_id: str, request: OpenRequest, gate: GateOptions, metrics: Metrics, *, tail: Tail | None = None
+        self,
+        session_id: str,
+        request: OpenRequest,
+        gate: GateOptions,
+        metrics: Metrics,
+        *,
+        note: Callable[[WaveLayout], None] = lambda _: None,
+        tail: Tail | None = None,
+        wave: WaveLayout | None = None,
     ) -> None:
         self._metrics = metrics
-        self._decoder = open_decoder(request.audio)
-        self._origin = Origin.of(request.audio)
+        self._note = note
+        self._audio = request.audio
+        begun = tail is not None and tail.received > 0
+        self._decoder = open_decoder(request.audio, self._lay_out, wave=wave if begun else None, at=tail.received if tail else 0)
+        self._origin = Origin.of(request.audio, wave if begun else None)
         self._skip = 0  # samples that are on the log already
         self.taken = 0  # bytes that were decoded
         self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
-        if tail is not None:
+        if tail is not None and (begun or request.audio.encoding is not Encoding.WAV):
             if self._origin is None:
                 raise NotResumable(f"audio in {request.audio.encoding} cannot go on at another server; start a new session")
             self.taken = tail.received
@@ -88,7 +100,13 @@ class Intake:
         return samples[skipped:]
 
     def _received(self, position: int) -> int:
-        return self.taken if self._origin is None else self._origin.byte(position)
+        if self._origin is not None:
+            return self._origin.byte(position)
+        return 0 if self._audio.encoding is Encoding.WAV else self.taken  # who goes on before its header is read reads it anew
+
+    def _lay_out(self, wave: WaveLayout) -> None:
+        self._origin = Origin.of(self._audio, wave)
+        self._note(wave)
 
     def _counted(self, records: Sequence[SessionRecord]) -> Sequence[SessionRecord]:
         for record in records:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from starling.core.audio import WaveLayout
 from starling.core.errors import (
     InvalidMessage,
     InvalidOption,
@@ -116,7 +117,9 @@ class StreamSession:
             tail: Tail | None = ports.audio_log.tail(entry.session_id)
         except SessionGone:  # recognition is through with it, and its results wait
             tail = None
-        intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail)
+        intake = Intake(
+            entry.session_id, session._request, options.gate, ports.metrics, note=session._lay_out, tail=tail, wave=entry.wave
+        )
         ended = EndReason.CLIENT if tail is None or tail.ended else None
         session._supply = Supply(intake, ports.audio_log, ports.clock, ended=ended)
         session._entry, session._began = entry, entry.opened
@@ -196,7 +199,7 @@ class StreamSession:
 
     async def _open(self, connection: Connection, request: OpenRequest) -> Subscription:
         identity = self._identity
-        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics)
+        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, note=self._lay_out)
         results = self._ports.results.subscribe(identity.session_id)
         opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
         await self._ports.audio_log.append(opened)
@@ -227,6 +230,10 @@ class StreamSession:
             )
         )
         return token
+
+    def _lay_out(self, wave: WaveLayout) -> None:
+        if self._entry is not None:
+            self._note(replace(self._entry, wave=wave))
 
     def _note(self, entry: SessionEntry) -> None:
         self._entry = entry
