@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from starling.core.config import SessionConfig
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, hot_words
+from starling.core.load import Priority
 from starling.core.ports import AudioLog
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record, Tail
 from virtual_time import run, settle
@@ -146,6 +147,18 @@ class AudioLogContract:
             first, *rest = await replayed(log)
             assert first == Opened("s", "trace of s", checkpoint(150, 3))
             assert [plain(record) for record in rest] == [plain(audio(100, 200, 2)), plain(audio(200, 300, 3))]
+
+        run(scenario())
+
+    def test_a_session_keeps_its_priority_from_follower_to_follower(self) -> None:
+        async def scenario() -> None:
+            log = self.make()
+            await fill(log, [replace(opened(), priority=Priority.LOW), audio(0, 100, 0)])
+            assert (await replayed(log))[0] == replace(opened(), priority=Priority.LOW)
+            await log.commit("s", checkpoint(50, 3))
+            first = (await replayed(log))[0]
+            assert isinstance(first, Opened)
+            assert first.priority is Priority.LOW
 
         run(scenario())
 

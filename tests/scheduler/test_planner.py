@@ -149,7 +149,8 @@ def test_low_priority_does_not_lose_and_gain_its_partials_from_look_to_look() ->
         planner.demand.partials[Priority.LOW] = 0.0
         for _ in range(round(asked * 0.85 * 16 / promised)):
             planner.asked(job, now)
-        rungs.append(planner.look(now, sessions=1, lateness=0.0) and planner.plan.rung)
+        planner.look(now, sessions=1, lateness=0.0)
+        rungs.append(planner.plan.rung)
     assert rungs == [Rung.FINALS_ONLY_LOW] * 41 + [Rung.STRETCHED]
 
 
