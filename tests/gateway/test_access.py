@@ -376,6 +376,20 @@ def test_who_is_left_unread_is_still_told_that_the_server_ends() -> None:
     run(scenario)
 
 
+def test_who_leaves_while_left_unread_gives_its_place_back_at_once() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, audio_speed=1, audio_burst=1)) as it:
+            async with it.connect() as client:
+                await client.send(NO_GATE)
+                await client.send(bytes(32_000 * 30))
+                await until(lambda: it.count("starling_slowed_seconds_total") > 0)
+                assert it.gateway.active == 1
+                client.transport.abort()
+            await until(lambda: it.gateway.active == 0)
+
+    run(scenario)
+
+
 def test_the_document_describes_what_there_is() -> None:
     async def scenario() -> None:
         async with served() as it:

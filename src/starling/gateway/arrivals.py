@@ -68,11 +68,15 @@ class Arrivals:
         return await self._receive(self._loop.time() + self._options.idle_timeout, self._idle)
 
     async def rest(self, wait: float) -> None:
-        """Leave the client unread for ``wait`` seconds. Raises ShuttingDown once stopped, and at once."""
+        """Leave the client unread for ``wait`` seconds, which may be many minutes, or until it left with nothing more to read.
+
+        Raises ShuttingDown once stopped, and at once, and Gone.
+        """
         if wait <= 0:
             return
         self._metrics.slowed_seconds.inc(wait)
         with suppress(TimeoutError), self._alarm.at(self._loop.time() + wait):
+            await self._socket.approach()
             await self._loop.create_future()
         if self._stopped is not None:
             raise self._stopped
