@@ -31,8 +31,9 @@ from bench.server import Server, own_server
 from starling import Recognizer
 from starling.client import connect
 from starling.client.conversation import converse
+from starling.client.line import Link
 from starling.client.pacing import CHUNK
-from starling.client.session import Link, Session
+from starling.client.session import Session
 from starling.core.audio import SAMPLE_RATE, Samples, samples, seconds
 from starling.core.errors import Overloaded, StarlingError
 from starling.core.ports import Engine
@@ -147,7 +148,7 @@ class Speaker:
         """Break the connection, as a network does."""
         if self._session is not None:
             self.cuts += 1
-            self._session._connection.transport.abort()  # noqa: SLF001 - nobody else has a wire cutter
+            self._session._line._connection.transport.abort()  # noqa: SLF001 - nobody else has a wire cutter
 
     def pause(self, begin: float, end: float) -> float:
         """The longest that anything was late between ``begin`` and ``end``, beyond what silence and cadence explain.

@@ -14,7 +14,8 @@ from msgspec import UNSET
 
 from gateway.gateway_harness import Served, run, served
 from starling.client import SessionAborted, SessionLost, connect, vigil
-from starling.client.session import Link, Session
+from starling.client.line import Link
+from starling.client.session import Session
 from starling.core.config import VadMode
 from starling.core.records import Audio
 from starling.gateway.options import GatewayOptions
@@ -187,7 +188,7 @@ def test_who_is_superseded_does_not_come_back() -> None:
         async with served() as it, connect(it.uri) as session:
             assert session.ready.resume_token is UNSET, "whoever prints messages prints no secret"
             async with it.connect(query="?resume") as other:
-                await other.send(f'{{"type":"resume","token":"{session._token}","sent":0}}')
+                await other.send(f'{{"type":"resume","token":"{session._line._token}","sent":0}}')
                 await other.recv()
                 with pytest.raises(SessionAborted) as raised:
                     async for _ in session:

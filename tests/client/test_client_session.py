@@ -23,8 +23,8 @@ from starling.client import (
     converse,
     transcribe_stream,
 )
+from starling.client.line import FRAME_BYTES
 from starling.client.options import Options
-from starling.client.session import FRAME_BYTES
 from starling.core.audio import AudioFormat, Encoding, Samples
 from starling.core.config import VadMode
 from starling.core.errors import CorruptAudio, InvalidMessage, InvalidOption, Overloaded, UnsupportedAudio

@@ -13,7 +13,7 @@ from starling import Recognizer
 from starling.app import running
 from starling.client import connect
 from starling.client.conversation import converse
-from starling.client.session import Link
+from starling.client.line import Link
 from starling.config.settings import Server, Settings
 from starling.core.audio import SAMPLE_RATE, Samples, seconds
 from starling.protocols.native.messages import Result, ServerMessage

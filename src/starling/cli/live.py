@@ -18,9 +18,9 @@ from starling.cli.interrupts import interrupts
 from starling.cli.report import complain
 from starling.client import connect, converse
 from starling.client.latency import Latency
+from starling.client.line import Link
 from starling.client.options import Options
 from starling.client.presenting import FinalLines, JsonLines, LiveCaptions, Presenter
-from starling.client.session import Link
 from starling.client.terminal import LiveText, Size
 from starling.core.audio import AudioFormat, Samples
 from starling.protocols.native.messages import Result, ServerMessage

@@ -17,8 +17,9 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from starling.client.address import is_loopback, returning, stream_url
 from starling.client.errors import Refused, Unreachable, overloaded
+from starling.client.line import Link
 from starling.client.options import Options
-from starling.client.session import NATIVE_PCM, Link, Session
+from starling.client.session import NATIVE_PCM, Session
 from starling.core.audio import AudioFormat
 from starling.core.errors import InvalidOption, Overloaded, QuotaExceeded, StarlingError, Unauthenticated
 
