@@ -69,6 +69,48 @@ def test_punctuation_is_not_spoken() -> None:
     assert [vocabulary.is_spoken(token) for token in range(7)] == [False, False, False, False, True, True, True]
 
 
+def merged(pieces: list[bytes], word: str) -> list[int]:
+    """The definition of byte-pair encoding: of all neighbours, each time, those whose token is the lowest."""
+    parts = ["▁".encode(), *(bytes([byte]) for byte in word.encode())]
+    while True:
+        pairs = [(pieces.index(a + b), place) for place, (a, b) in enumerate(itertools.pairwise(parts)) if a + b in pieces]
+        if not pairs:
+            return [pieces.index(part) for part in parts]
+        _, place = min(pairs)
+        parts[place : place + 2] = [parts[place] + parts[place + 1]]
+
+
+@given(
+    st.permutations([text.encode() for text in ("ab", "ba", "aa", "▁a", "▁ab", "aba", "bab", "abab", "aab", "▁aba", "bb")]),
+    st.data(),
+)
+def test_words_are_encoded_as_by_merging_the_lowest_pair_each_time(merges: list[bytes], data: st.DataObject) -> None:
+    pieces = ["▁".encode(), b"a", b"b", *merges]
+    vocabulary = Vocabulary(pieces)
+    for word in data.draw(st.lists(st.text("ab", min_size=1, max_size=12), max_size=4)):
+        assert vocabulary.encode(word) == merged(pieces, word)
+
+
+class Counted(dict[bytes, int]):
+    """Pieces, and how often one was looked up."""
+
+    lookups = 0
+
+    def get(self, key: bytes, default: int = 0) -> int:  # type: ignore[override]  # the one way it is called
+        self.lookups += 1
+        return super().get(key, default)
+
+
+def test_encoding_a_word_looks_at_each_new_pair_once_and_a_word_again_at_none() -> None:
+    vocabulary = Vocabulary(["▁".encode(), b"a", b"aa", b"aaaa", b"aaaaaaaa"])
+    ids = vocabulary.__dict__["_ids"] = Counted(vocabulary._ids)
+    assert vocabulary.encode("a" * 96) == [0, *[4] * 12]
+    assert ids.lookups <= 3 * 96
+    looked_up = ids.lookups
+    vocabulary.encode("a" * 96)
+    assert ids.lookups == looked_up
+
+
 @pytest.mark.model
 def test_the_shipped_vocabulary() -> None:
     pieces = parse_pieces(read_weights(wheel_folder()).tokenizer)

@@ -8,8 +8,9 @@ when its last word ends with it, so that "cat" gains nothing in "catalogue".
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from starling.core.hotwords import HotWord
 from starling.engine.moonshine.tokens import END, Vocabulary
@@ -23,6 +24,9 @@ ROOT = 0
 _LAST = 32
 _NODE = (1 << _LAST) - 1
 """A state holds the node where it is in the lower bits, and above them the phrase that was said just before, plus one, or 0."""
+
+_Edge: TypeAlias = tuple[int, int, int]
+"""The node before, the token, the node after."""
 
 
 class HotWords:
@@ -41,16 +45,17 @@ class HotWords:
         self._gain = [0.0]
         self._phrase = [-1]
         """Which phrase is complete in a state, or -1."""
+        layers: list[list[_Edge]] = []
         for number, word in enumerate(words):
             for spelling in spellings(word.phrase):
-                self._add(number, vocabulary.encode(spelling), BONUS * word.weight)
+                self._add(number, vocabulary.encode(spelling), BONUS * word.weight, layers)
         self._pending = [0.0] * len(self._gain)
         """What a state's path has added and is not yet certain: all but the phrases that are complete on it."""
         self._value = [0.0] * len(self._gain)
         """What a state's path has added in all."""
         self._fallback = [ROOT] * len(self._gain)
         """The state of the longest end of a state's path that begins a phrase itself, within what is pending."""
-        self._link()
+        self._link(layers)
 
     def __len__(self) -> int:
         return len(self._gain)
@@ -119,38 +124,39 @@ class HotWords:
         after = self._edges.get((ROOT, token), ROOT)
         return self._gain[after] - lost, after
 
-    def _add(self, phrase: int, tokens: Sequence[int], gain: float) -> None:
+    def _add(self, phrase: int, tokens: Sequence[int], gain: float, layers: list[list[_Edge]]) -> None:
+        """Add a phrase's way to the edges, and the new ones of them to ``layers``, by how far from the root they begin."""
+        edges, gains = self._edges, self._gain
         state = ROOT
-        for token in tokens:
-            after = self._edges.get((state, token))
+        for depth, token in enumerate(tokens):
+            after = edges.get((state, token))
             if after is None:
-                after = self._edges[state, token] = len(self._gain)
-                self._gain.append(gain)
+                after = edges[state, token] = len(gains)
+                gains.append(gain)
                 self._phrase.append(-1)
-            self._gain[after] = max(self._gain[after], gain)
+                if depth == len(layers):
+                    layers.append([])
+                layers[depth].append((state, token, after))
+            elif gains[after] < gain:
+                gains[after] = gain
             state = after
         if self._phrase[state] < 0:
             self._phrase[state] = phrase
 
-    def _link(self) -> None:
+    def _link(self, layers: Sequence[Sequence[_Edge]]) -> None:
         """Fill in what depends on whole paths, the shorter ones first."""
-        following: list[list[tuple[int, int]]] = [[] for _ in self._gain]
-        for (state, token), after in self._edges.items():
-            following[state].append((token, after))
+        pending, value, ends_word = self._pending, self._value, self._vocabulary.ends_word
         depth, open_depth = [0] * len(self._gain), [0] * len(self._gain)
-        waiting = deque([ROOT])
-        while waiting:
-            state = waiting.popleft()
-            for token, after in following[state]:
-                complete = self._complete(state) if self._vocabulary.ends_word(token) else ROOT
-                depth[after] = depth[state] + 1
+        for length, layer in enumerate(layers, 1):
+            for state, token, after in layer:
+                complete = self._complete(state) if ends_word(token) else ROOT
+                depth[after] = length
                 open_depth[after] = 1 if complete != ROOT else open_depth[state] + 1
-                certain = self._pending[state] if complete == state else self._value[complete]
-                self._pending[after] = self._gain[after] + self._pending[state] - certain
-                self._value[after] = self._gain[after] + self._value[state]
+                certain = pending[state] if complete == state else value[complete]
+                pending[after] = self._gain[after] + pending[state] - certain
+                value[after] = self._gain[after] + value[state]
                 if state != ROOT:
                     self._fallback[after] = self._fall(state, token, open_depth[after], depth)
-                waiting.append(after)
 
     def _fall(self, state: int, token: int, longest: int, depth: Sequence[int]) -> int:
         back = self._fallback[state]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ END = 2
 
 _LONG = 128
 _NEVER = sys.maxsize
+_REMEMBERED = 16_384
 _SPACE = "\N{LOWER ONE EIGHTH BLOCK}".encode()
 
 
@@ -84,7 +85,12 @@ class Vocabulary:
         Byte-pair encoding (Sennrich et al. 2016) as SentencePiece does it for Llama: of all neighbours that make a token together
         those merge first whose token has the lowest id. Characters that are no token become their bytes.
         """
-        return [token for word in text.split() for token in self._encode_word(word)]
+        return list(itertools.chain.from_iterable(map(self._encode_word, text.split())))
+
+    @cached_property
+    def _encode_word(self) -> Callable[[str], tuple[int, ...]]:
+        """``_merge``, which remembers words of late: lists of hot words change by a few, and have words in common."""
+        return lru_cache(maxsize=_REMEMBERED)(self._merge)
 
     def ends_word(self, token: int) -> bool:
         """Whether a word that stands before ``token`` is complete: whether it begins another, or with punctuation, or is END."""
@@ -103,18 +109,22 @@ class Vocabulary:
         """Of bytes that are two tokens the second, which is the one for text."""
         return {piece: token for token, piece in enumerate(self._pieces) if piece}
 
-    def _encode_word(self, word: str) -> list[int]:
-        ids, parts = self._ids, [_SPACE]
+    def _merge(self, word: str) -> tuple[int, ...]:
+        """The tokens of ``word`` with the space before it. A merge makes new pairs with its two neighbours only."""
+        rank, parts = self._ids.get, [_SPACE]
         for character in word:
             encoded = character.encode()
-            parts += [encoded] if encoded in ids else [bytes([byte]) for byte in encoded]
-        while len(parts) > 1:
-            ranked = [(ids.get(left + right, _NEVER), place) for place, (left, right) in enumerate(itertools.pairwise(parts))]
-            token, place = min(ranked)
-            if token == _NEVER:
-                break
-            parts[place : place + 2] = [parts[place] + parts[place + 1]]
-        return [ids[part] for part in parts]
+            parts += [encoded] if encoded in self._ids else [bytes([byte]) for byte in encoded]
+        ranks = [rank(left + right, _NEVER) for left, right in itertools.pairwise(parts)]
+        while ranks and (token := min(ranks)) != _NEVER:
+            place = ranks.index(token)
+            parts[place] += parts.pop(place + 1)
+            del ranks[place]
+            if place:
+                ranks[place - 1] = rank(parts[place - 1] + parts[place], _NEVER)
+            if place < len(ranks):
+                ranks[place] = rank(parts[place] + parts[place + 1], _NEVER)
+        return tuple(map(self._ids.__getitem__, parts))
 
     def is_spoken(self, token: int) -> bool:
         """Whether ``token`` has a letter or digit, and is not just punctuation or space."""
