@@ -11,7 +11,7 @@ from starling.config.settings import Settings
 from starling.config.tree import leaves
 from starling.core.records import EndReason
 from starling.gateway.admission import Reason
-from starling.gateway.gateway import REASONS
+from starling.gateway.door import REASONS
 from starling.scheduler.job import Kind
 from starling.session.nonspeech import Nonspeech
 from starling.supervisor.deaths import Cause

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse
 
 from starling.core.load import Priority
 from starling.gateway.access import address_of
-from starling.gateway.gateway import Gateway, Seat
+from starling.gateway.gateway import Gateway
+from starling.gateway.seats import Seat
 
 
 class ErrorBody(BaseModel):

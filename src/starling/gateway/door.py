@@ -1,0 +1,64 @@
+"""The door: who sent a request, from a page that may, and how often nobody in particular was turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.websockets import WebSocket
+
+from starling.auth.tenants import Principal
+from starling.core.errors import Forbidden, KeysUnavailable, QuotaExceeded, StarlingError, Unauthenticated
+from starling.gateway.access import Access, is_loopback
+from starling.gateway.foreign import identify
+from starling.gateway.guard import Guard
+from starling.gateway.options import GatewayOptions
+from starling.protocols.dialects import Dialect
+from starling.protocols.foreign import Head
+from starling.telemetry.metrics import Metrics
+
+REASONS: Final[dict[type[StarlingError], str]] = {
+    Forbidden: "forbidden",
+    Unauthenticated: "unauthenticated",
+    QuotaExceeded: "attempts",
+    KeysUnavailable: "keys",
+}
+"""Values of the label of ``Metrics.sessions_refused`` for who is not even known."""
+
+
+class Door:
+    """Every method raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
+
+    def __init__(self, options: GatewayOptions, guard: Guard, access: Access, metrics: Metrics) -> None:
+        self._options = options
+        self._guard = guard
+        self._access = access
+        self._metrics = metrics
+
+    def identify(self, headers: Headers, address: str) -> Principal:
+        """Who sent a request with ``headers`` from ``address``."""
+        with self._counted():
+            self._guard.check_origin(headers.get("origin"), headers.get("host"))
+            return self._access.identify(headers, address)
+
+    def identify_foreigner(self, websocket: WebSocket, dialect: Dialect, head: Head) -> Principal:
+        """Who sent ``head``, a request of a client of another server."""
+        with self._counted():
+            self._guard.check_origin(head.headers.get("origin"), head.headers.get("host"))
+            on_loopback = dialect.port is not None and is_loopback(self._options.protocols_host)
+            return identify(self._access, dialect, head, websocket, on_loopback=on_loopback)
+
+    def identify_operator(self, headers: Headers, address: str) -> Principal:
+        """Who may see and end the sessions of others. Who may not is no session turned away, and is not counted."""
+        self._guard.check_origin(headers.get("origin"), headers.get("host"))
+        return self._access.identify_operator(headers, address)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except StarlingError as error:
+            self._metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
+            raise

@@ -1,0 +1,108 @@
+"""Clients of other servers: from their request to their last session, each refused and served as it is used to."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from starling.auth.tenants import Principal
+from starling.core.errors import ShuttingDown, StarlingError
+from starling.core.ports import Capabilities
+from starling.gateway.access import address_of
+from starling.gateway.admission import Admission
+from starling.gateway.connection import Connection
+from starling.gateway.door import Door
+from starling.gateway.foreign import accepted, head_of, refused
+from starling.gateway.offers import offer
+from starling.gateway.options import GatewayOptions
+from starling.gateway.seats import Seats
+from starling.gateway.socket import Gone, Socket
+from starling.gateway.tracing import trace_id
+from starling.protocols.dialects import Dialect
+from starling.protocols.foreign import Head
+from starling.protocols.verbs import Adapter, Offer
+from starling.telemetry.metrics import Metrics
+
+
+class Foreigners:
+    """Serves them in every dialect. ``capabilities``: what the engine can do."""
+
+    def __init__(
+        self,
+        options: GatewayOptions,
+        capabilities: Capabilities,
+        metrics: Metrics,
+        *,
+        door: Door,
+        admission: Admission,
+        seats: Seats,
+    ) -> None:
+        self._options = options
+        self._capabilities = capabilities
+        self._metrics = metrics
+        self._door = door
+        self._admission = admission
+        self._seats = seats
+
+    async def serve(self, websocket: WebSocket, dialect: Dialect) -> None:
+        """One client from its upgrade request on. It is refused as the server whose dialect it speaks does."""
+        trace = trace_id(websocket.headers)
+        head = head_of(websocket, trace)
+        address = address_of(websocket)
+        try:
+            try:
+                principal = self._door.identify_foreigner(websocket, dialect, head)
+                with self._admission.admit(address, principal) as opened:
+                    adapter = dialect.adapter(offer(principal.tenant, self._capabilities, self._options.defaults), head)
+                    await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace))
+                    connection = self._connection(websocket, dialect, adapter)
+                    await self._seats.converse(connection, principal, trace, opened)
+                    while not connection.finished.is_set():
+                        await self._converse_again(connection, principal, address)
+            except StarlingError as error:
+                if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
+                    await websocket.send_denial_response(refused(dialect, error))
+        except WebSocketDisconnect:
+            pass  # gone before the upgrade was done
+
+    async def _refuse_inside(self, websocket: WebSocket, dialect: Dialect, head: Head, error: StarlingError) -> bool:
+        """Let a client say what it wants, which the answer needs, and refuse it. False if the dialect takes no such request."""
+        try:
+            adapter = dialect.adapter(Offer(capabilities=self._capabilities, defaults=self._options.defaults), head)
+        except StarlingError:
+            return False
+        await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
+        connection = self._connection(websocket, dialect, adapter)
+        try:
+            await connection.greeting()
+        except Gone:
+            pass
+        except StarlingError as other:
+            await connection.refuse(other)
+        else:
+            await connection.refuse(error)
+        await connection.close()
+        return True
+
+    def _connection(self, websocket: WebSocket, dialect: Dialect, adapter: Adapter) -> Connection:
+        options = self._options
+        if dialect.idle_timeout is not None:
+            options = replace(options, idle_timeout=dialect.idle_timeout)
+        socket = Socket(websocket, send_timeout=options.send_timeout)
+        return Connection(socket, adapter, options, self._metrics, patient=True)
+
+    async def _converse_again(self, connection: Connection, principal: Principal, address: str) -> None:
+        """One more session on a connection. As many of them make their client wait as connections would be refused."""
+        wait = 0.0
+
+        def opened() -> None:
+            nonlocal wait
+            wait = self._admission.another(address, principal)
+
+        await self._seats.converse(connection, principal, secrets.token_hex(16), opened)
+        if not connection.finished.is_set():
+            with suppress(ShuttingDown):  # which its next session hears of
+                await connection.arrivals.rest(wait)

@@ -1,0 +1,138 @@
+"""Who is connected: each session of this gateway in its seat, in sight of operators and of a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from starling.auth.tenants import Principal
+from starling.core.errors import Dismissed, NotResumable, ShuttingDown
+from starling.gateway.access import Access
+from starling.gateway.admission import GOODBYE, Admission
+from starling.gateway.allowance import Allowance
+from starling.gateway.connection import Connection
+from starling.gateway.options import GatewayOptions
+from starling.gateway.ports import Ports
+from starling.gateway.quotas import Quotas
+from starling.gateway.resumption import Resumables
+from starling.gateway.stream import Identity, StreamSession
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """One session at this gateway. ``since``: when it connected, with its time zone."""
+
+    session: StreamSession
+    session_id: str
+    principal: Principal
+    allowance: Allowance
+    since: datetime
+
+
+class Seats:
+    """The sessions of a gateway. ``resumables``: those that a client may come back to."""
+
+    def __init__(self, options: GatewayOptions, ports: Ports, access: Access, admission: Admission, quotas: Quotas) -> None:
+        self._options = options
+        self._ports = ports
+        self._access = access
+        self._admission = admission
+        self._quotas = quotas
+        self.resumables: Resumables[StreamSession] = Resumables()
+        self._seats: dict[str, Seat] = {}
+        self._left = asyncio.Event()
+
+    @property
+    def taken(self) -> Sequence[Seat]:
+        """Every session that is connected here, in the order they came."""
+        return list(self._seats.values())
+
+    @property
+    def backlog(self) -> int:
+        """Results that wait for clients."""
+        return sum(seat.session.backlog for seat in self._seats.values())
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._seats
+
+    async def converse(self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None]) -> None:
+        """A new session over ``connection``, from its client's first frame to the last. ``opened``: see StreamSession."""
+        session_id = secrets.token_hex(8)
+        tenant, allowance = principal.tenant, self.allowance(principal)
+        session = StreamSession(
+            Identity(
+                session_id=session_id,
+                trace_id=trace_id,
+                tenant=tenant.name,
+                priority=tenant.priority,
+            ),
+            connection,
+            self._options,
+            self._ports,
+            allowance=allowance,
+            resumables=self.resumables,
+            opened=opened,
+        )
+        log.info(
+            "client admitted", session_id=session_id, trace_id=trace_id, tenant=principal.tenant.name, key_id=principal.key_id
+        )
+        await self.occupy(session, session_id, principal, allowance)
+
+    async def occupy(self, session: StreamSession, session_id: str, principal: Principal, allowance: Allowance) -> None:
+        """Let ``session`` live, in sight of operators and of a drain."""
+        since = datetime.now(UTC)
+        self._seats[session_id] = Seat(
+            session=session, session_id=session_id, principal=principal, allowance=allowance, since=since
+        )
+        if self._admission.draining:  # it began while the upgrade was under way
+            session.stop(ShuttingDown(GOODBYE))
+        try:
+            await session.run()
+        finally:
+            del self._seats[session_id]
+            self._left.set()
+
+    def allowance(self, principal: Principal) -> Allowance:
+        """How fast ``principal`` may send in one session."""
+        return Allowance(principal, self._options, self._access, self._quotas, self._ports.clock)
+
+    def claim(self, session: StreamSession, principal: Principal) -> None:
+        """From now on the key of ``principal`` counts for ``session``. Raises NotResumable if it speaks for another tenant."""
+        seat = next((seat for seat in self._seats.values() if seat.session is session), None)
+        if seat is None or seat.principal.tenant.name != principal.tenant.name:
+            raise NotResumable("no session of this API key's tenant waits for this token; start a new one")
+        seat.allowance.present(principal)
+        self._seats[seat.session_id] = replace(seat, principal=principal)
+
+    def dismiss(self, session_id: str, operator: Principal) -> bool:
+        """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
+        seat = self._seats.get(session_id)
+        if seat is None:
+            return False
+        log.info("session dismissed", session_id=session_id, by=operator.key_id or "this machine")
+        self._ports.metrics.sessions_dismissed.inc()
+        seat.session.stop(Dismissed("an operator of this server ended the session"))
+        return True
+
+    async def vacate(self, grace: float) -> int:
+        """Let every session finish its open segment, and wait for that up to ``grace`` seconds.
+
+        Returns how many sessions are still there.
+        """
+        for seat in self._seats.values():
+            seat.session.stop(ShuttingDown(GOODBYE))
+        log.info("draining", sessions=len(self._seats), grace_seconds=grace)
+        try:
+            async with asyncio.timeout(grace):
+                while self._seats:
+                    self._left.clear()
+                    await self._left.wait()
+        except TimeoutError:
+            log.warning("sessions did not finish in time", sessions=len(self._seats))
+        return len(self._seats)
