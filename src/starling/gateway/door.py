@@ -24,8 +24,14 @@ REASONS: Final[dict[type[StarlingError], str]] = {
     Unauthenticated: "unauthenticated",
     QuotaExceeded: "attempts",
     KeysUnavailable: "keys",
+    StarlingError: "other",
 }
-"""Values of the label of ``Metrics.sessions_refused`` for who is not even known."""
+"""Values of the label of ``Metrics.sessions_refused`` for who is not even known: that of the nearest base of its error."""
+
+
+def reason(error: StarlingError) -> str:
+    """What counts whoever ``error`` turns away. There is one for every error: the root has one."""
+    return next(REASONS[kind] for kind in type(error).__mro__ if kind in REASONS)
 
 
 class Door:
@@ -60,5 +66,5 @@ class Door:
         try:
             yield
         except StarlingError as error:
-            self._metrics.sessions_refused.labels(reason=REASONS[type(error)]).inc()
+            self._metrics.sessions_refused.labels(reason=reason(error)).inc()
             raise

@@ -80,13 +80,15 @@ class Metrics:
         "sessions",
         "Sessions that were turned away, by the reason given to the client.",
         action="`capacity`, `lag`, `engine`: add hosts. `address`, `rate`, `tenant`: one client has or wants much. "
-        "`unauthenticated`, `attempts`: wrong keys. `keys`: their file cannot be read. `forbidden`: see server.allowed_origins.",
+        "`unauthenticated`, `attempts`: wrong keys. `keys`: their file cannot be read. `forbidden`: see server.allowed_origins. "
+        "`other`: what has no name here yet; please report it.",
         labels={
             "reason": (
                 "forbidden",
                 "unauthenticated",
                 "attempts",
                 "keys",
+                "other",
                 "rate",
                 "tenant",
                 "capacity",
