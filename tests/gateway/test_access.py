@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from auth.test_keys import add
+from gateway import gateway_harness
 from gateway.gateway_harness import END, START, Served, hear, run, served, until
 from gateway.test_admission_http import refused
 from starling.auth import tickets
@@ -356,6 +357,28 @@ def test_who_sends_messages_too_fast_is_left_unread_for_a_while(monkeypatch: pyt
             await client.send(END)
             assert (await hear(client))[-1]["type"] == "done"
             assert it.count("starling_slowed_seconds_total") > 0
+
+    run(scenario)
+
+
+def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_harness, "CAPABILITIES", replace(gateway_harness.CAPABILITIES, hotwords=True))
+    monkeypatch.setattr(allowance, "HOTWORDS_BURST", 100.0)
+    monkeypatch.setattr(allowance, "HOTWORDS_PER_SECOND", 500.0)
+
+    async def scenario() -> None:
+        async with served() as it, it.connect() as client:
+            await client.send(NO_GATE)
+            for change in range(10):
+                await client.send(json.dumps({"type": "configure", "hotwords": [f"word {change} {n}" for n in range(10)]}))
+            await client.send(bytes(32_000))
+            await hear(client, until="result")
+            assert it.count("starling_slowed_seconds_total") == 0
+            for change in range(10):
+                await client.send(json.dumps({"type": "configure", "hotwords": [f"name {change} {n}" for n in range(10)]}))
+            await client.send(END)
+            assert (await hear(client))[-1]["type"] == "done"
+            assert it.count("starling_slowed_seconds_total") == pytest.approx(100 / 500, rel=0.5)
 
     run(scenario)
 
