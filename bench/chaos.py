@@ -104,10 +104,9 @@ def processes(supervisor: int) -> dict[int, str]:
     found = {}
     for pid in family(supervisor):
         with suppress(OSError):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            role = next((part for part in command if part.endswith(("_process", "ballast_worker", "ballast_gateway"))), None)
-            if role is not None:
-                found[pid] = "gateway" if "gateway" in role else "worker"
+            name = Path(f"/proc/{pid}/comm").read_text().strip().partition("-")[0]
+            if name in {"gateway", "worker", "template"}:
+                found[pid] = name
     return found
 
 
@@ -199,7 +198,7 @@ async def strike(supervisor: int, blow: Blow, pid: int) -> None:
 async def torment(server: Server, arguments: argparse.Namespace, began: float, outcome: Outcome) -> None:
     """Every few seconds a process drawn by the seed, until the time is over."""
     draw = np.random.default_rng(arguments.seed)
-    roles = ("worker",) if arguments.spare_gateway else ("worker", "gateway")
+    roles = ("worker", "template") if arguments.spare_gateway else ("worker", "gateway", "template")
     async with asyncio.TaskGroup() as blows:
         for number in range(1, int(arguments.seconds / arguments.every)):
             await asyncio.sleep(began + number * arguments.every - time.monotonic())
@@ -210,6 +209,8 @@ async def torment(server: Server, arguments: argparse.Namespace, began: float, o
                 continue
             pid = victims[choice % len(victims)]
             role = processes(server.pid).get(pid, "worker")
+            if role == "template" and blow is Blow.MEMORY:  # it does nothing that takes any
+                blow = Blow.KILL
             at = time.monotonic()
             print(f"{at - began:6.1f} s  {blow:6}  {role}", flush=True)
             outcome.struck.append(Struck(at - began, blow, role, None))
@@ -303,7 +304,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7, help="decides who is hit, and how (default: 7)")
     parser.add_argument("--workers", type=int, default=2, help="recognizer processes (default: 2)")
     parser.add_argument("--engine", default="scripted", help="engine.name (default: scripted)")
-    parser.add_argument("--spare-gateway", action="store_true", help="hit recognizers only")
+    parser.add_argument("--spare-gateway", action="store_true", help="hit recognizers and their template only")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment variable of the server")
     parser.add_argument("--json", type=Path, help="write the results here")
     raise SystemExit(asyncio.run(measure(parser.parse_args())))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,16 +35,13 @@ class Platform:
         return self.process.pid
 
     def of_role(self, role: str) -> list[int]:
-        """Process ids of the ``gateway`` or the ``recognizer`` processes."""
+        """Process ids of the ``gateway``, of every ``worker``, or of the ``template``."""
         found = []
         for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
             for child in map(int, children.read_text().split()):
-                try:
-                    command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                except OSError:
-                    continue
-                if any(part.endswith(f"{role}_process".encode()) for part in command):
-                    found.append(child)
+                with suppress(OSError):
+                    if Path(f"/proc/{child}/comm").read_text().startswith(role):
+                        found.append(child)
         return sorted(found)
 
     async def ended(self, pid: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from starling.app import recognition
-from starling.app.child import run_role
+from starling.app.child import run_template
 from starling.app.recognizer_process import recognize
 from starling.config.settings import Settings
 from starling.core.audio import Samples
@@ -41,4 +41,4 @@ def fragile(settings: Settings) -> Engine:
 
 if __name__ == "__main__":
     recognition.load_engine = fragile
-    run_role(recognize)
+    run_template(recognition.load_models, recognize)

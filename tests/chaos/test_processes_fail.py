@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> N
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
             for turn in range(3):
                 await asyncio.sleep(1.0)
-                victim = server.of_role("recognizer")[turn % 2]
+                victim = server.of_role("worker")[turn % 2]
                 os.kill(victim, signal.SIGKILL)
                 await server.ended(victim)
                 await server.until_logged("process ready", 4 + turn)
@@ -61,7 +62,7 @@ def test_a_lone_worker_that_is_killed_takes_its_sessions_up_again(tmp_path: Path
         async with platform("--workers", "1", directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=2))
             await asyncio.sleep(1.5)
-            os.kill(server.of_role("recognizer")[0], signal.SIGSEGV)
+            os.kill(server.of_role("worker")[0], signal.SIGSEGV)
             assert await talking == scripted(BECKETT)
 
     asyncio.run(scenario())
@@ -72,7 +73,7 @@ def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
         async with platform("--workers", "2", directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=2))
             await asyncio.sleep(1.0)
-            stopped, _ = server.of_role("recognizer")
+            stopped, _ = server.of_role("worker")
             os.kill(stopped, signal.SIGSTOP)
             await server.ended(stopped)
             assert await talking == [scripted(BECKETT)] * 2
@@ -84,14 +85,14 @@ def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
 def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with platform("--workers", "2", directory=tmp_path) as server:
-            before = server.of_role("recognizer")
+            before = server.of_role("worker")
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
             await asyncio.sleep(1.0)
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("process ready", 5)
             for pid in before:
                 await server.ended(pid)
-            assert len(server.of_role("recognizer")) == 2
+            assert len(server.of_role("worker")) == 2
             assert await talking == [scripted(BECKETT)] * 3
 
     asyncio.run(scenario())
@@ -115,7 +116,7 @@ def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) 
 def test_children_go_with_their_supervisor(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with platform("--workers", "2", directory=tmp_path, status=-signal.SIGKILL) as server:
-            children = server.of_role("recognizer") + server.of_role("gateway")
+            children = server.of_role("worker") + server.of_role("gateway")
             assert len(children) == 3
             os.kill(server.pid, signal.SIGKILL)
             for pid in children:
@@ -132,7 +133,7 @@ def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path
         ) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
             await asyncio.sleep(4.0)
-            os.kill(server.of_role("recognizer")[0], signal.SIGKILL)
+            os.kill(server.of_role("worker")[0], signal.SIGKILL)
             assert await talking == [undisturbed(BECKETT)] * 2
 
     asyncio.run(scenario())
@@ -175,7 +176,7 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
 
     async def scenario() -> None:
         async with platform("--workers", "1", directory=tmp_path) as server:
-            [before] = server.of_role("recognizer")
+            [before] = server.of_role("worker")
             file.write_text("[segmentation]\nmin_speech = 'long'\n")
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("settings not reloaded")
@@ -183,11 +184,11 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
             file.write_text("[segmentation]\nidle_checkpoint = 59\n")  # more than the memory that was laid out takes
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("settings not reloaded", 2)
-            assert server.of_role("recognizer") == [before]
+            assert server.of_role("worker") == [before]
             file.write_text("[log]\nlevel = 'warning'\n")
             server.process.send_signal(signal.SIGHUP)
             await server.ended(before)
-            assert len(server.of_role("recognizer")) == 1
+            assert len(server.of_role("worker")) == 1
 
     asyncio.run(scenario())
 
@@ -209,6 +210,25 @@ def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_ki
     asyncio.run(scenario())
 
 
+def test_workers_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with platform("--workers", "2", directory=tmp_path) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
+            workers, [template] = server.of_role("worker"), server.of_role("template")
+            os.kill(template, signal.SIGKILL)
+            await server.until_logged("template ready", 2)
+            assert server.of_role("worker") == workers
+            os.kill(workers[0], signal.SIGKILL)
+            await server.until_logged("process ready", 4)
+            [template] = server.of_role("template")
+            os.kill(template, signal.SIGSTOP)
+            os.kill(workers[1], signal.SIGKILL)
+            await server.until_logged("process ready", 5)
+            assert await talking == [scripted(BECKETT)] * 3
+
+    asyncio.run(scenario())
+
+
 async def vosk(port: int) -> dict[str, Any]:
     """The last result of a Vosk client that says everything at once."""
     async with dial(f"ws://127.0.0.1:{port}", compression=None) as socket:
@@ -218,3 +238,14 @@ async def vosk(port: int) -> dict[str, Any]:
         await socket.send('{"eof" : 1}')
         answer: dict[str, Any] = json.loads(await socket.recv())
         return answer
+
+
+def test_what_keeps_the_model_from_loading_reaches_who_starts_the_server(tmp_path: Path) -> None:
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos.modelless", "serve", "--port", "0", "--workers", "2"],
+        env=os.environ | paths, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the weights are on holiday" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+import msgspec
 import uvloop
 
+from starling.app.collection import collect_rarely
 from starling.app.options import log_options
 from starling.bus.shared.arena import Arena
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
+from starling.core.ports import Capabilities
+from starling.supervisor.copying import await_launch
 from starling.supervisor.launch import Launch, Role, receive_launch
-from starling.supervisor.presence import Presence
+from starling.supervisor.presence import Presence, Said
 from starling.supervisor.sheets import Sheets
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.logs import configure_logging, get_logger
 from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
+
+
+class HasCapabilities(Protocol):
+    """What a template loads."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+
+Loaded = TypeVar("Loaded", bound=HasCapabilities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +53,33 @@ class Place:
 
 def run_role(work: Callable[[Place], Coroutine[Any, Any, None]]) -> None:
     """Be the process that the supervisor wants: do ``work`` until it returns. What keeps it from that is left on its sheet."""
+    _run(receive_launch(), work)
+
+
+def run_template(load: Callable[[Settings], Loaded], work: Callable[[Place, Loaded], Coroutine[Any, Any, None]]) -> None:
+    """Be a template: ``load`` what every copy needs, without a thread and without an event loop, and let each do its ``work``.
+
+    What keeps it from loading is said to the supervisor.
+    """
     launch = receive_launch()
+    settings = Settings.model_validate_json(bytes(launch.settings))
+    configure_logging(log_options(settings), process=launch.name)
+    with socket.socket(fileno=launch.requests) as requests:
+        try:
+            loaded = load(settings)
+            collect_rarely()  # a collection would write to every object, and so take every page for the copy itself
+            fd = await_launch(requests, msgspec.json.encode(Said(capabilities=loaded.capabilities)))
+        except StarlingError as error:
+            requests.send(msgspec.json.encode(Said(code=error.code, message=error.message)))
+            log.error("process cannot work", code=error.code, message=error.message)  # noqa: TRY400 - it says all there is
+            sys.exit(1)
+        except Exception:
+            log.exception("process crashed")
+            sys.exit(1)
+    _run(receive_launch(fd), lambda place: work(place, loaded))
+
+
+def _run(launch: Launch, work: Callable[[Place], Coroutine[Any, Any, None]]) -> None:
     settings = Settings.model_validate_json(bytes(launch.settings))
     metrics = Metrics()
     configure_logging(log_options(settings), metrics=metrics, process=launch.name)

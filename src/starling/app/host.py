@@ -25,6 +25,7 @@ from starling.supervisor.local import FIRST_WORKERS_SHEET, SUPERVISORS_SHEET, Lo
 from starling.supervisor.observation import Observer
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.presence import BEAT, Answering
+from starling.supervisor.restarts import Restarts
 from starling.supervisor.sheets import Sheets
 from starling.supervisor.supervisor import Ports, Supervisor
 from starling.telemetry.clock import SystemClock
@@ -37,7 +38,7 @@ MODULES: Final[dict[Role, str]] = {
     Role.GATEWAY: "starling.app.gateway_process",
     Role.WORKER: "starling.app.recognizer_process",
 }
-"""What ``python -m`` runs for each role."""
+"""What ``python -m`` runs for each role; for workers it is their template."""
 
 SPARE_SLOTS: Final = 16
 """Places for sessions beyond twice ``server.max_sessions``: of those that are over and not yet cleared away."""
@@ -56,6 +57,7 @@ class Hosting:
     supervisor: Supervisor
     _orders: Orders
     _lead: int
+    _crew: LocalCrew
     _reread: Callable[[], Settings] | None = field(default=None)
 
     def reload(self) -> None:
@@ -68,6 +70,7 @@ class Hosting:
                 log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
                 return
             self._orders.settings = as_json(settings)
+        self._crew.renew()
         self.supervisor.replace_workers()
 
 
@@ -104,9 +107,10 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
             listener=listeners.main.fileno(),
             dialects={name: listener.fileno() for name, listener in listeners.dialects.items()},
         )
-        crew = LocalCrew(arena, sheets, orders)
+        draw = random.SystemRandom().random
+        crew = LocalCrew(arena, sheets, orders, clock=clock, restarts=Restarts(options, draw))
         ports = Ports(crew=crew, sessions=Custody(arena), observer=Observer(crew, options), clock=clock, metrics=metrics)
-        supervisor = Supervisor(options, Fleet(options, random.SystemRandom().random), ports)
+        supervisor = Supervisor(options, Fleet(options, draw), ports)
         watch = Watch(arena.supervisor_bell)
         watch.add(supervisor.wake)
         try:
@@ -118,11 +122,12 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
                     log.info("serving", address=url, workers=workers, protocols=listeners.named)
                     try:
-                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, geometry.max_lead, reread)
+                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, geometry.max_lead, crew, reread)
                     finally:
                         await supervisor.drain()
                 answering.cancel()
         finally:
+            await crew.close()
             watch.close()
             sheets.close()
 

@@ -13,7 +13,7 @@ from starling.app.bus import Bus
 from starling.app.options import batching, segmentation_options
 from starling.bus.memory import MemoryWitness
 from starling.config.settings import EngineName, Settings
-from starling.core.ports import Capabilities, Clock, Engine, Witness
+from starling.core.ports import Capabilities, Clock, Engine, Vad, Witness
 from starling.engine.moonshine import MoonshineEngine
 from starling.engine.moonshine.options import MoonshineOptions, Precision
 from starling.engine.scripted import ScriptedEngine
@@ -42,14 +42,45 @@ class Recognition:
     decode: Offload
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What a recognizer thinks with."""
+
+    engine: Engine
+    vad: Vad
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.engine.capabilities
+
+
+def load_models(settings: Settings) -> Models:
+    """Both, quick from their first call on. Blocks. Raises ModelUnavailable."""
+    models = Models(load_engine(settings), Detector())
+    models.engine.warm_up()
+    return models
+
+
 @asynccontextmanager
 async def recognition(
-    settings: Settings, *, bus: Bus, clock: Clock, metrics: Metrics, worker_id: str, witness: Witness | None = None
+    settings: Settings,
+    *,
+    bus: Bus,
+    clock: Clock,
+    metrics: Metrics,
+    worker_id: str,
+    witness: Witness | None = None,
+    models: Models | None = None,
 ) -> AsyncIterator[Recognition]:
-    """Models are loaded at the beginning and freed at the end, after whatever they still compute. Raises ModelUnavailable."""
+    """Models are loaded at the beginning, if there are none yet, and freed at the end, after whatever they still compute.
+
+    Raises ModelUnavailable.
+    """
     with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
         decode, listen = _on(decode_thread), _on(listen_thread)
-        engine, vad = await asyncio.gather(decode(lambda: load_engine(settings)), listen(Detector))
+        if models is None:
+            models = Models(*await asyncio.gather(decode(lambda: load_engine(settings)), listen(Detector)))
+        engine, vad = models.engine, models.vad
         metrics.model_info.info({"model": engine.capabilities.model, "version": engine.capabilities.model_version})
         worker = RecognizerWorker(
             Ports(

@@ -1,21 +1,23 @@
-"""The recognizer as a process of its own: ``python -m starling.app.recognizer_process``, for a supervisor to run."""
+"""Recognizers as processes of their own: ``python -m starling.app.recognizer_process``, for a supervisor to run, is the template
+that they are copied from.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
 from starling.app.bus import Bus
-from starling.app.child import Place, run_role
+from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
-from starling.app.recognition import recognition, watch_lag
+from starling.app.recognition import Models, load_models, recognition, watch_lag
 from starling.bus.shared.sides import WorkerSide
 from starling.supervisor.local import worker_name
 from starling.supervisor.presence import termination
 from starling.supervisor.sheets import SharedWitness
 
 
-async def recognize(place: Place) -> None:
-    """Recognize what the supervisor assigns, until SIGTERM. Raises ModelUnavailable."""
+async def recognize(place: Place, models: Models) -> None:
+    """Recognize what the supervisor assigns, until SIGTERM."""
     launch, presence = place.launch, place.presence
     worker_id = worker_name(launch.worker)
     side = WorkerSide.of(place.arena, launch.worker, worker_id)
@@ -29,8 +31,8 @@ async def recognize(place: Place) -> None:
             metrics=place.metrics,
             worker_id=worker_id,
             witness=SharedWitness(place.sheets, launch.row),
+            models=models,
         ) as recognizer:
-            await recognizer.decode(recognizer.warm_up)
             recognizing = asyncio.create_task(recognizer.worker.run(), name="recognizer")
             probe = asyncio.create_task(watch_lag(place.metrics, place.clock), name="event loop probe")
             stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -47,4 +49,4 @@ async def recognize(place: Place) -> None:
 
 
 if __name__ == "__main__":
-    run_role(recognize)
+    run_template(load_models, recognize)

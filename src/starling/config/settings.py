@@ -299,7 +299,7 @@ class Processes(Group):
         high=600,
     )
     memory_limit_mb: int = setting(
-        1024, "memory of its own that a process may hold before it is replaced", unit="MiB", low=256, high=1_048_576
+        1024, "memory that a process may hold, files aside, before it is replaced", unit="MiB", low=256, high=1_048_576
     )
 
 

@@ -19,6 +19,9 @@ from starling.core.errors import ServerError
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): the signal a process gets when the thread that started it ends."""
 
+PR_SET_NAME: Final = 15
+"""prctl(2): what `ps -o comm` and `top` call a process, 15 letters at most."""
+
 SINGLE: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """One thread for each model is all there is to gain, and pools of threads cost memory in every process."""
 
@@ -29,6 +32,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     GATEWAY = "gateway"
     WORKER = "worker"
+    TEMPLATE = "template"
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +40,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     ``core``: the one it keeps to, if any. ``settings``, ``capabilities``: as JSON; the latter null if no worker said them yet.
     ``arena``, ``sheets``, ``listener``, ``dialects``: inherited file descriptors, the last by the names of the dialects that
-    have a port of their own. ``parent``: who started it.
+    have a port of their own. ``requests``: another, where the template hears of copies to make. ``parent``: whose child it is.
     """
 
     role: Role
@@ -50,6 +54,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     sheets: int
     listener: int
     dialects: Mapping[str, int]
+    requests: int = -1
     parent: int
 
 
@@ -76,18 +81,23 @@ async def spawn(
     return process
 
 
-def receive_launch() -> Launch:
-    """What this process is to do. It ends with its parent from now on, and keeps to its core. Call it first of all.
+def receive_launch(fd: int = 0) -> Launch:
+    """What this process is to do, as ``fd`` says; it is standard input but in a copy of the template. Call it first of all.
 
-    Raises ServerError in a process that was not started by ``spawn``.
+    The process ends with its parent from now on, has its name in `ps -o comm`, and keeps to its core. Raises ServerError in a
+    process that was not started by ``spawn``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    with os.fdopen(fd, "rb", closefd=fd != 0) as message:
+        content = message.read()
     try:
-        launch = msgspec.json.decode(sys.stdin.buffer.read(), type=Launch)
+        launch = msgspec.json.decode(content, type=Launch)
     except msgspec.DecodeError as error:
         raise ServerError("expected to be started by `starling serve`, which is the command to use") from error
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_NAME, launch.name.encode()[:15], 0, 0, 0)
     if os.getppid() != launch.parent:  # it ended before we asked to be told
         os.kill(os.getpid(), signal.SIGKILL)
     if launch.core is not None and hasattr(os, "sched_setaffinity"):

@@ -12,12 +12,16 @@ import msgspec
 from starling.bus.shared.arena import Arena, Table
 from starling.bus.shared.layout import ProcessColumn, ProcessState
 from starling.core.errors import StarlingError
-from starling.core.ports import Work
+from starling.core.ports import Clock, Work
+from starling.supervisor.copies import Copy
 from starling.supervisor.crew import Child
 from starling.supervisor.fleet import Member
 from starling.supervisor.launch import Launch, Role, spawn
 from starling.supervisor.presence import read_said
+from starling.supervisor.restarts import Restarts
 from starling.supervisor.sheets import InHand, Sheets
+from starling.supervisor.template import Template, adopt_orphans
+from starling.supervisor.templates import TemplateFailed, Templates
 
 SUPERVISORS_SHEET: Final = 0
 GATEWAYS_SHEET: Final = 1
@@ -33,6 +37,8 @@ def sheet_of(role: Role, row: int) -> int:
             return GATEWAYS_SHEET
         case Role.WORKER:
             return FIRST_WORKERS_SHEET + row
+        case Role.TEMPLATE:
+            raise ValueError("the template has no sheet: whom it is copied to has one")
 
 
 def worker_name(row: int) -> str:
@@ -56,36 +62,74 @@ class Orders:
 
 
 class LocalCrew:
-    """Crew of child processes."""
+    """Crew of processes: the gateway a new one, workers copies of a template. ``close`` it when they are gone."""
 
-    def __init__(self, arena: Arena, sheets: Sheets, orders: Orders) -> None:
+    def __init__(self, arena: Arena, sheets: Sheets, orders: Orders, *, clock: Clock, restarts: Restarts) -> None:
+        """``restarts``: of the template."""
         self._arena = arena
         self._sheets = sheets
         self._orders = orders
         self._capabilities = b"null"
+        self._templates = Templates(self._start_template, _is_ready, restarts, clock)
+        adopt_orphans()
 
     async def start(self, member: Member) -> Child:
-        table, orders = self._table(member), self._orders
-        table.store(ProcessColumn.STATE, member.row, ProcessState.STARTING)
-        is_worker = member.role is Role.WORKER
-        launch = Launch(
-            role=member.role,
-            row=sheet_of(member.role, member.row),
-            worker=member.row if is_worker else 0,
-            name=member.name,
-            core=orders.cores[member.seat] if is_worker and member.seat < len(orders.cores) else None,
-            settings=msgspec.Raw(orders.settings),
+        self._table(member).store(ProcessColumn.STATE, member.row, ProcessState.STARTING)
+        if member.role is Role.WORKER:
+            return Copy(self._copy(member), self._templates.renew)
+        orders, launch = self._orders, self._launch(member.role, sheet_of(member.role, member.row), member.name)
+        fds = [*self._arena.fds, self._sheets.fd, orders.listener, *orders.dialects.values()]
+        child = await spawn(launch, orders.modules[member.role], fds)
+        self._arena.gateway.store(ProcessColumn.PID, member.row, child.pid)
+        return child
+
+    def renew(self) -> None:
+        """Workers are copied from a new template from now on, made with the orders of now."""
+        self._templates.renew()
+
+    async def close(self) -> None:
+        """End the template."""
+        await self._templates.close()
+
+    async def _copy(self, member: Member) -> int:
+        cores, sheet = self._orders.cores, sheet_of(member.role, member.row)
+        core = cores[member.seat] if member.seat < len(cores) else None
+        launch = msgspec.structs.replace(self._launch(member.role, sheet, member.name), worker=member.row, core=core)
+        try:
+            pid = await self._templates.copy(msgspec.json.encode(launch))
+        except TemplateFailed as failed:
+            self._sheets.say(sheet, failed.said)  # what keeps the template from its work keeps the worker from it
+            raise
+        self._arena.workers.store(ProcessColumn.PID, member.row, pid)
+        return pid
+
+    async def _start_template(self) -> Template:
+        ours, its = Template.channel()
+        with its:
+            launch = msgspec.structs.replace(self._launch(Role.TEMPLATE, -1, Role.TEMPLATE), requests=its.fileno())
+            fds = [*self._arena.fds, self._sheets.fd, its.fileno()]
+            try:
+                process = await spawn(launch, self._orders.modules[Role.WORKER], fds)
+            except BaseException:
+                ours.close()
+                raise
+        return Template(process, ours)
+
+    def _launch(self, role: Role, sheet: int, name: str) -> Launch:
+        return Launch(
+            role=role,
+            row=sheet,
+            worker=0,
+            name=name,
+            core=None,
+            settings=msgspec.Raw(self._orders.settings),
             capabilities=msgspec.Raw(self._capabilities),
             arena=self._arena.fd,
             sheets=self._sheets.fd,
-            listener=orders.listener,
-            dialects=orders.dialects,
+            listener=self._orders.listener,
+            dialects=self._orders.dialects,
             parent=os.getpid(),
         )
-        fds = [*self._arena.fds, self._sheets.fd, *(() if is_worker else (orders.listener, *orders.dialects.values()))]
-        child = await spawn(launch, orders.modules[member.role], fds)
-        table.store(ProcessColumn.PID, member.row, child.pid)
-        return child
 
     def is_ready(self, member: Member) -> bool:
         ready = self._table(member).state(member.row) is ProcessState.READY
@@ -115,3 +159,7 @@ class LocalCrew:
 
     def _table(self, member: Member) -> Table:
         return self._arena.workers if member.role is Role.WORKER else self._arena.gateway
+
+
+def _is_ready(said: bytes) -> bool:
+    return read_said(said).capabilities is not None
