@@ -1,11 +1,18 @@
-"""A recognizer of ``bench.overhead``."""
+"""Recognizers of ``bench.overhead``, and their template."""
 
 from __future__ import annotations
 
 from bench.overhead import count_inside
-from starling.app.child import run_role
+from starling.app.child import Place, run_template
+from starling.app.recognition import Models, load_models
 from starling.app.recognizer_process import recognize
 
-if __name__ == "__main__":
+
+async def counted(place: Place, models: Models) -> None:
+    """Each counts for itself."""
     count_inside()
-    run_role(recognize)
+    await recognize(place, models)
+
+
+if __name__ == "__main__":
+    run_template(load_models, counted)

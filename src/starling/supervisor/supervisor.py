@@ -139,7 +139,8 @@ class Supervisor:
             self._condemn(member, verdict)
 
     def _settle(self, member: Member, now: float) -> None:
-        log.info("process ready", member=member.name, after_seconds=round(now - member.started, 3))
+        pid, after = self._children[member].pid, round(now - member.started, 3)
+        log.info("process ready", member=member.name, pid=pid, after_seconds=after)
         for before in self._fleet.settled(member, now):
             self._condemn(before, Cause.REPLACED)
         self._ever_ready.add(member.role)
