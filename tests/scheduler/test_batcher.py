@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -199,6 +200,66 @@ def test_the_final_that_is_due_first_goes_first() -> None:
     for last in finals:
         batcher.submit(last)
     assert [batcher.take(9.0).jobs[0].session_id for _ in finals] == ["b", "c", "a"]
+
+
+def test_a_session_that_is_far_behind_delays_nobody_who_is_not() -> None:
+    batcher = Batcher(BatchOptions())
+    for segment in range(100):
+        batcher.submit(final("behind", segment, due=float(segment)))
+    told = []
+    for step in range(6):
+        if step == 3:
+            batcher.submit(final("live", submitted=100.0 + step, due=100.0 + step))
+        [taken] = batcher.take(101.0 + step).jobs
+        batcher.served(taken, 1.0)
+        told.append((taken.session_id, taken.segment_id))
+    assert told == [("behind", 0), ("behind", 1), ("behind", 2), ("live", 0), ("behind", 3), ("behind", 4)]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 2.0), st.floats(0.01, 2.0), st.floats(0.01, 2.0)), min_size=1, max_size=30), st.data())
+def test_late_sessions_share_the_engine(costs: list[tuple[float, float, float]], data: st.DataObject) -> None:
+    batcher = Batcher(BatchOptions())
+    for session, dues in zip("abc", data.draw(st.tuples(*[st.floats(0.0, 50.0)] * 3)), strict=True):
+        for segment in range(len(costs)):
+            batcher.submit(final(session, segment, due=dues))
+    served, next_up = dict.fromkeys("abc", 0.0), dict.fromkeys("abc", 0)
+    while max(next_up.values()) < len(costs):  # all three wait
+        [taken] = batcher.take(100.0).jobs
+        session = taken.session_id
+        assert taken.segment_id == next_up[session], "its finals in order"
+        cost = costs[taken.segment_id]["abc".index(session)]
+        batcher.served(taken, cost)
+        served[session] += cost
+        next_up[session] += 1
+        most = [max(column) for column in zip(*costs, strict=True)]
+        for (one, its), (other, others) in itertools.combinations(zip("abc", most, strict=True), 2):
+            assert abs(served[one] - served[other]) <= its + others + 1e-9
+
+
+def test_nobody_owes_or_saves_engine_time_for_when_nobody_else_waited() -> None:
+    batcher = Batcher(BatchOptions())
+    for segment in range(50):
+        batcher.submit(final("busy", segment))
+        batcher.served(batcher.take(10.0).jobs[0], 1.0)
+    for segment in range(3):
+        batcher.submit(final("quiet", segment))
+        batcher.submit(final("busy", 50 + segment))
+    told = []
+    for _ in range(6):
+        [taken] = batcher.take(20.0).jobs
+        batcher.served(taken, 1.0)
+        told.append(taken.session_id)
+    assert "quiet" in told[:2]
+    assert "busy" in told[:3]
+
+
+def test_nothing_is_kept_of_a_session_that_ends_while_it_is_decoded() -> None:
+    batcher = Batcher(BatchOptions())
+    batcher.submit(final("a"))
+    [taken] = batcher.take(1.0).jobs
+    batcher.cancel("a")
+    batcher.served(taken, 1.0)
+    assert not batcher._shares._marks
 
 
 def test_finals_of_sessions_ahead_of_their_time_go_last_and_take_turns() -> None:

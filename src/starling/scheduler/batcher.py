@@ -6,10 +6,15 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from starling.core.errors import InvalidOption, Overloaded
 from starling.core.load import Priority
 from starling.scheduler.job import Job, Kind
+from starling.scheduler.shares import Shares
+
+LATE: Final = 0.25
+"""Seconds: while a final that is due waits longer, sessions share the engine instead of going by the earliest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +51,10 @@ class Batch:
 class Batcher:
     """Who waits, and who is next.
 
-    First finals that are due, the earliest first; then partials, those that show a segment's first words first, then those that
-    have been ready the longest; then finals of clients that are ahead of their time, one session after the other, so that none
-    of them waits for another's whole recording.
+    First finals that are due, the earliest first, or while one of them is late, those of the session that the engine served the
+    least, so that one that is far behind delays nobody who is not; then partials, those that show a segment's first words first,
+    then those that have been ready the longest; then finals of clients that are ahead of their time, one session after the other,
+    so that none of them waits for another's whole recording.
 
     A session has at most one partial waiting: a newer one takes the older one's place in the queue, and a final removes it. It is
     ready once ``stretch`` (by priority; at least 1) times its interval has passed since the session's last one began. Partials
@@ -64,6 +70,8 @@ class Batcher:
     _shown: dict[str, float] = field(default_factory=dict)  # when the session's last partial was taken
     _turns: dict[str, int] = field(default_factory=dict)  # the last turn of each session that is ahead
     _turn: int = 0
+    _shares: Shares = field(default_factory=Shares)
+    _charged: Job | None = None  # the due final that was taken last
 
     def __len__(self) -> int:
         return sum(map(len, self._finals.values())) + len(self._partials)
@@ -87,6 +95,13 @@ class Batcher:
         self._withdraw(session_id)
         for of_session in (self._finals, self._shown, self._turns):
             of_session.pop(session_id, None)
+        self._shares.forget(session_id)
+
+    def served(self, job: Job, cost: float) -> None:
+        """``job`` took ``cost`` seconds of the engine. What nobody had to wait for counts for nothing."""
+        if job is self._charged:
+            self._shares.served(job.session_id, cost)
+            self._charged = None
 
     def due(self, now: float) -> float | None:
         """Seconds until ``take`` would give something; None while nothing waits."""
@@ -123,10 +138,15 @@ class Batcher:
         return max((now - max(waiting[0].due, waiting[0].submitted) for waiting in self._finals.values()), default=0.0)
 
     def _due_final(self, now: float) -> Job | None:
-        session_id = min(self._finals, key=lambda session_id: self._finals[session_id][0].due, default=None)
-        if session_id is None or self._finals[session_id][0].due > now:
+        due = {session_id: waiting[0] for session_id, waiting in self._finals.items() if waiting[0].due <= now}
+        self._shares.wait(due.keys())
+        if not due:
             return None
-        return self._pop_final(session_id)
+        late = any(now - max(job.due, job.submitted) > LATE for job in due.values())
+        session_id = min(due, key=lambda name: (self._shares.of(name) if late else 0.0, due[name].due))
+        self._shares.take(session_id)
+        self._charged = self._pop_final(session_id)
+        return self._charged
 
     def _early_final(self) -> Job | None:
         session_id = min(self._finals, key=lambda session_id: self._turns.get(session_id, 0), default=None)

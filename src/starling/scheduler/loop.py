@@ -148,6 +148,7 @@ class DecodeLoop:
         for job, outcome in zip(jobs, outcomes, strict=True):
             failed = isinstance(outcome, EngineFailed)
             self._planner.decoded(job, took / len(jobs))
+            self._batcher.served(job, took / len(jobs))
             self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
             if isinstance(outcome, Hypothesis) and outcome.hotwords is not None:
                 self._metrics.hotword_segments.inc()
