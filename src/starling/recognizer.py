@@ -24,7 +24,7 @@ import numpy as np
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.config import SessionConfig
 from starling.core.errors import UnsupportedAudio
-from starling.core.ports import Engine, EngineStream, Vad, VadStream
+from starling.core.ports import Capabilities, Engine, EngineStream, Vad, VadStream
 from starling.core.records import Checkpoint, Opened, Record
 from starling.core.transcript import SessionEvent, Transcript
 from starling.engine.moonshine import MoonshineEngine
@@ -56,6 +56,11 @@ class Recognizer:
         self._segmentation = segmentation or SegmentationOptions()
         self._gate = gate or GateOptions()
         self._segmentation.check_fits(self._engine.capabilities)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine can do."""
+        return self._engine.capabilities
 
     def create_stream(self, config: SessionConfig | None = None) -> RecognizerStream:
         """A new session. Raises InvalidOption for a language the engine does not speak."""

@@ -112,8 +112,8 @@ def load_engine(settings: Settings) -> Engine:
         case EngineName.MOONSHINE_TINY_EN:
             engine = MoonshineEngine.load(MoonshineOptions(precision=Precision(settings.engine.precision)))
             log.info("model loaded", graphs=engine.provenance.source, precision=engine.provenance.precision)
-            if engine.provenance.reason:
-                log.warning("model serves otherwise than asked", reason=engine.provenance.reason)
+            if shortfall := engine.capabilities.shortfall:
+                log.warning("model serves otherwise than asked", reason=shortfall)
             return engine
         case EngineName.SCRIPTED:
             return ScriptedEngine()

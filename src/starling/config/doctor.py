@@ -16,7 +16,6 @@ from starling.config.machine import Machine, probe
 from starling.config.settings import Settings
 from starling.config.sizing import WORKER_MEMORY, fitting
 from starling.core.audio import SAMPLE_RATE
-from starling.core.errors import StarlingError
 
 ONNXRUNTIME: Final = "1.23.2"
 """The version whose int8 arithmetic the accuracy was measured with; others give other texts."""
@@ -55,14 +54,6 @@ class Check:
     status: Status
     detail: str
     remedy: str = ""
-
-
-def attempt(name: str, find: Callable[[], str], remedy: str = "") -> Check:
-    """A check that is fine if ``find`` returns what it found, and fails with the error's message if it raises StarlingError."""
-    try:
-        return Check(name, Status.OK, find())
-    except StarlingError as error:
-        return Check(name, Status.FAIL, error.message, remedy)
 
 
 def run_checks(settings: Settings, *, machine: Machine | None = None, more: Iterable[Callable[[], Check]] = ()) -> list[Check]:

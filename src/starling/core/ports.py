@@ -36,7 +36,7 @@ class Capabilities:
     """What an engine can do. ``languages``: BCP 47 tags. ``max_utterance``: the longest utterance it takes, in samples.
 
     ``batch_size``: how many streams are worth decoding together; 1 where batching gains nothing. ``hotwords``: whether finals can
-    prefer them.
+    prefer them. ``shortfall``: for people, why the model serves otherwise than it should; empty if it does not.
     """
 
     model: str
@@ -47,6 +47,7 @@ class Capabilities:
     max_utterance: int
     batch_size: int = 1
     hotwords: bool = False
+    shortfall: str = ""
 
     def serve(self, config: SessionConfig) -> SessionConfig:
         """``config`` as this engine can serve it: the nearest language it speaks, words only where it has their times, hot words

@@ -390,7 +390,8 @@ class Metrics:
     model_info = Facts(
         "starling_model_info",
         "The model that is loaded.",
-        action="Compare across hosts: two versions at once give two qualities.",
+        action="Compare across hosts: two versions at once give two qualities. One that ends in `-shipped` runs the "
+        "graphs of the wheel, slower and without word times, since those made from it would not do: `starling doctor` says why.",
         facts=("model", "version"),
     )
     build_info = Facts(

@@ -64,6 +64,7 @@ class MoonshineEngine:
             confidence=True,
             max_utterance=MAX_UTTERANCE,
             batch_size=model.graphs.batch_size,
+            shortfall=model.provenance.reason,
         )
 
     @classmethod
