@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+import virtual_time
 from auth.test_keys import add
 from gateway import gateway_harness
 from gateway.gateway_harness import END, START, Served, hear, run, served, until
@@ -21,8 +23,9 @@ from starling.auth.keyfile import KeyFile, changing
 from starling.auth.tenants import Tenant
 from starling.core.load import Priority
 from starling.core.records import Opened
-from starling.gateway import allowance
+from starling.gateway import allowance, seats
 from starling.gateway.options import GatewayOptions
+from starling.gateway.seats import Seats
 
 NO_GATE = '{"type":"start","vad":"off"}'
 
@@ -104,6 +107,51 @@ def test_a_revoked_key_opens_nothing_and_its_sessions_end(keys_file: Path, monke
             assert await refused(it.connect(additional_headers=bearer(token))) == (401, None, "unauthenticated")
 
     run(scenario)
+
+
+def test_sessions_of_a_revoked_key_end_although_their_clients_are_silent(
+    keys_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, key_id = add(keys_file)
+    other, _ = add(keys_file)
+    monkeypatch.setattr(seats, "RECHECK", 0.01)
+
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, keys_file=keys_file)
+        async with served(options) as it, it.connect(additional_headers=bearer(other)) as good:
+            await good.send(NO_GATE)
+            await hear(good, until="ready")
+            async with (
+                it.connect(additional_headers=bearer(token)) as mute,
+                it.connect(additional_headers=bearer(token)) as client,
+            ):
+                await client.send(NO_GATE)
+                await client.send(bytes(32_000))
+                await hear(client, until="result")
+                with changing(keys_file) as change:
+                    kept = tuple(record for record in change.content.keys if record.key_id != key_id)
+                    change.content = KeyFile(keys=kept)
+                said = await hear(client)
+                assert [message["code"] for message in said if message["type"] == "error"] == ["unauthenticated"]
+                assert [said[-1]["type"], client.close_code] == ["done", 1008]
+                assert [message["code"] for message in await hear(mute)] == ["unauthenticated"]
+            await good.send(END)
+            assert (await hear(good))[-1]["type"] == "done"
+
+    run(scenario)
+
+
+def test_keys_are_looked_at_every_two_seconds() -> None:
+    async def scenario() -> None:
+        gateway_seats = Seats.__new__(Seats)  # its clock is all that counts here
+        looked: list[float] = []
+        gateway_seats.recheck = lambda: looked.append(asyncio.get_running_loop().time())  # type: ignore[method-assign]
+        watching = asyncio.create_task(gateway_seats.watch_keys())
+        await asyncio.sleep(7)
+        await virtual_time.stopped(watching)
+        assert looked == [2, 4, 6]
+
+    virtual_time.run(scenario())
 
 
 def test_keys_that_cannot_be_read_end_no_session_but_begin_none(keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

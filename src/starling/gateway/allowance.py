@@ -24,6 +24,8 @@ HOTWORDS_BURST: Final = 4_000.0
 RECHECK: Final = 2.0
 """Seconds between two looks whether a session's key is still good."""
 
+REVOKED: Final = "the API key of this session was revoked"
+
 
 class Allowance:
     """The allowance of one session. Every method answers with the seconds for which the client is to be left unread."""
@@ -49,7 +51,7 @@ class Allowance:
         if now - self._checked >= RECHECK:
             self._checked = now
             if not self._access.still(self._principal):
-                raise Unauthenticated("the API key of this session was revoked")
+                raise Unauthenticated(REVOKED)
         return self._messages.take(1, now)
 
     def audio(self, seconds: float) -> float:

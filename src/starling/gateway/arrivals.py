@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from starling.core.errors import IdleTimeout, SessionTooLong, ShuttingDown, StarlingError
+from starling.core.errors import IdleTimeout, SessionTooLong, ShuttingDown, StarlingError, Unauthenticated
 from starling.gateway.alarm import Alarm
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Socket
@@ -27,7 +27,7 @@ class Arrivals:
         self._begun = self._loop.time()
         self._known = False
         self._alarm = Alarm(self._loop)
-        self._stopped: ShuttingDown | None = None
+        self._stopped: ShuttingDown | Unauthenticated | None = None
         self._idle = f"expected audio or keepalive within {options.idle_timeout:g} seconds"
 
     def began(self, at: float) -> None:
@@ -40,11 +40,11 @@ class Arrivals:
         self._known = True
 
     @property
-    def stopped(self) -> ShuttingDown | None:
+    def stopped(self) -> ShuttingDown | Unauthenticated | None:
         """Why no more frames are taken, if that is so."""
         return self._stopped
 
-    def stop(self, error: ShuttingDown) -> None:
+    def stop(self, error: ShuttingDown | Unauthenticated) -> None:
         """Take no more frames: ``error`` is raised where one is waited for, now and from now on."""
         self._stopped = error
         self._alarm.ring()
@@ -63,14 +63,14 @@ class Arrivals:
     async def next(self) -> Frame:
         """The next frame of an open session, which has ``idle_timeout`` seconds.
 
-        Raises ShuttingDown once stopped, IdleTimeout, SessionTooLong, and what the socket raises.
+        Raises what it was stopped with, IdleTimeout, SessionTooLong, and what the socket raises.
         """
         return await self._receive(self._loop.time() + self._options.idle_timeout, self._idle)
 
     async def rest(self, wait: float) -> None:
         """Leave the client unread for ``wait`` seconds, which may be many minutes, or until it left with nothing more to read.
 
-        Raises ShuttingDown once stopped, and at once, and Gone.
+        Raises what it was stopped with, and at once, and Gone.
         """
         if wait <= 0:
             return

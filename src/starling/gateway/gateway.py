@@ -115,6 +115,11 @@ class Gateway:
         """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
         return self._seats.dismiss(session_id, operator)
 
+    async def watch_keys(self) -> None:
+        """End sessions whose keys are revoked, for ever."""
+        if not self.access.open:
+            await self._seats.watch_keys()
+
     async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
         """The same for a client of another server. It is refused as that server does."""
         await self._foreigners.serve(websocket, dialect)

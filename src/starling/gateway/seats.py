@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from starling.auth.tenants import Principal
-from starling.core.errors import Dismissed, NotResumable, ShuttingDown
+from starling.core.errors import Dismissed, NotResumable, ShuttingDown, Unauthenticated
 from starling.gateway.access import Access
 from starling.gateway.admission import GOODBYE, Admission
-from starling.gateway.allowance import Allowance
+from starling.gateway.allowance import RECHECK, REVOKED, Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
@@ -119,6 +119,18 @@ class Seats:
         self._ports.metrics.sessions_dismissed.inc()
         seat.session.stop(Dismissed("an operator of this server ended the session"))
         return True
+
+    async def watch_keys(self) -> None:
+        """End sessions whose keys are revoked, also of clients that say nothing. For ever."""
+        while True:
+            await asyncio.sleep(RECHECK)
+            self.recheck()
+
+    def recheck(self) -> None:
+        """End the sessions whose keys are not good any more."""
+        for seat in self._seats.values():
+            if not self._access.still(seat.principal):
+                seat.session.stop(Unauthenticated(REVOKED))
 
     async def vacate(self, grace: float) -> int:
         """Let every session finish its open segment, and wait for that up to ``grace`` seconds.

@@ -72,13 +72,16 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
+    watching = asyncio.create_task(gateway.watch_keys(), name="keys")
     try:
         await server.listening.wait()
         if not running.done():
             yield gateway.options.host, listeners.main.getsockname()[1]
     finally:
+        watching.cancel()
         server.should_exit = True
-        await running
+        await asyncio.wait([running, watching])
+        running.result()
 
 
 def _sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[tuple[socket.socket, uvicorn.Config]]:

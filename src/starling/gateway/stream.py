@@ -24,6 +24,7 @@ from starling.core.errors import (
     SlowConsumer,
     StarlingError,
     Superseded,
+    Unauthenticated,
 )
 from starling.core.load import Priority
 from starling.core.ports import Subscription
@@ -87,7 +88,7 @@ class StreamSession:
         self._supply: Supply | None = None
         self._results: Subscription | None = None
         self._failure: StarlingError | None = None  # what ended it
-        self._stopped: ShuttingDown | None = None
+        self._stopped: ShuttingDown | Unauthenticated | None = None
         self._incoming: tuple[Connection, Resume] | None = None  # a client that is back and not attended to yet
         self._arrived = asyncio.Event()
         self._was_adopted = connection is None
@@ -141,7 +142,7 @@ class StreamSession:
         """Whether its client is away and may come back."""
         return self._entry is not None and self._entry.state is Attachment.DETACHED
 
-    def stop(self, error: ShuttingDown) -> None:
+    def stop(self, error: ShuttingDown | Unauthenticated) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
         self._stopped = error
         if self._connection is not None:
@@ -375,7 +376,7 @@ class StreamSession:
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
             if self._stopped is not None:
-                reason = EndReason.SHUTDOWN
+                reason = EndReason.SHUTDOWN if isinstance(self._stopped, ShuttingDown) else EndReason.ERROR
             self._ending(reason)
             with suppress(StarlingError):  # the log is closed, or does not know the session any more
                 await self._supply.end(reason)
