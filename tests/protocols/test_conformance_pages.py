@@ -17,6 +17,7 @@ from starling.protocols.registry import DIALECTS
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 from starling.protocols.whisperlive import terms as whisperlive
+from starling.protocols.wyoming import terms as wyoming
 
 PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 
@@ -28,6 +29,7 @@ TABLES = {
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
     "vosk": (vosk.CONFIG, vosk.MESSAGES),
     "whisperlive": (whisperlive.OPTIONS, whisperlive.MESSAGES),
+    "wyoming": (wyoming.MESSAGES, wyoming.TRANSCRIBE),
 }
 
 

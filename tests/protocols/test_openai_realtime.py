@@ -25,10 +25,10 @@ from starling.core.audio import AudioFormat, Encoding, Samples
 from starling.core.errors import EngineFailed
 from starling.core.transcript import SegmentFailed, SessionDone, SpeechEnded, SpeechStarted, Transcript
 from starling.gateway.options import GatewayOptions
+from starling.protocols.deltas import GrowingText
 from starling.protocols.dialects import spoken
 from starling.protocols.foreign import Head
 from starling.protocols.openai_realtime.adapter import OpenAIRealtimeAdapter
-from starling.protocols.openai_realtime.deltas import GrowingText
 from starling.protocols.registry import DIALECTS
 from starling.protocols.verbs import Configure, End, Frame, Open, Verb
 

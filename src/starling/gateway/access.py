@@ -144,7 +144,7 @@ def address_of(request: HTTPConnection) -> str:
     return request.client.host if request.client else ""
 
 
-def is_local(headers: Headers, address: str) -> bool:
+def is_local(headers: Mapping[str, str], address: str) -> bool:
     """Whether a request is from this machine and came straight."""
     return is_loopback(address) and not any(name in headers for name in FORWARDED)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from starling.core.errors import IdleTimeout, SessionTooLong, ShuttingDown, StarlingError, Unauthenticated
 from starling.gateway.alarm import Alarm
 from starling.gateway.options import GatewayOptions
-from starling.gateway.socket import Socket
+from starling.gateway.socket import Wire
 from starling.protocols.verbs import Frame
 from starling.telemetry.metrics import Metrics
 
@@ -19,7 +19,7 @@ class Arrivals:
     Time counts only while a frame is asked for: a client that we keep waiting is not late.
     """
 
-    def __init__(self, socket: Socket, options: GatewayOptions, metrics: Metrics) -> None:
+    def __init__(self, socket: Wire, options: GatewayOptions, metrics: Metrics) -> None:
         self._socket = socket
         self._options = options
         self._metrics = metrics

@@ -9,7 +9,7 @@ from contextlib import suppress
 from starling.core.errors import SlowConsumer, StarlingError
 from starling.gateway.arrivals import Arrivals
 from starling.gateway.options import GatewayOptions
-from starling.gateway.socket import Gone, Socket
+from starling.gateway.socket import Gone, Wire
 from starling.protocols.verbs import Adapter, Frame, Leave, Open, Resume, Say, Verb
 from starling.telemetry.metrics import Metrics
 
@@ -21,7 +21,7 @@ class Connection:
     """
 
     def __init__(
-        self, socket: Socket, adapter: Adapter, options: GatewayOptions, metrics: Metrics, *, patient: bool = False
+        self, socket: Wire, adapter: Adapter, options: GatewayOptions, metrics: Metrics, *, patient: bool = False
     ) -> None:
         self.socket = socket
         self.adapter = adapter

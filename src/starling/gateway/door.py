@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.websockets import WebSocket
 
 from starling.auth.tenants import Principal
 from starling.core.errors import Forbidden, KeysUnavailable, QuotaExceeded, StarlingError, Unauthenticated
@@ -49,12 +48,12 @@ class Door:
             self._guard.check_origin(headers.get("origin"), headers.get("host"))
             return self._access.identify(headers, address)
 
-    def identify_foreigner(self, websocket: WebSocket, dialect: Dialect, head: Head) -> Principal:
+    def identify_foreigner(self, dialect: Dialect, head: Head, address: str) -> Principal:
         """Who sent ``head``, a request of a client of another server."""
         with self._counted():
             self._guard.check_origin(head.headers.get("origin"), head.headers.get("host"))
             on_loopback = dialect.port is not None and is_loopback(self._options.protocols_host)
-            return identify(self._access, dialect, head, websocket, on_loopback=on_loopback)
+            return identify(self._access, dialect, head, address, on_loopback=on_loopback)
 
     def identify_operator(self, headers: Headers, address: str) -> Principal:
         """Who may see and end the sessions of others. Who may not is no session turned away, and is not counted."""

@@ -7,7 +7,7 @@ from starlette.websockets import WebSocket
 
 from starling.auth.tenants import ANYBODY, Principal
 from starling.core.errors import StarlingError
-from starling.gateway.access import Access, address_of, is_local, offered_subprotocols
+from starling.gateway.access import Access, is_local, offered_subprotocols
 from starling.gateway.refusals import advice
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
@@ -27,15 +27,14 @@ def head_of(websocket: WebSocket, trace_id: str) -> Head:
     )
 
 
-def identify(access: Access, dialect: Dialect, head: Head, websocket: WebSocket, *, on_loopback: bool) -> Principal:
-    """Who sent the request. Raises Unauthenticated, QuotaExceeded and KeysUnavailable.
+def identify(access: Access, dialect: Dialect, head: Head, address: str, *, on_loopback: bool) -> Principal:
+    """Who at ``address`` sent the request. Raises Unauthenticated, QuotaExceeded and KeysUnavailable.
 
     ``on_loopback``: only this machine reaches the dialect's port. Its programs need no key there, if the dialect has no place for
     one; what came through a proxy is not from this machine.
     """
-    address = address_of(websocket)
     key = dialect.credential(head)
-    if key is None and on_loopback and not dialect.has_keys and is_local(websocket.headers, address):
+    if key is None and on_loopback and not dialect.has_keys and is_local(head.headers, address):
         return ANYBODY
     return access.identify_key(key, address)
 

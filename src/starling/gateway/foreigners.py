@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from starling.gateway.foreign import accepted, head_of, refused
 from starling.gateway.offers import offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.seats import Seats
-from starling.gateway.socket import Gone, Socket
+from starling.gateway.socket import Gone, Socket, Wire
 from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
@@ -54,19 +55,30 @@ class Foreigners:
         address = address_of(websocket)
         try:
             try:
-                principal = self._door.identify_foreigner(websocket, dialect, head)
+                principal = self._door.identify_foreigner(dialect, head, address)
                 with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(offer(principal.tenant, self._capabilities, self._options.defaults), head)
                     await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace))
-                    connection = self._connection(websocket, dialect, adapter)
-                    await self._seats.converse(connection, principal, trace, opened)
-                    while not connection.finished.is_set():
-                        await self._converse_again(connection, principal, address)
+                    connection = self._connection(self._socket(websocket), dialect, adapter)
+                    await self._converse(connection, principal, address, trace, opened)
             except StarlingError as error:
                 if not dialect.refuses_inside or not await self._refuse_inside(websocket, dialect, head, error):
                     await websocket.send_denial_response(refused(dialect, error))
         except WebSocketDisconnect:
             pass  # gone before the upgrade was done
+
+    async def serve_plainly(self, wire: Wire, dialect: Dialect, address: str) -> None:
+        """A client of a dialect of plain TCP, which knows no request: it is refused once it has said what it wants."""
+        trace = secrets.token_hex(16)
+        head = Head(trace_id=trace)
+        try:
+            principal = self._door.identify_foreigner(dialect, head, address)
+            with self._admission.admit(address, principal) as opened:
+                adapter = dialect.adapter(offer(principal.tenant, self._capabilities, self._options.defaults), head)
+                await self._converse(self._connection(wire, dialect, adapter), principal, address, trace, opened)
+        except StarlingError as error:
+            adapter = dialect.adapter(Offer(capabilities=self._capabilities, defaults=self._options.defaults), head)
+            await _decline(Connection(wire, adapter, self._options, self._metrics), error)
 
     async def _refuse_inside(self, websocket: WebSocket, dialect: Dialect, head: Head, error: StarlingError) -> bool:
         """Let a client say what it wants, which the answer needs, and refuse it. False if the dialect takes no such request."""
@@ -75,24 +87,25 @@ class Foreigners:
         except StarlingError:
             return False
         await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))
-        connection = self._connection(websocket, dialect, adapter)
-        try:
-            await connection.greeting()
-        except Gone:
-            pass
-        except StarlingError as other:
-            await connection.refuse(other)
-        else:
-            await connection.refuse(error)
-        await connection.close()
+        await _decline(self._connection(self._socket(websocket), dialect, adapter), error)
         return True
 
-    def _connection(self, websocket: WebSocket, dialect: Dialect, adapter: Adapter) -> Connection:
+    def _socket(self, websocket: WebSocket) -> Socket:
+        return Socket(websocket, send_timeout=self._options.send_timeout)
+
+    def _connection(self, wire: Wire, dialect: Dialect, adapter: Adapter) -> Connection:
         options = self._options
         if dialect.idle_timeout is not None:
             options = replace(options, idle_timeout=dialect.idle_timeout)
-        socket = Socket(websocket, send_timeout=options.send_timeout)
-        return Connection(socket, adapter, options, self._metrics, patient=True)
+        return Connection(wire, adapter, options, self._metrics, patient=True)
+
+    async def _converse(
+        self, connection: Connection, principal: Principal, address: str, trace: str, opened: Callable[[], None]
+    ) -> None:
+        """Session after session, for as long as the connection carries more of them."""
+        await self._seats.converse(connection, principal, trace, opened)
+        while not connection.finished.is_set():
+            await self._converse_again(connection, principal, address)
 
     async def _converse_again(self, connection: Connection, principal: Principal, address: str) -> None:
         """One more session on a connection. As many of them make their client wait as connections would be refused."""
@@ -106,3 +119,16 @@ class Foreigners:
         if not connection.finished.is_set():
             with suppress(ShuttingDown):  # which its next session hears of
                 await connection.arrivals.rest(wait)
+
+
+async def _decline(connection: Connection, error: StarlingError) -> None:
+    """Let a client say what it wants, which the answer needs, and refuse it."""
+    try:
+        await connection.greeting()
+    except Gone:
+        pass
+    except StarlingError as other:
+        await connection.refuse(other)
+    else:
+        await connection.refuse(error)
+    await connection.close()

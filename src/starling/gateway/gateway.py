@@ -25,7 +25,7 @@ from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
-from starling.gateway.socket import Gone, Socket
+from starling.gateway.socket import Gone, Socket, Wire
 from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.native.adapter import NativeAdapter
@@ -123,6 +123,10 @@ class Gateway:
     async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
         """The same for a client of another server. It is refused as that server does."""
         await self._foreigners.serve(websocket, dialect)
+
+    async def serve_plain(self, wire: Wire, dialect: Dialect, address: str) -> None:
+        """The same for one at ``address`` that speaks a dialect of plain TCP."""
+        await self._foreigners.serve_plainly(wire, dialect, address)
 
     async def _resume(self, websocket: WebSocket, principal: Principal, greeted: Callable[[], None]) -> None:
         """Give the connection to the session that its client comes back to, and wait for the end of it."""

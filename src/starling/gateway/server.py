@@ -5,35 +5,53 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from starling.gateway.access import is_loopback
 from starling.gateway.app import create_app, create_dialect_app
 from starling.gateway.gateway import Gateway
 from starling.gateway.http_protocol import limited
 from starling.gateway.listening import BACKLOG, Listeners, listen_everywhere
+from starling.gateway.plain import PlainProtocol, PlainSocket
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate, certificate
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
+from starling.protocols.dialects import Dialect
 
 FORCE_AFTER: Final = 2
 """Seconds that connections may take to end after a drain, before they are cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A socket on which a dialect of plain TCP is spoken."""
+
+    listener: socket.socket
+    dialect: Dialect
+    gateway: Gateway
+    tls: Certificate | None
+
+
 class _Uvicorn(uvicorn.Server):
     """Leaves signals to the program, and says when it listens. Listens by itself, to give a TLS handshake a deadline.
 
-    ``sites``: a socket, and what is on it; the first is the main one.
+    ``sites``: a socket, and what is on it; the first is the main one. ``plain``: those without HTTP.
     """
 
-    def __init__(self, sites: Sequence[tuple[socket.socket, uvicorn.Config]], tls: Certificate | None) -> None:
+    def __init__(
+        self, sites: Sequence[tuple[socket.socket, uvicorn.Config]], tls: Certificate | None, plain: Sequence[_Plain]
+    ) -> None:
         super().__init__(sites[0][1])
         self.listening = asyncio.Event()
         self._sites = sites
         self._tls = tls
+        self._plain = plain
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,6 +60,7 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets or [])  # none are given: its own way of listening knows no deadline
         self.servers = [await self._listen(listener, config) for listener, config in self._sites]
+        self.servers += [await self._listen_plainly(site) for site in self._plain]
         self.listening.set()
 
     async def _listen(self, listener: socket.socket, config: uvicorn.Config) -> asyncio.Server:
@@ -55,8 +74,34 @@ class _Uvicorn(uvicorn.Server):
             )
             return protocol
 
-        context, deadline = (None, None) if self._tls is None else (self._tls.context, HANDSHAKE_TIMEOUT)
-        return await loop.create_server(connection, sock=listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=deadline)
+        return await _accepting(connection, listener, self._tls)
+
+    async def _listen_plainly(self, site: _Plain) -> asyncio.Server:
+        gateway, state, body = site.gateway, self.server_state, site.dialect.body
+        assert body is not None
+
+        async def serve(wire: PlainSocket, address: str) -> None:
+            await gateway.serve_plain(wire, site.dialect, address)
+
+        connection = partial(
+            PlainProtocol,
+            serve,
+            body,
+            gateway.options,
+            gateway.ports.metrics,
+            tls=site.tls,
+            connections=state.connections,
+            tasks=state.tasks,
+        )
+        return await _accepting(connection, site.listener, site.tls)
+
+
+async def _accepting(
+    connection: Callable[[], asyncio.BaseProtocol], listener: socket.socket, tls: Certificate | None
+) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    context, deadline = (None, None) if tls is None else (tls.context, HANDSHAKE_TIMEOUT)
+    return await loop.create_server(connection, sock=listener, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=deadline)
 
 
 @asynccontextmanager
@@ -68,7 +113,7 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     """
     tls = certificate(gateway.options)
     listeners = listeners or listen_everywhere(gateway.options)
-    server = _Uvicorn(list(_sites(gateway, listeners, tls)), tls)
+    server = _Uvicorn(list(_sites(gateway, listeners, tls)), tls, list(_plain_sites(gateway, listeners, tls)))
     gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
@@ -87,8 +132,16 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
 def _sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[tuple[socket.socket, uvicorn.Config]]:
     yield listeners.main, _config(gateway, create_app(gateway), tls)
     for spoken in gateway.options.protocols:
-        if (listener := listeners.dialects.get(spoken.dialect.name)) is not None:
+        if (listener := listeners.dialects.get(spoken.dialect.name)) is not None and spoken.dialect.body is None:
             yield listener, _config(gateway, create_dialect_app(gateway, spoken.dialect), tls)
+
+
+def _plain_sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[_Plain]:
+    """Their clients know no TLS, and need none within this machine."""
+    needed = None if is_loopback(gateway.options.protocols_host) else tls
+    for spoken in gateway.options.protocols:
+        if (listener := listeners.dialects.get(spoken.dialect.name)) is not None and spoken.dialect.body is not None:
+            yield _Plain(listener, spoken.dialect, gateway, needed)
 
 
 def _config(gateway: Gateway, app: FastAPI, tls: Certificate | None) -> uvicorn.Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
@@ -33,8 +34,30 @@ class Gone(Exception):
         self.deliberate = deliberate
 
 
+class Wire(Protocol):
+    """What a connection needs of the network, be it a WebSocket or not."""
+
+    async def receive(self) -> Frame:
+        """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
+
+    async def pause(self) -> None:
+        """Let others have their turn in the middle of a large message. Raises Gone if its sender has left meanwhile."""
+
+    async def approach(self) -> None:
+        """Wait for the next message and leave it there. Raises Gone if it is that the client left."""
+
+    async def send(self, frame: Frame) -> None:
+        """Hand ``frame`` to the network, waiting while the client does not read. Raises Gone and SlowConsumer."""
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye. Does nothing if the client is gone."""
+
+    async def farewell(self, within: float) -> bool:
+        """Whether the client answers our close within so many seconds: then it has read all that was said."""
+
+
 class Socket:
-    """An accepted WebSocket. ``send_timeout``: seconds it may take nothing of what is sent."""
+    """``Wire`` on an accepted WebSocket. ``send_timeout``: seconds it may take nothing of what is sent."""
 
     def __init__(self, websocket: WebSocket, *, send_timeout: float) -> None:
         self._websocket = websocket
@@ -43,7 +66,6 @@ class Socket:
         self._next: asyncio.Task[Message] | None = None  # asked for ahead of time, to see whether the client is still there
 
     async def receive(self) -> Frame:
-        """The next message. Raises Gone, and the ClientError of a message the socket itself refused."""
         self._taken += 1
         if self._taken % AT_A_STROKE == 0:  # thousands of small messages may lie ready; others get their turn between them
             await asyncio.sleep(0)
@@ -60,7 +82,6 @@ class Socket:
         return data if text is None else text
 
     async def pause(self) -> None:
-        """Let others have their turn in the middle of a large message. Raises Gone if its sender has left meanwhile."""
         if self._next is None:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.sleep(0)
@@ -68,7 +89,6 @@ class Socket:
             raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
 
     async def approach(self) -> None:
-        """Wait for the next message and leave it there. Raises Gone if it is that the client left."""
         if self._next is None:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.wait([self._next])
@@ -76,7 +96,6 @@ class Socket:
             raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
 
     async def send(self, frame: Frame) -> None:
-        """Hand ``frame`` to the network, waiting while the client does not read. Raises Gone and SlowConsumer."""
         try:
             async with asyncio.timeout(self._send_timeout):
                 if isinstance(frame, str):
@@ -89,14 +108,12 @@ class Socket:
             raise Gone from None
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye. Does nothing if the client is gone."""
         if self._next is not None and not self._next.cancel():
             self._next.exception()  # nobody asks for it any more
         with suppress(*GONE):
             await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
 
     async def farewell(self, within: float) -> bool:
-        """Whether the client answers our close within so many seconds: then it has read all that was said."""
         try:
             async with asyncio.timeout(within):
                 while (message := await self._websocket.receive())["type"] != "websocket.disconnect":

@@ -42,6 +42,9 @@ class Dialect:
     ``refusal``: how a request is refused. ``refuses_inside``: not at all; instead the
     connection is accepted, its opening awaited, and the adapter says the error.
     ``idle_timeout``: seconds that a client may be silent, instead of the server's.
+    ``body``: for a dialect of plain TCP instead of WebSockets, where messages begin with a line: how many bytes follow that line.
+    Raises InvalidMessage for what is no such line. A message is one frame, the line and its end included. There is no request:
+    the head is empty, and refusals are said by the adapter.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Dialect:
     refusal: Callable[[StarlingError], Refusal] = plain_refusal
     refuses_inside: bool = False
     idle_timeout: float | None = None
+    body: Callable[[bytes], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

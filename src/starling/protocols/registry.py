@@ -12,12 +12,14 @@ from starling.protocols.openai_realtime.dialect import OPENAI_REALTIME
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 from starling.protocols.whisperlive import WHISPERLIVE
+from starling.protocols.wyoming import WYOMING
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
     FUNASR,
     VOSK,
     SHERPA,
     WHISPERLIVE,
+    WYOMING,
     ASSEMBLYAI,
     DEEPGRAM,
     OPENAI_REALTIME,

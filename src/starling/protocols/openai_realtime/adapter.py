@@ -23,10 +23,10 @@ from starling.core.transcript import (
     Transcript,
 )
 from starling.protocols import verbs
+from starling.protocols.deltas import GrowingText
 from starling.protocols.endings import ended_by_silence
 from starling.protocols.errors import kind_of
 from starling.protocols.foreign import ForeignAdapter, Head, json_object
-from starling.protocols.openai_realtime.deltas import GrowingText
 from starling.protocols.openai_realtime.presenter import Presenter, error_object
 from starling.protocols.openai_realtime.sessions import TranscriptionSession
 from starling.protocols.verbs import Frame, Offer, OpenRequest, Say, Verb
