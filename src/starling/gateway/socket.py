@@ -64,6 +64,7 @@ class Socket:
         self._send_timeout = send_timeout
         self._taken = 0  # messages
         self._next: asyncio.Task[Message] | None = None  # asked for ahead of time, to see whether the client is still there
+        self._left: Gone | None = None  # how the client left, which the network says once only
 
     async def receive(self) -> Frame:
         self._taken += 1
@@ -75,8 +76,7 @@ class Socket:
             message = asked.result()
         else:
             message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise Gone(deliberate=message.get("code") in DELIBERATE)
+        self._check(message)
         text: str | None = message.get("text")
         data: bytes = message.get("bytes") or b""
         return data if text is None else text
@@ -85,15 +85,15 @@ class Socket:
         if self._next is None:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.sleep(0)
-        if self._next.done() and self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
-            raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
+        if self._next.done() and self._next.exception() is None:
+            self._check(self._next.result())
 
     async def approach(self) -> None:
         if self._next is None:
             self._next = asyncio.ensure_future(self._websocket.receive())
         await asyncio.wait([self._next])
-        if self._next.exception() is None and self._next.result()["type"] == "websocket.disconnect":
-            raise Gone(deliberate=self._next.result().get("code") in DELIBERATE)
+        if self._next.exception() is None:
+            self._check(self._next.result())
 
     async def send(self, frame: Frame) -> None:
         try:
@@ -108,16 +108,25 @@ class Socket:
             raise Gone from None
 
     async def close(self, code: int, reason: str = "") -> None:
-        if self._next is not None and not self._next.cancel():
-            self._next.exception()  # nobody asks for it any more
+        asked, self._next = self._next, None
+        if asked is not None and not asked.cancel() and asked.exception() is None:
+            with suppress(Gone):
+                self._check(asked.result())
         with suppress(*GONE):
             await self._websocket.close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
 
     async def farewell(self, within: float) -> bool:
         try:
             async with asyncio.timeout(within):
-                while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
-                    pass
+                while self._left is None:
+                    await self.receive()
         except (TimeoutError, RuntimeError, ClientError):
             return False
-        return message.get("code") in DELIBERATE
+        except Gone:
+            pass
+        return self._left is not None and self._left.deliberate
+
+    def _check(self, message: Message) -> None:
+        if message["type"] == "websocket.disconnect":
+            self._left = Gone(deliberate=message.get("code") in DELIBERATE)
+            raise self._left
