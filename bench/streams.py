@@ -6,6 +6,7 @@ python -m bench.streams --profile read --seconds 30 --pin --json out.json --svg 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ HEADER = (
     "streams  first p50/95   partial p50/95/99   gap p50   compute p50/95/99   settled p50/95   "
     "CPU/stream  generator  others  memory"
 )
+
+REST = 5.0
+"""Seconds before a step: the sessions of the one before all end at once, and for a moment their finals leave no room."""
 
 RATED = 0.8
 """Share of the limit at which a server would be run."""
@@ -81,6 +85,7 @@ async def ramp(server: Server, load: Load, arguments: argparse.Namespace) -> tup
 
 async def measured_step(server: Server, load: Load, streams: int) -> Step:
     """One step, printed."""
+    await asyncio.sleep(REST)
     step = await run_step(server.url, load, streams, server=server.pid or None)
     print(row(step), flush=True)
     return step
