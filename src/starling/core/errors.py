@@ -16,6 +16,9 @@
     │   ├── ResultsLost           results that were missed are not kept any more
     │   ├── Superseded            the client came back on another connection
     │   ├── Unauthenticated       no API key, or none that is known here
+    │   ├── NotFound              no such job, or none that this tenant may see
+    │   ├── Conflict              an idempotency key that was used for something else
+    │   ├── RecordingGone         the audio of a job is not kept any more
     │   └── Forbidden             an origin, host or key that may not do this
     ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
     │   └── QuotaExceeded         a ClientError too: the caller has used up what it may use
@@ -26,6 +29,7 @@
     │   ├── KeysUnavailable       the file of API keys cannot be read
     │   └── ShuttingDown          the server drains
     │       └── Dismissed         an operator ended the session
+    ├── ClaimLost                 a worker's lease on a job ran out, or the job was cancelled; nothing was changed
     └── IllegalTransition         a bug in the caller of a state machine; nothing was changed
         └── SessionGone           a record of a session that the audio log does not know, or not any more
 
@@ -133,6 +137,27 @@ class ResultsLost(ClientError):
     http_status = 410
 
 
+class NotFound(ClientError):
+    """There is no such thing, or none that this caller may see."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(ClientError):
+    """The same idempotency key came with another request before."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class RecordingGone(ClientError):
+    """The audio is not kept any more; submit it again."""
+
+    code = "recording_gone"
+    http_status = 410
+
+
 class Superseded(ClientError):
     """The session goes on over a newer connection; this one is not read any more."""
 
@@ -226,6 +251,12 @@ class Dismissed(ShuttingDown):
     code = "dismissed"
     retryable = False
     close_code = 1008
+
+
+class ClaimLost(StarlingError):
+    """Work on a job was given to somebody else, or nobody wants it any more; stop it and claim another."""
+
+    code = "claim_lost"
 
 
 class IllegalTransition(StarlingError):

@@ -1,0 +1,1 @@
+"""Jobs of recorded audio: where queue, history, results and recordings are kept."""
