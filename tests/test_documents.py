@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,10 @@ def test_every_decision_is_on_the_list_by_its_number_and_title() -> None:
     )
     assert [f"# {number}: {title}" for number, _, title in rows] == said
     assert [file for _, file, _ in rows] == sorted(path.name for path in DECISIONS.glob("0*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tables_end_with_a_blank_line(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    stuck = [after for row, after in pairwise(lines) if row.startswith("|") and after and not after.startswith("|")]
+    assert stuck == []  # they would be shown as one more row

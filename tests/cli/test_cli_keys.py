@@ -61,3 +61,18 @@ def test_limits_of_a_tenant(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 def test_a_name_that_cannot_stand_in_a_table_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["keys", "create", *arguments]) == ExitCode.USAGE
     assert "name of at most 64" in capsys.readouterr().err
+
+
+def test_the_first_key_says_that_servers_ask_for_keys_now(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(["keys", "create", "desk"]) == ExitCode.OK
+    assert "from its next start a server asks every client for a key, also on this machine" in capsys.readouterr().err
+    assert run(["keys", "create", "phone"]) == ExitCode.OK
+    assert "next start" not in capsys.readouterr().err
+    assert run(["keys", "create", "desk", "--file", "others.json"]) == ExitCode.OK
+    assert "if auth.keys_file is others.json" in capsys.readouterr().err
+    (tmp_path / "keys.json").unlink()
+    monkeypatch.setenv("STARLING_AUTH__MODE", "open")
+    assert run(["keys", "create", "desk"]) == ExitCode.OK
+    assert "auth.mode is open, so no server asks for keys" in capsys.readouterr().err

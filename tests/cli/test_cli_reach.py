@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
 import pytest
 
-from starling.cli.reach import exposure, to_open
+from starling.auth.keyfile import KeyRecord, changing
+from starling.cli.reach import check_access, exposure, for_others, outward, to_open
+from starling.config.doctor import Check, Status
+from starling.config.settings import Auth, AuthMode, Server, Settings
 
 
 @pytest.mark.parametrize(
@@ -33,3 +40,41 @@ def test_a_server_for_others_says_that_anyone_may_use_it(host: str) -> None:
     warning = exposure(host, asks_for_keys=False)
     assert warning is not None
     assert f"anyone who reaches {host} may use this server" in warning
+
+
+@pytest.mark.parametrize(
+    ("url", "names", "opened"),
+    [
+        ("http://0.0.0.0:8000/", ("*", "captions.example", "192.0.2.7"), "http://captions.example:8000/"),
+        ("http://0.0.0.0:8000/", ("2001:db8::7", "192.0.2.7"), "http://192.0.2.7:8000/"),
+        ("https://[::]:8000/", ("2001:db8::7",), "https://[2001:db8::7]:8000/"),
+        ("http://0.0.0.0:8000/", (), None),
+        ("http://192.0.2.7:8000/", ("captions.example",), None),
+    ],
+)
+def test_others_open_a_server_by_its_name_or_else_by_an_address(url: str, names: tuple[str, ...], opened: str | None) -> None:
+    assert for_others(url, names) == opened
+
+
+def test_addresses_of_this_machine_are_found_without_sending_anything() -> None:
+    for address in outward():
+        assert not ip_address(address).is_unspecified
+
+
+def test_the_doctor_says_whom_a_server_would_let_in(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+
+    def found(mode: AuthMode, host: str = "127.0.0.1") -> Check:
+        return check_access(Settings(auth=Auth(mode=mode, keys_file=str(path)), server=Server(host=host)))
+
+    assert (found(AuthMode.AUTO).status, found(AuthMode.AUTO).detail) == (
+        Status.OK,
+        "asks for no API keys; only this machine reaches it",
+    )
+    assert found(AuthMode.AUTO, "192.0.2.7").status is Status.FAIL
+    assert found(AuthMode.KEYS).status is Status.FAIL
+    assert found(AuthMode.OPEN, "192.0.2.7").status is Status.WARN
+    key = KeyRecord(key_id="x", name="desk", tenant="default", digest="0" * 64, created="")
+    with changing(path) as change:
+        change.content = replace(change.content, keys=(key,))
+    assert found(AuthMode.AUTO).detail == f"asks every client for an API key; {path} has 1"

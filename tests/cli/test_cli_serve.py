@@ -103,7 +103,8 @@ def test_a_server_that_still_starts_heeds_its_signals(tmp_path: Path, workers: s
     environment = SCRIPTED | {"PYTHONPATH": path}
     with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as server:  # noqa: S603 - our own
         assert server.stderr is not None
-        pids = [json.loads(server.stderr.readline())["pid"] for _ in range(1 + int(workers))]
+        started = [json.loads(server.stderr.readline()) for _ in range(1 + int(workers))]
+        assert 0 not in (pids := [line["pid"] for line in started if "pid" in line])
         server.send_signal(signal.SIGHUP)
         server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0
@@ -135,15 +136,40 @@ def test_a_server_for_everybody_warns_and_names_an_address_to_open(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("starling.app.running", at_once)
+    monkeypatch.setattr("starling.cli.announcing.outward", list)
     assert run(["serve", "--host", "0.0.0.0"]) == ExitCode.USAGE
     refused = capsys.readouterr().err
     assert "make one with `starling keys create NAME`, or say auth.mode = open" in refused
     monkeypatch.setenv("STARLING_AUTH__MODE", "open")
     assert run(["serve", "--host", "0.0.0.0", "--workers", "0"]) == ExitCode.OK
     said = capsys.readouterr()
-    assert said.out == "Starling listens on http://127.0.0.1:9/ (Ctrl-C ends)\n"
+    assert said.out == (
+        "Starling listens on http://127.0.0.1:9/ (Ctrl-C ends)\nOthers reach it at any address of this machine, port 9\n"
+    )
     assert said.err.startswith("starling: warning: no API keys are asked for: anyone who reaches 0.0.0.0 may use")
     assert said.err.count("\n") == 1
+
+
+def test_a_server_says_that_it_asks_for_keys_and_where_each_protocol_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    @asynccontextmanager
+    async def at_once(_: Settings) -> AsyncIterator[Running]:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+        yield Running("https://127.0.0.1:9/", "", Metrics(), Health(), {"vosk": 2700})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STARLING_AUTH__KEYS_FILE", str(tmp_path / "keys.json"))
+    monkeypatch.setattr("starling.app.running", at_once)
+    assert run(["keys", "create", "desk"]) == ExitCode.OK
+    capsys.readouterr()
+    assert run(["serve", "--protocols", "vosk,deepgram", "--workers", "0"]) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines() == [
+        "Starling listens on https://127.0.0.1:9/ (Ctrl-C ends)",
+        f"It asks for API keys, those in {tmp_path / 'keys.json'}: clients show theirs with STARLING_API_KEY",
+        "vosk clients find it at port 2700 of 127.0.0.1",
+        "deepgram clients find it at wss://127.0.0.1:9/v1/listen",
+    ]
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_sessions(

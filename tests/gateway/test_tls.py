@@ -16,11 +16,13 @@ from gateway.certificates import make_certificate
 from gateway.gateway_harness import run, served
 from starling.app.options import addresses, gateway_options
 from starling.client import Refused, Unreachable, connect
+from starling.config.neighbour import running_version
 from starling.config.settings import Server, Settings
 from starling.core.errors import InvalidOption, QuotaExceeded
 from starling.gateway import server as gateway_server
 from starling.gateway.options import GatewayOptions
 from starling.gateway.tls import Certificate, certificate
+from starling.version import __version__
 
 
 def test_a_client_that_trusts_the_certificate_has_a_session_and_others_have_none(tmp_path: Path) -> None:
@@ -35,13 +37,19 @@ def test_a_client_that_trusts_the_certificate_has_a_session_and_others_have_none
                 await session.end()
                 said = [type(message).__name__ async for message in session]
                 assert said[-1] == "Done"
+            assert await asyncio.to_thread(running_version, it.host, it.port) == __version__
             for stranger in (None, other):
                 with pytest.raises(Unreachable, match=r"cannot be trusted .* --ca"):
                     async with connect(url, ca=stranger):
                         pass
-            with pytest.raises((Unreachable, Refused)):
+            with pytest.raises(Refused, match=rf"if it serves TLS, its address is wss://{it.authority}/v1/stream"):
                 async with connect(f"ws://{it.authority}"):
                     pass
+        async with served(GatewayOptions(port=0)) as plain:
+            with pytest.raises(Unreachable, match=rf"if it serves none, its address is ws://{plain.authority}/v1/stream"):
+                async with connect(f"wss://{plain.authority}", ca=cert):
+                    pass
+            assert await asyncio.to_thread(running_version, plain.host, plain.port) == __version__
 
     run(scenario)
 

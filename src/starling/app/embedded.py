@@ -53,6 +53,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     with unwrapped():
         async with _composed(settings) as server:
             yield server
+        log.info("stopped")
 
 
 @asynccontextmanager

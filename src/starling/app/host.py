@@ -88,6 +88,7 @@ async def hosting(
     with unwrapped():
         async with _composed(settings, workers, reread) as server:
             yield server
+        log.info("stopped")
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ def _settings(port: int | None, *, any_free: bool) -> Settings:
     quiet = {"log.level": "warning", "server.host": "127.0.0.1", "auth.mode": "open"}
     settings = _plain(load_settings(overrides=quiet | {"server.port": port}).settings)
     check = check_port(settings)
-    if check.status is not Status.FAIL:
+    if check.status is Status.OK:
         return settings
     if any_free:
         return _plain(load_settings(overrides=quiet | {"server.port": 0}).settings)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from starling.config.settings import Settings
 
 keys = typer.Typer(
     name="keys",
@@ -41,6 +44,7 @@ def create(
     from starling.auth.keys import mint
     from starling.auth.tenants import check_name
     from starling.cli.report import complain
+    from starling.config.loading import load_settings
 
     check_name("tenant", tenant)
     token, key = mint()
@@ -52,9 +56,13 @@ def create(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         operator=operator,
     )
-    with changing(_path(file, config)) as change:
+    path = _path(file, config)
+    with changing(path) as change:
+        first = not change.content.keys
         change.content = replace(change.content, keys=(*change.content.keys, record))
     complain(f"made key {key.key_id} for tenant {tenant}; it is shown this once, keep it now")
+    if first:
+        complain(_consequence(load_settings(config_file=config).settings, path))
     typer.echo(token)
 
 
@@ -148,6 +156,21 @@ def limit(
             found = replace(found, features=read_features(features))
         change.content = change.content.with_tenant(found)
     complain(f"tenant {tenant}: {found.described}")
+
+
+def _consequence(settings: Settings, path: Path) -> str:
+    """What the first key in the file at ``path`` means for servers and their clients."""
+    from starling.auth.keyfile import keys_path
+    from starling.config.settings import AuthMode
+
+    if keys_path(settings.auth.keys_file) != path:
+        return f"a server asks for keys of this file if auth.keys_file is {path}"
+    if settings.auth.mode is AuthMode.OPEN:
+        return "auth.mode is open, so no server asks for keys: set it to auto or keys"
+    return (
+        "from its next start a server asks every client for a key, also on this machine (setting auth.mode): `starling stream`, "
+        "`starling mic` and `starling sessions` show the one in STARLING_API_KEY, the console asks for it"
+    )
 
 
 def _path(file: Path | None, config: Path | None) -> Path:

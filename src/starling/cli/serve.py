@@ -63,12 +63,12 @@ def serve(
 
     Over WebSocket, with a console page for the browser. A gateway and one recognizer per core are processes of their own; one
     that fails is replaced, and its sessions go on. Ctrl-C or SIGTERM finishes open segments, then ends; SIGHUP replaces the
-    recognizers one by one, with the settings read anew. With a
-    --host that others reach it wants API keys (`starling keys create`). Flags win over the environment (`STARLING_...`),
-    `.env` and the settings file; `starling doctor --settings` shows which value came from where.
+    recognizers one by one, with the settings read anew. Where there are API keys (`starling keys create`) every client is asked
+    for one; with a --host that others reach there must be some. Flags win over the environment (`STARLING_...`), `.env` and the
+    settings file; `starling doctor --settings` shows which value came from where.
     """
     from starling.app.options import gateway_options
-    from starling.cli.reach import exposure, to_open
+    from starling.cli.announcing import announcement, warning
     from starling.cli.report import complain
     from starling.cli.serving import serve_until_interrupted
     from starling.config.loading import load_settings
@@ -94,13 +94,10 @@ def serve(
     options = gateway_options(chosen)
 
     def listening(url: str, ports: Mapping[str, int]) -> None:
-        asks = options.keys_file is not None
-        hosts = [options.host, *([options.protocols_host] if options.protocols else [])]
         with suppress(OSError):  # a full disk, or nobody at the other end: no reason not to serve
-            if warning := next(filter(None, (exposure(host, asks_for_keys=asks) for host in hosts)), None):
-                complain(warning)
-            typer.echo(f"Starling listens on {to_open(url)} (Ctrl-C ends)")
-            for name, own in ports.items():
-                typer.echo(f"{name} clients find it at port {own} of {options.protocols_host}")
+            if exposed := warning(options):
+                complain(exposed)
+            for line in announcement(options, url, ports):
+                typer.echo(line)
 
     serve_until_interrupted(chosen, settings, listening)

@@ -109,13 +109,18 @@ async def _dial(
         )
     except InvalidStatus as refused:
         raise _refusal(address, refused) from None
-    except (InvalidHandshake, InvalidURI) as error:
-        raise Refused(f"{address} does not answer as a WebSocket server: {error}", status=0) from None
+    except (InvalidHandshake, InvalidURI, ConnectionResetError) as error:
+        hint = f"; if it serves TLS, its address is wss{address[2:]}" if address.startswith("ws:") else ""
+        raise Refused(f"{address} does not answer as a WebSocket server: {error}{hint}", status=0) from None
     except TimeoutError:
         raise Unreachable(f"nobody answered at {address} within {open_timeout:g} s") from None
     except ssl.SSLCertVerificationError as error:
         why = f"the certificate of {address} cannot be trusted ({error.verify_message})"
         raise Unreachable(f"{why}; if it is yours, name its authority with --ca") from None
+    except ssl.SSLError as error:
+        raise Unreachable(
+            f"{address} does not speak TLS as expected ({error.reason}); if it serves none, its address is ws{address[3:]}"
+        ) from None
     except OSError as error:
         raise Unreachable(
             f"nobody answers at {address} ({error.strerror or error}): is the server running? `starling serve` starts one"

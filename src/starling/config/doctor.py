@@ -5,6 +5,7 @@ Checks judge facts (``Machine``) against ``Settings``; nothing here prints. What
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from starling.config.machine import Machine, probe
+from starling.config.neighbour import running_version
 from starling.config.settings import Settings
 from starling.config.sizing import WORKER_MEMORY, fitting
 from starling.core.audio import SAMPLE_RATE
@@ -179,6 +181,9 @@ def check_port(settings: Settings) -> Check:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE and (version := running_version(host, port)):
+            found = f"{host}:{port}: Starling {version} serves here already"
+            return Check("port", Status.WARN, found, "for one more, choose another with --port")
         return Check("port", Status.FAIL, f"{host}:{port}: {error.strerror}", "choose another with --port, or stop what uses it")
     return Check("port", Status.OK, f"{host}:{port} is free")
 

@@ -40,8 +40,13 @@ SECURITY_HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+NOWHERE: Final = (
+    "nothing is at this path: the console is at /, speech is taken by a WebSocket at /v1/stream; programs find "
+    "/healthz /readyz /metrics /v1/admission /v1/sessions /openapi.json"
+)
+
 PLAIN_REFUSALS: Final = {
-    404: ("not_found", "nothing is at this path: speech is taken by a WebSocket at /v1/stream, the console is at /"),
+    404: ("not_found", NOWHERE),
     405: ("method_not_allowed", "this path takes no such method: see docs/protocol.md for the one it takes"),
     426: ("upgrade_required", "expected the upgrade to a WebSocket, got a plain request: use a WebSocket client"),
 }

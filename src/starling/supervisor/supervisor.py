@@ -167,7 +167,8 @@ class Supervisor:
             self._count_false_start(member, f"{error.strerror}")
             self._fleet.reaped(member, Cause.START, self._ports.clock.now())
             return
-        log.info("process started", member=member.name, pid=child.pid)
+        known = {"pid": child.pid} if child.pid else {}  # a copy of the template has its own once it is made
+        log.info("process started", member=member.name, **known)
         attending.create_task(self._attend(member, child), name=f"attend {member.name}")
 
     async def _attend(self, member: Member, child: Child) -> None:
