@@ -19,10 +19,10 @@ from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.recorded import source as opened
 from starling.cli.report import complain, printable
 from starling.client.options import Options, session_config
-from starling.client.subtitles import Segment, to_srt, to_text, to_vtt
 from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption, StarlingError
+from starling.core.subtitles import Segment, to_srt, to_text, to_vtt
 from starling.core.transcript import SegmentFailed, SessionEvent, Transcript, Word
 from starling.protocols.native.messages import wire_confidence, wire_seconds
 from starling.recognizer import Recognizer, RecognizerStream

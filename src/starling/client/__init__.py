@@ -8,8 +8,8 @@
         async for message in session:
             ...
 
-The names below are the library; the other modules show captions (``captions``, ``terminal``), write files (``subtitles``) and
-bring audio in (``pacing``, ``microphone``).
+The names below are the library; the other modules show captions (``captions``, ``terminal``) and bring audio in (``pacing``,
+``microphone``).
 """
 
 from starling.client.connection import connect

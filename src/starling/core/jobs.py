@@ -56,19 +56,25 @@ class RecordingInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """Who is told when a job is over: ``url``, with a signature by ``secret``, which no log and no answer ever shows."""
+    """Who is told when a job is over: ``url``, with a signature by ``secret``, which no log and no answer ever shows.
+
+    ``form``: how the message is written; empty is Starling's own, else the name of another server's dialect and, after ``?``,
+    what its client asked for.
+    """
 
     url: str
     secret: str = field(default="", repr=False)
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """What a job asks for. ``config``: as of a session, without partials."""
+    """What a job asks for. ``config``: as of a session, without partials. ``formats``: files that its result also carries."""
 
     config: SessionConfig
     channels: Channels = Channels.MIXED
     callback: Callback | None = None
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,14 @@ class Claim:
     worker: str
     until: float
     checkpoints: tuple[Checkpoint | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The right to tell the callback of ``job``, which is over. ``attempt``: counts from 1, and is the fence."""
+
+    job: Job
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +243,19 @@ class JobStore(Protocol):
 
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
         """What the queue has, of ``tenant`` or of all."""
+
+    async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
+        """The next job that is over and whose callback is to be told, which nobody else gets for ``lease`` seconds.
+
+        It is due as soon as the job is over, however that came, unless it is deleted; the longest due comes first.
+        """
+
+    async def settle_delivery(self, delivery: Delivery, *, retry_at: float | None) -> None:
+        """The callback was told, or is given up (None), or is due again at ``retry_at``.
+
+        Nothing changes if somebody else has claimed it since, or if the job was retried (then it is due anew when that is over)
+        or deleted.
+        """
 
     def changes(self, job_id: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Something about this job may have changed: one item at once, then one soon after each change. May say so too often."""

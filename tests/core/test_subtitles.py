@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starling.client.subtitles import CUE_LINES, LINE_LENGTH, Cue, Segment, cues, to_srt, to_text, to_vtt
+from starling.core.subtitles import CUE_LINES, LINE_LENGTH, Cue, Segment, cues, to_srt, to_text, to_vtt
 
 TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d)[,.](\d{3}) --> (\d{2,}):(\d\d):(\d\d)[,.](\d{3})")
 TEXT = st.text(st.sampled_from("abz .,&<>-\n\t\u00e9\u4e2d"), max_size=300)
