@@ -38,7 +38,9 @@ class Channels(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingInfo:
-    """A recording as it was received. ``key``: where ``Recordings`` has it. ``name``: what the client calls it, for people only.
+    """A recording as it was received. ``key``: where ``Recordings`` has it, empty once it is not kept any more.
+
+    ``name``: what the client calls it, for people only.
 
     ``size``: in bytes. ``digest``: SHA-256 of the bytes, 64 hexadecimal digits. ``media_type``: as sniffed, never as declared.
     ``duration``: seconds as its header says, or None; ``channels``: likewise. ``codec``: FFmpeg's name of it.
@@ -90,8 +92,9 @@ class JobError:
 class Job:
     """One recording on its way to a text. Times are Unix seconds.
 
-    ``attempts``: how often it was claimed. ``not_before``: it is not claimed earlier. ``done``: seconds of audio that have been
-    transcribed. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
+    ``attempts``: how often it was claimed since it was submitted or retried. ``not_before``: it is not claimed earlier.
+    ``done``: seconds of audio that have been transcribed. ``error``: why it failed; until then, what went wrong last time.
+    ``worker``: who has it, or had it last. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
     """
 
     job_id: str
@@ -131,12 +134,13 @@ class JobSegment:
 class Claim:
     """A worker's right to work on ``job``, good until ``until`` (Unix seconds) unless a heartbeat renews it.
 
-    ``job.attempts`` is the fence: who holds an older one is refused. ``checkpoints``: by channel, where an earlier attempt got
-    to; what it found before is kept, so work goes on from there.
+    ``fence``: no two claims of a job have the same, and who holds an older one is refused. ``checkpoints``: by channel, where an
+    earlier attempt got to; what it found before is kept, so work goes on from there.
     """
 
     job: Job
     worker: str
+    fence: int
     until: float
     checkpoints: tuple[Checkpoint | None, ...] = ()
 
@@ -192,7 +196,8 @@ class JobStore(Protocol):
     """
 
     async def submit(self, job: Job, *, idempotency_key: str = "") -> Job:
-        """Queue ``job``, or answer the one that this tenant submitted with the same key before.
+        """Queue ``job``, or answer the one that this tenant submitted with the same key before, which has another ``job_id``:
+        then the recording of ``job`` is the caller's to delete.
 
         Raises Conflict if that one was of another recording or other options, QuotaExceeded where the tenant has too many queued.
         """
@@ -230,16 +235,28 @@ class JobStore(Protocol):
         """Nobody wants it any more. A job that is over stays as it is."""
 
     async def retry(self, job_id: str, *, now: float) -> Job | None:
-        """Do a failed or cancelled job from its beginning. Others stay as they are."""
+        """Do a failed or cancelled job from its beginning. Others stay as they are. Raises RecordingGone if it is not kept."""
 
     async def delete(self, job_id: str) -> Job | None:
-        """Forget the job and what was found; answers what it was."""
+        """Forget the job and what was found; answers what it was. Its recording is the caller's to delete, afterwards."""
+
+    async def forget_audio(self, job_id: str) -> Job | None:
+        """Of a job that is over, keep the text only: answers what it was; None if it is not over or names no recording.
+
+        The recording is the caller's to delete, afterwards.
+        """
+
+    async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those of ``keys`` that are no recording of any job."""
+
+    async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
+        """Whether ``worker`` is to do ``chore``, which nobody else does then until ``lease`` seconds have passed."""
 
     async def history(self, query: JobQuery) -> JobPage:
         """Jobs as asked for. Raises InvalidOption for a cursor that is none."""
 
     async def position(self, job_id: str) -> int | None:
-        """How many queued jobs are served before this one; None unless it is queued."""
+        """How many queued jobs are served before this one if nothing changes and none of them has to wait; None unless queued."""
 
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
         """What the queue has, of ``tenant`` or of all."""

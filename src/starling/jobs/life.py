@@ -1,0 +1,143 @@
+"""The life of a job: which status follows which, and what becomes of the job on the way. Pure.
+
+::
+
+    queued ── claim ──> running ── finish ──> done
+      ^ ^ ^               │ │ │
+      │ │ └─── release ───┘ │ ├─── fail, give up ──> failed
+      │ └── expire, postpone┘ └─── cancel (also of a queued one) ──> cancelled
+      └──────────────── retry (of a failed or cancelled one)
+
+A verb that has no row for a job's status changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from starling.core.errors import RecordingGone
+from starling.core.jobs import Job, JobError, JobStatus
+
+_Q, _R, _D, _F, _C = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED
+
+
+class Verb(StrEnum):
+    """What can happen to a job, as the business log says it."""
+
+    SUBMIT = "submitted"
+    CLAIM = "claimed"
+    FINISH = "done"
+    FAIL = "failed"
+    POSTPONE = "postponed"
+    EXPIRE = "expired"
+    GIVE_UP = "given up"
+    RELEASE = "released"
+    CANCEL = "cancelled"
+    RETRY = "retried"
+    FORGET_AUDIO = "audio deleted"
+    DELETE = "deleted"
+
+
+NEXT: Final[Mapping[tuple[JobStatus, Verb], JobStatus]] = MappingProxyType(
+    {
+        (_Q, Verb.CLAIM): _R,
+        (_R, Verb.FINISH): _D,
+        (_R, Verb.FAIL): _F,
+        (_R, Verb.POSTPONE): _Q,
+        (_R, Verb.EXPIRE): _Q,
+        (_R, Verb.GIVE_UP): _F,
+        (_R, Verb.RELEASE): _Q,
+        (_Q, Verb.CANCEL): _C,
+        (_R, Verb.CANCEL): _C,
+        (_F, Verb.RETRY): _Q,
+        (_C, Verb.RETRY): _Q,
+    }
+    | {(status, Verb.FORGET_AUDIO): status for status in (_D, _F, _C)}
+)
+"""The status that follows. Submitting and deleting are the ends of the table: before them and after them there is no job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened to a job: ``job`` is as it is now, or as it was if it was deleted. ``at``: Unix seconds, 0 if nobody said."""
+
+    verb: Verb
+    job: Job
+    at: float = 0.0
+
+
+def claim(job: Job, worker: str, *, now: float) -> Step:
+    """Begin an attempt."""
+    started = replace(
+        job, status=NEXT[job.status, Verb.CLAIM], attempts=job.attempts + 1, worker=worker, started=now, not_before=0.0
+    )
+    return Step(Verb.CLAIM, started, now)
+
+
+def finish(job: Job, *, now: float, duration: float) -> Step:
+    """``duration``: seconds of audio there were."""
+    recording = replace(job.recording, duration=duration)
+    done = replace(
+        job, status=NEXT[job.status, Verb.FINISH], finished=now, done=duration, recording=recording, error=None, not_before=0.0
+    )
+    return Step(Verb.FINISH, done, now)
+
+
+def fail(job: Job, error: JobError, *, now: float, retry_at: float | None, max_attempts: int) -> Step:
+    """For good if ``retry_at`` is None or ``max_attempts`` are used up."""
+    if retry_at is not None and job.attempts < max_attempts:
+        waiting = replace(job, status=NEXT[job.status, Verb.POSTPONE], not_before=retry_at, error=error)
+        return Step(Verb.POSTPONE, waiting, now)
+    return Step(Verb.FAIL, replace(job, status=NEXT[job.status, Verb.FAIL], finished=now, error=replace(error, final=True)), now)
+
+
+def expire(job: Job, *, now: float, max_attempts: int) -> Step:
+    """Its lease ran out: its worker is dead, or might as well be."""
+    if job.attempts < max_attempts:
+        return Step(Verb.EXPIRE, replace(job, status=NEXT[job.status, Verb.EXPIRE]), now)
+    error = JobError(
+        code="workers_lost",
+        message=f"{job.attempts} transcribers in a row ended, or stood still, while they had this recording: it may be what ends "
+        "them. Look at their logs, and at the file, before it is retried",
+        final=True,
+    )
+    return Step(Verb.GIVE_UP, replace(job, status=NEXT[job.status, Verb.GIVE_UP], finished=now, error=error), now)
+
+
+def release(job: Job, *, now: float) -> Step:
+    """As if it had not been claimed; what was found stays."""
+    return Step(Verb.RELEASE, replace(job, status=NEXT[job.status, Verb.RELEASE], attempts=job.attempts - 1), now)
+
+
+def cancel(job: Job, *, now: float) -> Step | None:
+    """None for a job that is over."""
+    status = NEXT.get((job.status, Verb.CANCEL))
+    return status and Step(Verb.CANCEL, replace(job, status=status, finished=now, not_before=0.0), now)
+
+
+def retry(job: Job, *, now: float) -> Step | None:
+    """None for a job that neither failed nor was cancelled. Raises RecordingGone."""
+    status = NEXT.get((job.status, Verb.RETRY))
+    if status is None:
+        return None
+    if not job.recording.key:
+        raise RecordingGone("the recording of this job is not kept any more: submit it again instead")
+    fresh = replace(job, status=status, attempts=0, not_before=0.0, started=None, finished=None, done=0.0, error=None, worker="")
+    return Step(Verb.RETRY, fresh, now)
+
+
+def forget_audio(job: Job) -> Step | None:
+    """None for a job that is not over, or names no recording."""
+    status = NEXT.get((job.status, Verb.FORGET_AUDIO))
+    if status is None or not job.recording.key:
+        return None
+    return Step(Verb.FORGET_AUDIO, replace(job, recording=replace(job.recording, key="")))
+
+
+def backoff(attempts: int, *, first: float, longest: float) -> float:
+    """Seconds to wait after the ``attempts``-th attempt (from 1) failed: ``first``, and twice as long each time."""
+    return min(longest, first * 2.0 ** min(attempts - 1, 60))
