@@ -116,7 +116,9 @@ def release(job: Job, *, now: float) -> Step:
 def cancel(job: Job, *, now: float) -> Step | None:
     """None for a job that is over."""
     status = NEXT.get((job.status, Verb.CANCEL))
-    return status and Step(Verb.CANCEL, replace(job, status=status, finished=now, not_before=0.0), now)
+    if status is None:
+        return None
+    return Step(Verb.CANCEL, replace(job, status=status, finished=now, not_before=0.0), now)
 
 
 def retry(job: Job, *, now: float) -> Step | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
-    """``max_attempts``: a job that was claimed so often without an end has failed. ``max_queued``: jobs of one tenant that wait."""
+    """``max_attempts``: a job that was claimed so often without an end has failed. ``max_queued``: jobs of a tenant that wait."""
 
     max_attempts: int = 3
     max_queued: int = 1000
