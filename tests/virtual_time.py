@@ -113,6 +113,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(_without_leaks(main))
 
 
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The answer of a coroutine that waits for nothing, without a loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        answer: T = done.value
+        return answer
+    coroutine.close()
+    raise AssertionError("expected a coroutine that does not wait")
+
+
 async def settle() -> None:
     """Let every task run until it waits, without time passing."""
     for _ in range(50):

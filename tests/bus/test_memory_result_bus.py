@@ -3,6 +3,7 @@ from __future__ import annotations
 from contracts.result_bus_contract import ResultBusContract
 from starling.bus.history import KEPT
 from starling.bus.memory import MemoryResultBus
+from virtual_time import at_once
 
 
 class TestMemoryResultBus(ResultBusContract):
@@ -12,6 +13,6 @@ class TestMemoryResultBus(ResultBusContract):
 
 def test_a_forgotten_session_leaves_nothing_behind() -> None:
     bus = MemoryResultBus()
-    bus.subscribe("s").close()
-    bus.forget("s")
+    at_once(bus.subscribe("s")).close()
+    at_once(bus.forget("s"))
     assert not bus._channels

@@ -242,7 +242,7 @@ def played(
             while platform.tasks:
                 await asyncio.wait(platform.tasks)
             assert not rig.results._channels
-            assert not platform.ports.directory.entries()
+            assert not await platform.ports.directory.entries()
         return lasting(heard), client.reconnects
 
     return run(scenario())

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from gateway.gateway_harness import CAPABILITIES, hear, run, served, until
 from gateway.test_resume import END, cut, detached, heard, noise, opened, resume
-from starling.core.audio import FRAME, AudioFormat, Encoding, Samples, WaveLayout
+from starling.core.audio import FRAME, AudioFormat, Encoding, Samples
 from starling.core.config import SessionConfig, VadMode
 from starling.core.errors import NotResumable
 from starling.core.records import Audio, EndReason, Gap, SessionRecord, Tail
@@ -78,12 +78,12 @@ def test_whatever_record_was_the_last_the_rest_is_the_same(
 ) -> None:
     request = OpenRequest(audio=AudioFormat(encoding, rate, channels), config=SessionConfig(vad=vad))
     sent = wav(3 * rate, rate, channels, data) if encoding is Encoding.WAV else encoded(encoding, 3 * rate, channels)
-    waves: list[WaveLayout] = []
-    records = fed(Intake("s", request, GateOptions(), METRICS, note=waves.append), sent, data.draw(st.integers(500, 50_000)))
+    intake = Intake("s", request, GateOptions(), METRICS)
+    records = fed(intake, sent, data.draw(st.integers(500, 50_000)))
     last = data.draw(st.sampled_from([record for record in records if isinstance(record, Audio | Gap)]))
     tail = Tail(position=last.end, sequence=last.sequence, received=last.received)
     rest = fed(
-        Intake("s", request, GateOptions(), METRICS, tail=tail, wave=waves[0] if waves else None),
+        Intake("s", request, GateOptions(), METRICS, tail=tail, wave=intake.wave),
         sent[tail.received :],
         data.draw(st.integers(500, 50_000)),
     )
@@ -132,7 +132,7 @@ def test_a_client_finds_its_session_at_the_next_gateway(header: bytes, *, ended:
             await detached(it)
             following = Gateway(GatewayOptions(port=0), it.gateway.ports, CAPABILITIES, it.health)
             async with serving(following) as (host, port):
-                assert following.adopt() == 1
+                assert await following.adopt() == 1
                 await until(lambda: following.active == 1)
                 async with it.connect(to=f"ws://{host}:{port}/v1/stream?resume") as second:
                     resumed = await resume(second, ready["resume_token"], len(sent))
@@ -145,7 +145,7 @@ def test_a_client_finds_its_session_at_the_next_gateway(header: bytes, *, ended:
                     assert [message["is_final"] for message in said if message["type"] == "result"][-1]
                 assert heard(it) == sound
                 await until(lambda: following.active == 0)
-                assert not it.gateway.ports.directory.entries()
+                assert not await it.gateway.ports.directory.entries()
 
     run(scenario)
 
@@ -162,10 +162,10 @@ def test_what_nobody_comes_back_to_is_ended_by_the_next_gateway() -> None:
                 cut(headed)
             await detached(it, 2)
             following = Gateway(GatewayOptions(port=0, resume_grace=0.05), it.gateway.ports, CAPABILITIES, it.health)
-            assert following.adopt() == 2
+            assert await following.adopt() == 2
             for _ in range(2):
                 assert (await it.recognizer.ended.get()).reason is EndReason.DISCONNECTED
             await until(lambda: not following.active)
-            assert not it.gateway.ports.directory.entries()
+            assert not await it.gateway.ports.directory.entries()
 
     run(scenario)

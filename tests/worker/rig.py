@@ -133,7 +133,7 @@ class Rig:
         heard: Heard | None = None,
     ) -> list[SessionEvent]:
         """Send the session's records, each when its sound is over; all that was said of them, which ``heard`` also gets."""
-        subscription = self.results.subscribe(session_id)
+        subscription = await self.results.subscribe(session_id)
         begun = self.clock.now()
         await self.log.append(Opened(session_id, "trace", Checkpoint(config=config), priority))
         sending = asyncio.create_task(self._send(records, begun, in_real_time=in_real_time), name=f"client {session_id}")

@@ -46,7 +46,7 @@ def play(*, silence: float) -> tuple[list[Load], Heard]:
 
         async with rig.running(), asyncio.TaskGroup() as tasks:
             for index in range(IDLE):
-                rig.results.subscribe(f"idle {index}")
+                await rig.results.subscribe(f"idle {index}")
                 tasks.create_task(idle(rig.log, f"idle {index}", over, silence=silence))
             for index in range(SPEAKERS):
                 records = talk(str(index), 30.0, offset=index * 0.6)

@@ -120,7 +120,7 @@ def test_a_control_does_not_overtake_what_its_session_is_busy_with(pause: float)
         rig = Rig(hop=0.3)
         sound, finalize, ended = written([("speech", 3 * FRAME / SAMPLE_RATE), ("finalize", 0.0)])
         async with rig.running():
-            results = rig.results.subscribe("s")
+            results = await rig.results.subscribe("s")
             await rig.log.append(Opened("s", "trace", Checkpoint(config=CONFIG)))
             for record in (sound, finalize, ended):
                 await rig.log.append(record)

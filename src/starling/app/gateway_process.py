@@ -58,7 +58,7 @@ async def serve(place: Place) -> None:
             exposition=exposition,
         )
         gateway = Gateway(options, ports, capabilities, health)
-        gateway.adopt()
+        await gateway.adopt()
         watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
         async with serving(gateway, listeners):
             collect_rarely()

@@ -17,7 +17,7 @@ from starling.core.errors import EngineFailed
 from starling.core.hotwords import HotWord
 from starling.core.languages import match_language
 from starling.core.load import Load
-from starling.core.records import Checkpoint, Record, Tail
+from starling.core.records import Checkpoint, Followed, Record, Tail
 from starling.core.sessions import SessionEntry
 from starling.core.transcript import Hypothesis, SessionEvent
 
@@ -161,11 +161,12 @@ class AudioLog(Protocol):
         opened again.
         """
 
-    def follow(self) -> AsyncIterator[Sequence[Record]]:
+    def follow(self) -> AsyncIterator[Sequence[Followed]]:
         """Records as they come, in batches.
 
         A new follower first gets, for each live session, ``Opened`` with its last checkpoint and all that is staged since. It
-        takes over from the one before, which ends.
+        takes over from the one before, which ends. Where followers share the sessions, ``Opened`` may come at any time, of one
+        that was another's, and ``Revoked`` of one that is now: what is published or committed of it has no effect any more.
         """
 
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
@@ -174,11 +175,14 @@ class AudioLog(Protocol):
     async def forget(self, session_id: str) -> None:
         """The session is over: drop all it has. Unknown sessions are ignored."""
 
-    def tail(self, session_id: str) -> Tail:
-        """How far the session's records go, for a gateway that goes on with it. Raises SessionGone if it is not open."""
+    async def tail(self, session_id: str) -> Tail:
+        """How far the session's records go, for a gateway that goes on with it: from now on another one appends nothing to it.
+
+        Raises SessionGone if it is not open.
+        """
 
     def lag(self) -> int:
-        """Samples staged over all sessions."""
+        """Samples staged over all sessions that this process knows of, as far as it has heard of them."""
 
     async def close(self) -> None:
         """Refuse appends, wake every waiter, end every follower."""
@@ -208,7 +212,7 @@ class ResultBus(Protocol):
     that is open, from the first subscription until the session is forgotten.
     """
 
-    def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
         """Listen to a new session (before it opens, so that nothing is missed), or go on listening.
 
         ``after`` None begins a new session, of which nothing is known any more. Else it is the segment of the last final that is
@@ -226,28 +230,40 @@ class ResultBus(Protocol):
         get the revision after the segment's last one if theirs is not above it. Without a first subscription nothing is kept.
         """
 
-    def forget(self, session_id: str) -> None:
+    async def forget(self, session_id: str) -> None:
         """Drop what is kept and close its subscription. Unknown sessions are ignored."""
 
 
 class SessionDirectory(Protocol):
-    """The sessions that clients may come back to, so that a gateway can go on with those of another one. Nothing here blocks."""
+    """The sessions that clients may come back to, so that a gateway can go on with those of another one."""
 
-    def put(self, entry: SessionEntry) -> None:
+    async def put(self, entry: SessionEntry) -> None:
         """Add ``entry``, or replace what is known of its session."""
 
-    def get(self, session_id: str) -> SessionEntry | None:
+    async def get(self, session_id: str) -> SessionEntry | None:
         """What is known of the session, if anything is."""
 
-    def remove(self, session_id: str) -> None:
+    async def find(self, token_digest: bytes) -> SessionEntry | None:
+        """The session of the token with this SHA-256, if there is one. The empty digest is nobody's."""
+
+    async def claim(self, session_id: str) -> None:
+        """Go on with the session here: what another gateway puts or removes of it has no effect any more."""
+
+    async def holds(self, session_id: str) -> bool:
+        """Whether the session is here, and no other gateway has claimed it from this one."""
+
+    async def remove(self, session_id: str) -> None:
         """The session is over. Unknown sessions are ignored."""
 
-    def entries(self) -> Sequence[SessionEntry]:
+    async def entries(self) -> Sequence[SessionEntry]:
         """All that is known now, in no particular order."""
 
 
 class LoadBoard(Protocol):
-    """Where recognizers say how much they have to do, and gateways look before they admit anybody. Nothing here blocks."""
+    """Where recognizers say how much they have to do, and gateways look before they admit anybody.
+
+    Nothing here blocks: between hosts what is read may be older than what was said.
+    """
 
     def post(self, worker_id: str, load: Load) -> None:
         """Say what is true now; it replaces what ``worker_id`` said before."""

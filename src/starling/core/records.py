@@ -118,8 +118,16 @@ class Ended:
     received: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """The session is another follower's now: whoever followed it drops it and says nothing more of it."""
+
+    session_id: str
+
+
 SessionRecord: TypeAlias = Audio | Gap | Finalize | Configure | Ended
 Record: TypeAlias = Opened | SessionRecord
+Followed: TypeAlias = Record | Revoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Going on with the sessions of a gateway that is gone: its audio log, results and directory outlive it."""
+"""Going on with the sessions of another gateway: the audio log, results and directory outlive it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starling.gateway.access import Access
 from starling.gateway.admission import Admission
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
+from starling.gateway.resumption import digest, not_resumable
 from starling.gateway.seats import Seats
 from starling.gateway.stream import StreamSession
 from starling.telemetry.logs import get_logger
@@ -21,7 +22,7 @@ log = get_logger(__name__)
 
 
 class Adoption:
-    """Adopts what the directory knows and nobody here has."""
+    """Adopts what the directory knows and nobody here has: all of it where a gateway was replaced, or what a client asks for."""
 
     def __init__(self, options: GatewayOptions, ports: Ports, access: Access, admission: Admission, seats: Seats) -> None:
         self._options = options
@@ -29,40 +30,71 @@ class Adoption:
         self._access = access
         self._admission = admission
         self._seats = seats
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._arriving: dict[str, asyncio.Task[StreamSession]] = {}
+        self._living: set[asyncio.Task[None]] = set()
 
-    def adopt(self) -> int:
+    async def adopt(self) -> int:
         """Go on with the sessions that a gateway before this one left: each waits its grace time for its client.
 
         Returns how many there are.
         """
-        for entry in self._ports.directory.entries():
-            if entry.session_id not in self._seats:
-                task = asyncio.create_task(self._keep(entry), name=f"adopted {entry.session_id}")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        log.info("sessions adopted", sessions=len(self._tasks))
-        return len(self._tasks)
+        entries = [entry for entry in await self._ports.directory.entries() if entry.session_id not in self._seats]
+        for entry in entries:
+            self._arrive(entry)
+        log.info("sessions adopted", sessions=len(entries))
+        return len(entries)
 
-    async def _keep(self, entry: SessionEntry) -> None:
+    async def fetch(self, token: str, principal: Principal) -> StreamSession:
+        """The session of ``token`` that another gateway has, or had: from now on it is here. Raises NotResumable."""
+        entry = await self._ports.directory.find(digest(token))
+        if entry is None or entry.tenant != principal.tenant.name:
+            raise not_resumable()
+        if entry.session_id in self._seats:  # this gateway's own, and not waited for any more
+            raise not_resumable()
+        log.info("session fetched", session_id=entry.session_id)
+        return await asyncio.shield(self._arrive(entry))
+
+    def _arrive(self, entry: SessionEntry) -> asyncio.Task[StreamSession]:
+        """The task that takes the session over, whoever asked for it first."""
+        task = self._arriving.get(entry.session_id)
+        if task is None:
+            task = asyncio.create_task(self._take(entry), name=f"adopting {entry.session_id}")
+            self._arriving[entry.session_id] = task
+            task.add_done_callback(lambda done: self._arrived(entry.session_id, done))
+        return task
+
+    def _arrived(self, session_id: str, task: asyncio.Task[StreamSession]) -> None:
+        del self._arriving[session_id]
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, NotResumable):
+            log.error("session not adopted", session_id=session_id, reason=str(error))
+
+    async def _take(self, entry: SessionEntry) -> StreamSession:
         principal = Principal(tenant=self._access.tenant(entry.tenant, entry.priority))
         allowance = self._seats.allowance(principal)
+        await self._ports.directory.claim(entry.session_id)
         try:
-            session = StreamSession.adopted(
+            session = await StreamSession.adopted(
                 entry, self._options, self._ports, allowance=allowance, resumables=self._seats.resumables
             )
         except NotResumable:
-            await self._give_up(entry)
-            return
-        with self._admission.hold(principal):
-            await self._seats.occupy(session, entry.session_id, principal, allowance)
+            await self.give_up(entry.session_id)
+            raise
+        self._seats.take(session, entry.session_id, principal, allowance)
+        task = asyncio.create_task(self._live(entry.session_id, principal), name=f"adopted {entry.session_id}")
+        self._living.add(task)
+        task.add_done_callback(self._living.discard)
+        return session
 
-    async def _give_up(self, entry: SessionEntry) -> None:
+    async def _live(self, session_id: str, principal: Principal) -> None:
+        with self._admission.hold(principal):
+            await self._seats.live(session_id)
+
+    async def give_up(self, session_id: str) -> None:
         """End a session that nobody can go on with."""
-        log.info("session ended", session_id=entry.session_id, reason=EndReason.DISCONNECTED)
+        log.info("session ended", session_id=session_id, reason=EndReason.DISCONNECTED)
         self._ports.metrics.sessions_ended.labels(reason=EndReason.DISCONNECTED).inc()
         with suppress(StarlingError):
-            tail = self._ports.audio_log.tail(entry.session_id)
-            await self._ports.audio_log.append(Ended(entry.session_id, tail.sequence + 1, EndReason.DISCONNECTED))
-        self._ports.results.forget(entry.session_id)
-        self._ports.directory.remove(entry.session_id)
+            tail = await self._ports.audio_log.tail(session_id)
+            await self._ports.audio_log.append(Ended(session_id, tail.sequence + 1, EndReason.DISCONNECTED))
+        await self._ports.results.forget(session_id)
+        await self._ports.directory.remove(session_id)

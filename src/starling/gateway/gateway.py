@@ -26,6 +26,7 @@ from starling.gateway.quotas import Quotas
 from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
 from starling.gateway.socket import Gone, Socket, Wire
+from starling.gateway.stream import StreamSession
 from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.native.adapter import NativeAdapter
@@ -136,7 +137,7 @@ class Gateway:
             opening, *_ = await connection.greeting()
             if not isinstance(opening, Resume):
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
-            session = self._seats.resumables.find(opening.token)
+            session = await self._session_of(opening.token, principal)
             self._seats.claim(session, principal)
             greeted()
             await session.attach(connection, opening, self._seats.allowance(principal))
@@ -150,12 +151,18 @@ class Gateway:
         if not connection.finished.is_set():
             await connection.close()
 
-    def adopt(self) -> int:
+    async def _session_of(self, token: str, principal: Principal) -> StreamSession:
+        """Raises NotResumable where ``token`` is nobody's here, and no other gateway's either."""
+        if token in self._seats.resumables:
+            return self._seats.resumables.find(token)
+        return await self._adoption.fetch(token, principal)
+
+    async def adopt(self) -> int:
         """Go on with the sessions that a gateway before this one left: each waits its grace time for its client.
 
         Returns how many there are.
         """
-        return self._adoption.adopt()
+        return await self._adoption.adopt()
 
     def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
         socket = Socket(websocket, send_timeout=self.options.send_timeout)

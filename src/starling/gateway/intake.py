@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from starling.audio import open_decoder
@@ -27,8 +27,8 @@ class Intake:
     """The way of one session's audio into the log. Raises UnsupportedAudio for a format that cannot be decoded.
 
     ``tail``: where another one stopped, whose way this one goes on with the client's bytes from ``tail.received`` on. ``wave``:
-    what that one was told of a WAV header, as ``note`` is here, before any audio after it becomes records. Raises NotResumable
-    where only the other one knows what came before: Opus.
+    what is known of a WAV header, here by that one, and as an attribute once it was read. Raises NotResumable where only the
+    other one knows what came before: Opus.
     """
 
     def __init__(
@@ -38,16 +38,15 @@ class Intake:
         gate: GateOptions,
         metrics: Metrics,
         *,
-        note: Callable[[WaveLayout], None] = lambda _: None,
         tail: Tail | None = None,
         wave: WaveLayout | None = None,
     ) -> None:
         self._metrics = metrics
-        self._note = note
         self._audio = request.audio
         begun = tail is not None and tail.received > 0
-        self._decoder = open_decoder(request.audio, self._lay_out, wave=wave if begun else None, at=tail.received if tail else 0)
-        self._origin = Origin.of(request.audio, wave if begun else None)
+        self.wave = wave if begun else None
+        self._decoder = open_decoder(request.audio, self._lay_out, wave=self.wave, at=tail.received if tail else 0)
+        self._origin = Origin.of(request.audio, self.wave)
         self._skip = 0  # samples that are on the log already
         self.taken = 0  # bytes that were decoded
         self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
@@ -106,7 +105,7 @@ class Intake:
 
     def _lay_out(self, wave: WaveLayout) -> None:
         self._origin = Origin.of(self._audio, wave)
-        self._note(wave)
+        self.wave = wave
 
     def _counted(self, records: Sequence[SessionRecord]) -> Sequence[SessionRecord]:
         for record in records:

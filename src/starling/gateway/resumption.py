@@ -35,12 +35,20 @@ class Resumables(Generic[Session]):
         """Nobody comes back with that token any more."""
         self._sessions.pop(token_digest, None)
 
+    def __contains__(self, token: str) -> bool:
+        return digest(token) in self._sessions
+
     def find(self, token: str) -> Session:
         """The session of ``token``. Raises NotResumable, the same for one that never was and one that expired."""
         session = self._sessions.get(digest(token))
         if session is None:
-            raise NotResumable(
-                "no session waits for this token: it is over, its client stayed away for too long, or it cannot go on at this"
-                " server; start a new one"
-            )
+            raise not_resumable()
         return session
+
+
+def not_resumable() -> NotResumable:
+    """The same for a token that never was and for one that expired."""
+    return NotResumable(
+        "no session waits for this token: it is over, its client stayed away for too long, or it cannot go on at this"
+        " server; start a new one"
+    )

@@ -86,14 +86,22 @@ class Seats:
 
     async def occupy(self, session: StreamSession, session_id: str, principal: Principal, allowance: Allowance) -> None:
         """Let ``session`` live, in sight of operators and of a drain."""
+        self.take(session, session_id, principal, allowance)
+        await self.live(session_id)
+
+    def take(self, session: StreamSession, session_id: str, principal: Principal, allowance: Allowance) -> None:
+        """Show ``session`` to operators and to a drain; ``live`` is to follow."""
         since = datetime.now(UTC)
         self._seats[session_id] = Seat(
             session=session, session_id=session_id, principal=principal, allowance=allowance, since=since
         )
         if self._admission.draining:  # it began while the upgrade was under way
             session.stop(ShuttingDown(GOODBYE))
+
+    async def live(self, session_id: str) -> None:
+        """Let a session that was taken live."""
         try:
-            await session.run()
+            await self._seats[session_id].session.run()
         finally:
             del self._seats[session_id]
             self._left.set()

@@ -98,7 +98,7 @@ class StreamSession:
         self._began = time.time()
 
     @classmethod
-    def adopted(
+    async def adopted(
         cls,
         entry: SessionEntry,
         options: GatewayOptions,
@@ -115,14 +115,12 @@ class StreamSession:
         session = cls(identity, None, options, ports, allowance=allowance, resumables=resumables)
         session._request = OpenRequest(audio=entry.audio, config=entry.config, client_ref=entry.client_ref, resume=True)
         try:
-            tail: Tail | None = ports.audio_log.tail(entry.session_id)
+            tail: Tail | None = await ports.audio_log.tail(entry.session_id)
         except SessionGone:  # recognition is through with it, and its results wait
             tail = None
-        intake = Intake(
-            entry.session_id, session._request, options.gate, ports.metrics, note=session._lay_out, tail=tail, wave=entry.wave
-        )
+        intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail, wave=entry.wave)
         ended = EndReason.CLIENT if tail is None or tail.ended else None
-        session._supply = Supply(intake, ports.audio_log, ports.clock, ended=ended)
+        session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._lay_out, ended=ended)
         session._entry, session._began = entry, entry.opened
         resumables.add(entry.token_digest, session)
         return session
@@ -200,24 +198,24 @@ class StreamSession:
 
     async def _open(self, connection: Connection, request: OpenRequest) -> Subscription:
         identity = self._identity
-        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, note=self._lay_out)
-        results = self._ports.results.subscribe(identity.session_id)
+        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics)
+        results = await self._ports.results.subscribe(identity.session_id)
         opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
         await self._ports.audio_log.append(opened)
         self._request = request
-        self._supply = Supply(intake, self._ports.audio_log, self._ports.clock)
+        self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._lay_out)
         self._ports.metrics.sessions_opened.inc()
         if self._opened is not None:
             self._opened()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
-        token = self._register(request) if request.resume else None
+        token = await self._register(request) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
         return results
 
-    def _register(self, request: OpenRequest) -> str:
+    async def _register(self, request: OpenRequest) -> str:
         token, identity = new_token(), self._identity
         self._resumables.add(digest(token), self)
-        self._note(
+        await self._note(
             SessionEntry(
                 session_id=identity.session_id,
                 trace_id=identity.trace_id,
@@ -232,13 +230,13 @@ class StreamSession:
         )
         return token
 
-    def _lay_out(self, wave: WaveLayout) -> None:
+    async def _lay_out(self, wave: WaveLayout) -> None:
         if self._entry is not None:
-            self._note(replace(self._entry, wave=wave))
+            await self._note(replace(self._entry, wave=wave))
 
-    def _note(self, entry: SessionEntry) -> None:
+    async def _note(self, entry: SessionEntry) -> None:
         self._entry = entry
-        self._ports.directory.put(entry)
+        await self._ports.directory.put(entry)
 
     def _described(self, token: str | None = None) -> verbs.Opened:
         identity = self._identity
@@ -293,7 +291,7 @@ class StreamSession:
     async def _reattached(self) -> tuple[Connection, Subscription] | None:
         """The next connection of a client that was away, and what it missed; None if it stays away."""
         assert self._entry is not None
-        self._note(_with(self._entry, state=Attachment.DETACHED, request=self._request))
+        await self._note(_with(self._entry, state=Attachment.DETACHED, request=self._request))
         log.info("session detached", grace_seconds=self._options.resume_grace)
         self._ports.metrics.sessions_detached.inc()
         deadline = asyncio.get_running_loop().time() + self._options.resume_grace
@@ -311,7 +309,7 @@ class StreamSession:
             return None
         finally:
             self._ports.metrics.sessions_detached.dec()
-        self._note(_with(self._entry, state=Attachment.ATTACHED, request=self._request))
+        await self._note(_with(self._entry, state=Attachment.ATTACHED, request=self._request))
         self._connection, self._results = incoming[0], results
         if self._stopped is not None:
             self._connection.arrivals.stop(self._stopped)
@@ -329,7 +327,7 @@ class StreamSession:
         try:
             if resume.sent < received:
                 raise InvalidOption(f"sent must be at least {received}, the bytes that came here; got {resume.sent}")
-            results = self._ports.results.subscribe(self._identity.session_id, after=resume.last_result)
+            results = await self._ports.results.subscribe(self._identity.session_id, after=resume.last_result)
             ended = supply.ended is EndReason.CLIENT
             await connection.say(partial(adapter.resumed, self._described(), self._request, received, ended=ended), "resumed")
         except Gone:
@@ -371,7 +369,7 @@ class StreamSession:
             await connection.close()
         if self._results is not None:
             self._results.close()
-        if self._moved:
+        if self._moved or (self._entry is not None and not await self._ports.directory.holds(self._identity.session_id)):
             return
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
@@ -381,8 +379,8 @@ class StreamSession:
             with suppress(StarlingError):  # the log is closed, or does not know the session any more
                 await self._supply.end(reason)
         if self._supply is not None:
-            self._ports.results.forget(self._identity.session_id)
-            self._ports.directory.remove(self._identity.session_id)
+            await self._ports.results.forget(self._identity.session_id)
+            await self._ports.directory.remove(self._identity.session_id)
 
 
 def _with(entry: SessionEntry, *, state: Attachment, request: OpenRequest) -> SessionEntry:

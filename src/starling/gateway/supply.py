@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
-from starling.core.audio import seconds
+from starling.core.audio import WaveLayout, seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import ClientError, StarlingError
 from starling.core.ports import AudioLog, Clock
@@ -14,12 +14,25 @@ from starling.gateway.intake import Intake
 
 
 class Supply:
-    """Takes a session's audio and controls in order. Raises what the audio log does. Any call may be cancelled."""
+    """Takes a session's audio and controls in order. Raises what the audio log does. Any call may be cancelled.
 
-    def __init__(self, intake: Intake, audio_log: AudioLog, clock: Clock, *, ended: EndReason | None = None) -> None:
+    ``note`` is told what a WAV header said before any audio after it goes to the log.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        audio_log: AudioLog,
+        clock: Clock,
+        *,
+        note: Callable[[WaveLayout], Awaitable[None]],
+        ended: EndReason | None = None,
+    ) -> None:
         self.safe = intake.taken  # bytes that will not be asked for again
         self.ended = ended
         self._intake = intake
+        self._note = note
+        self._noted = intake.wave
         self._log = audio_log
         self._clock = clock
         self._unwritten: deque[SessionRecord] = deque()
@@ -62,6 +75,10 @@ class Supply:
 
     async def write(self) -> None:
         """Write what waits."""
+        wave = self._intake.wave
+        if wave is not None and wave is not self._noted:
+            await self._note(wave)
+            self._noted = wave
         while self._unwritten:
             record = self._unwritten[0]
             try:

@@ -105,6 +105,11 @@ class LiveSession:
         self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
         self._advance()
 
+    def drop(self) -> None:
+        """Another recognizer goes on with the session: say nothing more of it."""
+        self._stop()
+        self._outbox.clear()
+
     def fail(self, error: StarlingError) -> None:
         """The session cannot go on: tell the client, and forget it."""
         if self.ended:
@@ -154,11 +159,14 @@ class LiveSession:
             case Deliver() | Commit():
                 self._outbox.put(command)
             case Finish():
-                self.ended = True
-                self.waiting = None
-                self._streams.clear()
-                self._records.clear()
+                self._stop()
                 self._outbox.put(command)
+
+    def _stop(self) -> None:
+        self.ended = True
+        self.waiting = None
+        self._streams.clear()
+        self._records.clear()
 
     def _listened(self, scores: Sequence[float]) -> None:
         speech = seconds(FRAME * sum(score >= self._speech_threshold for score in scores))

@@ -62,6 +62,10 @@ class Outbox:
             self._sending = True
             self._spawn(self._empty())
 
+    def clear(self) -> None:
+        """Drop what waits; what is being sent may yet arrive."""
+        self._waiting.clear()
+
     def _stale(self, entry: Outgoing) -> Outgoing | None:
         if isinstance(entry, Commit) and self._waiting and isinstance(self._waiting[-1], Commit):
             return self._waiting[-1]

@@ -12,7 +12,7 @@ import asyncio
 from typing import Final
 
 from starling.core.audio import seconds
-from starling.core.records import Audio, Opened
+from starling.core.records import Audio, Opened, Revoked
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
@@ -83,6 +83,10 @@ class RecognizerWorker:
                         record, self._segmentation, self._ports, submit=self._decoder.submit, spawn=spawn, moved=self._settle
                     )
                 elif live := self._sessions.get(record.session_id):
+                    if isinstance(record, Revoked):
+                        live.drop()
+                        self._settle(live)
+                        continue
                     if isinstance(record, Audio):
                         self._decoder.heard(record.session_id)
                     live.receive(record)

@@ -39,7 +39,7 @@ def text(session_id: str, segment_id: int) -> str:
 
 async def gateway(arena: Arena) -> None:
     side = GatewaySide.of(arena)
-    known = {entry.session_id for entry in side.directory.entries()}
+    known = {entry.session_id for entry in await side.directory.entries()}
     async with asyncio.TaskGroup() as tasks:
         for session_id in SESSIONS:
             tasks.create_task(speak(side, session_id, known=session_id in known))
@@ -49,7 +49,7 @@ async def gateway(arena: Arena) -> None:
 async def speak(side: GatewaySide, session_id: str, *, known: bool) -> None:
     with suppress(SessionGone):  # all was said
         if not known:
-            side.directory.put(
+            await side.directory.put(
                 SessionEntry(
                     session_id=session_id,
                     trace_id="trace",
@@ -60,12 +60,12 @@ async def speak(side: GatewaySide, session_id: str, *, known: bool) -> None:
                 )
             )
         try:
-            side.results.subscribe(session_id, after=-1).close()
+            (await side.results.subscribe(session_id, after=-1)).close()
         except SessionGone:
-            side.results.subscribe(session_id).close()
+            (await side.results.subscribe(session_id)).close()
         with suppress(IllegalTransition):  # the gateway before has opened it
             await side.audio_log.append(Opened(session_id, "trace", Checkpoint(config=SessionConfig())))
-        tail = side.audio_log.tail(session_id)
+        tail = await side.audio_log.tail(session_id)
         sequence = tail.sequence
         for start in range(tail.position, LENGTH, CHUNK):
             sequence += 1

@@ -56,8 +56,8 @@ class OneProcessLog:
         await self.worker.forget(session_id)
         await self.gateway.forget(session_id)
 
-    def tail(self, session_id: str) -> Tail:
-        return self.gateway.tail(session_id)
+    async def tail(self, session_id: str) -> Tail:
+        return await self.gateway.tail(session_id)
 
     def lag(self) -> int:
         return self.gateway.lag()
@@ -74,11 +74,11 @@ class OneProcessResults:
         self.gateway = GatewayResultBus(arena, Slots(arena), Watch(arena.gateway_bell))
         self.worker = WorkerResultBus(ResultsWriter(arena, None, kept=kept))
 
-    def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
-        return self.gateway.subscribe(session_id, after=after)
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
+        return await self.gateway.subscribe(session_id, after=after)
 
     async def publish(self, event: SessionEvent) -> None:
         await self.worker.publish(event)
 
-    def forget(self, session_id: str) -> None:
-        self.gateway.forget(session_id)
+    async def forget(self, session_id: str) -> None:
+        await self.gateway.forget(session_id)

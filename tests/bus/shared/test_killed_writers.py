@@ -27,6 +27,7 @@ from starling.bus.shared.slots import Slots
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Gap, Opened, Record, SessionRecord
 from starling.core.sessions import Attachment
 from starling.core.transcript import SessionDone, SessionEvent, SpeechEnded, SpeechStarted, Transcript
+from virtual_time import at_once
 
 PARTS = st.floats(0, 1)
 """Which share of its last write a writer does."""
@@ -175,14 +176,14 @@ def test_no_slot_is_lost_by_a_gateway_that_is_killed(writes: int, part: float, n
         slots = Slots(dying)
         directory, writer = SharedSessionDirectory(dying, slots), LogWriter(dying, slots)
         for name in names:
-            if name not in listed and directory.get(name) is None and slots.find(name, Hold.OPENED) is None:
-                directory.put(entry(name))
+            if name not in listed and at_once(directory.get(name)) is None and slots.find(name, Hold.OPENED) is None:
+                at_once(directory.put(entry(name)))
                 listed.add(name)
                 slots.hold(name, Hold.RESULTS)
                 writer.open(opened(name))
             else:
                 listed.discard(name)
-                directory.remove(name)
+                at_once(directory.remove(name))
                 slots.drop(slot, Hold.RESULTS) if (slot := slots.find(name, Hold.RESULTS)) is not None else None
                 writer.forget(name)
                 Ownership(shared).tidy()
@@ -192,11 +193,11 @@ def test_no_slot_is_lost_by_a_gateway_that_is_killed(writes: int, part: float, n
     slots = Slots(shared)
     directory, writer = SharedSessionDirectory(shared, slots), LogWriter(shared, slots)
     slots.abandon_unlisted()
-    found = {known.session_id for known in directory.entries()}
+    found = {known.session_id for known in at_once(directory.entries())}
     assert found >= listed - {names[-1] if names else ""} or writes > 0
-    assert all(known == entry(known.session_id) for known in directory.entries())
+    assert all(known == entry(known.session_id) for known in at_once(directory.entries()))
     for name in found:
-        directory.remove(name)
+        at_once(directory.remove(name))
         if (slot := slots.find(name, Hold.RESULTS)) is not None:
             slots.drop(slot, Hold.RESULTS)
         writer.forget(name)
@@ -305,9 +306,9 @@ def test_a_dead_workers_late_words_are_not_heard() -> None:
 
 def test_an_entry_that_changes_is_never_a_mixture() -> None:
     shared = arena(slots=1)
-    SharedSessionDirectory(shared, Slots(shared)).put(entry())
+    at_once(SharedSessionDirectory(shared, Slots(shared)).put(entry()))
     changed = replace(entry(), state=Attachment.DETACHED)
     for part in (0.0, 0.3, 0.9):
         dying = doomed(shared, 0, part)
-        until_killed(lambda dying=dying: SharedSessionDirectory(dying, Slots(dying)).put(changed))  # type: ignore[misc]
-        assert SharedSessionDirectory(shared, Slots(shared)).get("s") == entry()
+        until_killed(lambda dying=dying: at_once(SharedSessionDirectory(dying, Slots(dying)).put(changed)))  # type: ignore[misc]
+        assert at_once(SharedSessionDirectory(shared, Slots(shared)).get("s")) == entry()

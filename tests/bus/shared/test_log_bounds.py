@@ -22,7 +22,7 @@ from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import InvalidMessage, InvalidOption, SessionGone
 from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, HotWord
 from starling.core.records import Audio, Checkpoint, Configure, Ended, EndReason, Finalize, Gap, Opened
-from virtual_time import run, settle
+from virtual_time import at_once, run, settle
 
 TINY = 2
 
@@ -119,7 +119,7 @@ def test_the_longest_options_that_are_allowed_go_everywhere() -> None:
     shared = arena(slots=1)
     slots = Slots(shared)
     writer, directory = LogWriter(shared, slots), SharedSessionDirectory(shared, slots)
-    directory.put(replace(entry(), config=config))
+    at_once(directory.put(replace(entry(), config=config)))
     writer.open(Opened("s", "trace", Checkpoint(config=config)))
     Ownership(shared).assign(0, 0)
     for number in range(3):
@@ -131,7 +131,7 @@ def test_the_longest_options_that_are_allowed_go_everywhere() -> None:
         reader.commit("s", Checkpoint(config=config, position=100 * number + 100))
     first, *_ = LogReader(shared, 0).take()
     assert first == Opened("s", "trace", Checkpoint(config=config, position=300))
-    assert directory.get("s") == replace(entry(), config=config)
+    assert at_once(directory.get("s")) == replace(entry(), config=config)
 
 
 def test_long_audio_goes_in_pieces_and_counts_once_it_is_all_in() -> None:
@@ -210,7 +210,7 @@ def test_a_gateway_that_comes_after_another_frees_what_is_over() -> None:
         log = OneProcessLog(arena(slots=1))
         await log.append(opened())
         other = OneProcessLog(Arena.attach(log.arena.fd))
-        assert other.tail("s").position == 0
+        assert (await other.tail("s")).position == 0
         await log.worker.forget("s")
         await other.append(Opened("t", "trace", Checkpoint(config=CONFIG)))
         assert [type(record) for record in await replayed(other)] == [Opened]

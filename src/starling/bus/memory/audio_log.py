@@ -158,7 +158,7 @@ class MemoryAudioLog:
             self._lag -= staged.lead
             staged.room.set()
 
-    def tail(self, session_id: str) -> Tail:
+    async def tail(self, session_id: str) -> Tail:
         staged = self._sessions.get(session_id)
         if staged is None:
             raise SessionGone(f"session {session_id} is not open on this log")

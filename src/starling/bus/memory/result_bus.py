@@ -26,7 +26,7 @@ class MemoryResultBus:
         self._kept = kept
         self._channels: dict[str, _Channel] = {}
 
-    def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
         channel = self._channels.get(session_id)
         if after is None:
             subscription = MemorySubscription()
@@ -46,7 +46,7 @@ class MemoryResultBus:
             channel.history.add(new)
             channel.subscription.put(new)
 
-    def forget(self, session_id: str) -> None:
+    async def forget(self, session_id: str) -> None:
         channel = self._channels.pop(session_id, None)
         if channel is not None:
             channel.subscription.close()

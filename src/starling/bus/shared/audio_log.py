@@ -56,7 +56,7 @@ class GatewayAudioLog:
         self._writer.forget(session_id)
         self._look()
 
-    def tail(self, session_id: str) -> Tail:
+    async def tail(self, session_id: str) -> Tail:
         return self._writer.tail(session_id)
 
     def lag(self) -> int:
@@ -126,7 +126,7 @@ class WorkerAudioLog:
     async def forget(self, session_id: str) -> None:
         self._reader.forget(session_id)
 
-    def tail(self, session_id: str) -> Tail:  # noqa: ARG002 - the port's
+    async def tail(self, session_id: str) -> Tail:  # noqa: ARG002 - the port's
         _not_here("asks for the tail", "the gateway")
 
     def lag(self) -> int:

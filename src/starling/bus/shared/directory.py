@@ -19,21 +19,31 @@ class SharedSessionDirectory:
         self._arena = arena
         self._slots = slots
 
-    def put(self, entry: SessionEntry) -> None:
+    async def put(self, entry: SessionEntry) -> None:
         slot = self._slots.place(entry.session_id)
         self._arena.entry.write(slot, self._arena.generation(slot), msgspec.msgpack.encode(entry))
         self._slots.hold(entry.session_id, Hold.ENTRY)
 
-    def get(self, session_id: str) -> SessionEntry | None:
+    async def get(self, session_id: str) -> SessionEntry | None:
         slot = self._slots.find(session_id, Hold.ENTRY)
         return None if slot is None else self._read(slot)
 
-    def remove(self, session_id: str) -> None:
+    async def find(self, token_digest: bytes) -> SessionEntry | None:
+        found = (entry for entry in await self.entries() if entry.token_digest == token_digest)
+        return next(found, None) if token_digest else None
+
+    async def claim(self, session_id: str) -> None:
+        """There is one gateway at a time."""
+
+    async def holds(self, session_id: str) -> bool:
+        return self._slots.find(session_id, Hold.ENTRY) is not None
+
+    async def remove(self, session_id: str) -> None:
         slot = self._slots.find(session_id, Hold.ENTRY)
         if slot is not None:
             self._slots.drop(slot, Hold.ENTRY)
 
-    def entries(self) -> Sequence[SessionEntry]:
+    async def entries(self) -> Sequence[SessionEntry]:
         return [entry for slot in self._slots.all(Hold.ENTRY) if (entry := self._read(slot)) is not None]
 
     def _read(self, slot: int) -> SessionEntry | None:

@@ -25,13 +25,13 @@ class WorkerResultBus:
     def __init__(self, writer: ResultsWriter) -> None:
         self._writer = writer
 
-    def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:  # noqa: ARG002 - the port's
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:  # noqa: ARG002 - the port's
         _not_here("listens to results", "the gateway")
 
     async def publish(self, event: SessionEvent) -> None:
         self._writer.publish(event)
 
-    def forget(self, session_id: str) -> None:  # noqa: ARG002 - the port's
+    async def forget(self, session_id: str) -> None:  # noqa: ARG002 - the port's
         _not_here("forgets results", "the gateway")
 
 
@@ -53,11 +53,11 @@ class GatewayResultBus:
         self._listening: dict[int, _Listening] = {}
         self._seen = np.zeros(arena.geometry.slots, np.uint64)
 
-    def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> MemorySubscription:
         slot = self._slots.find(session_id, Hold.RESULTS)
         if after is None:
             if slot is not None:
-                self.forget(session_id)
+                await self.forget(session_id)
             slot = self._slots.hold(session_id, Hold.RESULTS)
         elif slot is None:
             raise SessionGone(f"nothing is kept of session {session_id}")
@@ -72,7 +72,7 @@ class GatewayResultBus:
     async def publish(self, event: SessionEvent) -> None:  # noqa: ARG002 - the port's
         _not_here("publishes results", "a worker")
 
-    def forget(self, session_id: str) -> None:
+    async def forget(self, session_id: str) -> None:
         slot = self._slots.find(session_id, Hold.RESULTS)
         if slot is not None:
             self._close(slot)
