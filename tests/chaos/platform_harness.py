@@ -64,14 +64,19 @@ async def eventually(true: Callable[[], bool], patience: float = 30.0) -> None:
 async def platform(
     *options: str,
     settings: Mapping[str, str] | None = None,
+    workers: int,
     module: str = "starling",
     directory: Path | None = None,
     status: int = 0,
 ) -> AsyncIterator[Platform]:
-    """A server with the scripted engine, unless the environment in ``settings`` says otherwise; it must end with ``status``."""
+    """A server with the scripted engine, unless the environment in ``settings`` says otherwise; it must end with ``status``.
+
+    It serves as soon as one worker does. Who attacks it attacks all of it: each of its ``workers`` is ready too. One that is hit
+    before that counts as one that never was.
+    """
     environment = os.environ | {"STARLING_ENGINE__NAME": "scripted", "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "100"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, "serve", "--port", "0", "--log-format", "json", *options,
+        sys.executable, "-m", module, "serve", "--port", "0", "--log-format", "json", "--workers", str(workers), *options,
         env=environment | dict(settings or {}),
         cwd=directory,
         stdout=asyncio.subprocess.PIPE,
@@ -91,7 +96,9 @@ async def platform(
         async with asyncio.timeout(60):
             line = (await process.stdout.readline()).decode()
         assert "listens on http://" in line, "".join(log)
-        yield Platform(process, next(word for word in line.split() if word.startswith("http://")), log)
+        server = Platform(process, next(word for word in line.split() if word.startswith("http://")), log)
+        await server.until_logged("process ready", workers + 1)
+        yield server
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):

@@ -44,7 +44,7 @@ def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> N
     sounds = [BECKETT[n * 4000 :] for n in range(6)]
 
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
             for turn in range(3):
                 await asyncio.sleep(1.0)
@@ -59,7 +59,7 @@ def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> N
 
 def test_a_lone_worker_that_is_killed_takes_its_sessions_up_again(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "1", directory=tmp_path) as server:
+        async with platform(workers=1, directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=2))
             await asyncio.sleep(1.5)
             os.kill(server.of_role("worker")[0], signal.SIGSEGV)
@@ -70,7 +70,7 @@ def test_a_lone_worker_that_is_killed_takes_its_sessions_up_again(tmp_path: Path
 
 def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=2))
             await asyncio.sleep(1.0)
             stopped, _ = server.of_role("worker")
@@ -84,7 +84,7 @@ def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
 
 def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             before = server.of_role("worker")
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
             await asyncio.sleep(1.0)
@@ -100,7 +100,7 @@ def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> N
 
 def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
             await asyncio.sleep(3.0)
             server.process.send_signal(signal.SIGTERM)
@@ -115,7 +115,7 @@ def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) 
 
 def test_children_go_with_their_supervisor(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path, status=-signal.SIGKILL) as server:
+        async with platform(workers=2, directory=tmp_path, status=-signal.SIGKILL) as server:
             children = server.of_role("worker") + server.of_role("gateway")
             assert len(children) == 3
             os.kill(server.pid, signal.SIGKILL)
@@ -128,9 +128,7 @@ def test_children_go_with_their_supervisor(tmp_path: Path) -> None:
 @pytest.mark.model
 def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform(
-            "--workers", "2", directory=tmp_path, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}
-        ) as server:
+        async with platform(workers=2, directory=tmp_path, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
             await asyncio.sleep(4.0)
             os.kill(server.of_role("worker")[0], signal.SIGKILL)
@@ -142,7 +140,7 @@ def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path
 def test_audio_that_ends_two_workers_ends_its_own_session_and_no_other(tmp_path: Path) -> None:
     async def scenario() -> None:
         paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
-        async with platform("--workers", "2", directory=tmp_path, settings=paths, module="chaos.poisoned") as server:
+        async with platform(workers=2, directory=tmp_path, settings=paths, module="chaos.poisoned") as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
             with pytest.raises(SessionAborted, match="ended its recognizer twice") as ended:
                 await caption(server.url, poisonous(BECKETT), speed=4)
@@ -157,7 +155,7 @@ def test_a_gateway_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
     sounds = [BECKETT[n * 4000 :] for n in range(4)]
 
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
             for restarts in (1, 2):
                 await asyncio.sleep(1.5)
@@ -175,7 +173,7 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
     file = tmp_path / "starling.toml"
 
     async def scenario() -> None:
-        async with platform("--workers", "1", directory=tmp_path) as server:
+        async with platform(workers=1, directory=tmp_path) as server:
             [before] = server.of_role("worker")
             file.write_text("[segmentation]\nmin_speech = 'long'\n")
             server.process.send_signal(signal.SIGHUP)
@@ -195,7 +193,7 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
 
 def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_killed(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "1", "--protocols", "vosk:0", directory=tmp_path) as server:
+        async with platform("--protocols", "vosk:0", workers=1, directory=tmp_path) as server:
             await server.until_logged("serving")
             [port] = [int(found[1]) for line in server.log if (found := re.search(r'"protocols": "vosk:(\d+)"', line))]
             restarts = sum('"event": "process ready"' in line for line in server.log)
@@ -212,7 +210,7 @@ def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_ki
 
 def test_workers_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with platform("--workers", "2", directory=tmp_path) as server:
+        async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
             workers, [template] = server.of_role("worker"), server.of_role("template")
             os.kill(template, signal.SIGKILL)
