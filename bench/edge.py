@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from starling.app.bus import Bus
 from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
-from starling.bus.memory import MemorySessionDirectory
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.cli.eventloop import run
 from starling.config.loading import load_settings
 from starling.core.config import SessionConfig
@@ -42,12 +41,12 @@ async def forget(log: AudioLog) -> None:
 
 async def serve() -> None:
     """Serve on a free port until SIGTERM."""
-    bus, health = Bus.in_memory(max_lead=960_000), Health("engine")
+    audio_log, health = MemoryAudioLog(max_lead=960_000), Health("engine")
     health.set("engine", State.OK)
     ports = Ports(
-        audio_log=bus.audio_log,
-        results=bus.results,
-        board=bus.board,
+        audio_log=audio_log,
+        results=MemoryResultBus(),
+        board=MemoryLoadBoard(),
         directory=MemorySessionDirectory(),
         clock=SystemClock(),
         metrics=Metrics(),
@@ -55,7 +54,7 @@ async def serve() -> None:
     options = gateway_options(load_settings(overrides={"server.port": 0}).settings)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    taking = asyncio.create_task(forget(bus.audio_log))
+    taking = asyncio.create_task(forget(audio_log))
     async with serving(Gateway(options, ports, DEAF, health)) as (host, port):
         collect_rarely()
         print(f"http://{host}:{port}/", flush=True)

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.core.ports import Capabilities
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
+from starling.core.sessions import Standing
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
@@ -154,8 +155,19 @@ async def served(
         recognizer.listening.set()
     if not unfinished:
         recognizer.finishing.set()
+
+    def standing(session_id: str) -> Standing | None:
+        staged = log.staged(session_id)
+        return None if staged is None else Standing(worker="worker-0", staged=staged)
+
     ports = Ports(
-        directory=MemorySessionDirectory(), audio_log=log, results=bus, board=board, clock=SystemClock(), metrics=metrics
+        directory=MemorySessionDirectory(),
+        audio_log=log,
+        results=bus,
+        board=board,
+        clock=SystemClock(),
+        metrics=metrics,
+        standing=standing,
     )
     gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
     recognizing = asyncio.create_task(recognizer.run())

@@ -311,7 +311,8 @@ def test_operators_see_sessions_and_end_them(keys_file: Path) -> None:
                 status, body, _ = await reply(it, "GET", "/v1/sessions", **bearer(operator))
                 assert status == 200
                 (seen,) = body["sessions"]
-                assert seen["attached"] is True
+                assert (seen["state"], seen["language"], seen["worker"]) == ("live", "en", "worker-0")
+                assert (seen["lag_seconds"], seen["backlog"]) == (0.0, 0)
                 assert (seen["session_id"], seen["tenant"], seen["audio_seconds"]) == (ready["session_id"], "acme", 1.0)
                 assert "text" not in str(body)
                 path = f"/v1/sessions/{ready['session_id']}"

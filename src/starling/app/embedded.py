@@ -16,8 +16,9 @@ from starling.app.bus import Bus
 from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
 from starling.app.unwrapping import unwrapped
-from starling.bus.memory import MemorySessionDirectory
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.config.settings import Settings
+from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.ports import Ports
@@ -61,8 +62,14 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(log_options(settings), metrics=metrics)
     options = gateway_options(settings)
-    bus = Bus.in_memory(max_lead=max_lead(settings))
+    audio_log = MemoryAudioLog(max_lead=max_lead(settings))
+    bus = Bus(audio_log=audio_log, results=MemoryResultBus(), board=MemoryLoadBoard())
     worker_id = f"{platform.node()}-{os.getpid()}"
+
+    def standing(session_id: str) -> Standing | None:
+        staged = audio_log.staged(session_id)
+        return None if staged is None else Standing(worker=worker_id, staged=staged)
+
     async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer:
         gateway = Gateway(
             options,
@@ -73,6 +80,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 directory=MemorySessionDirectory(),
                 clock=clock,
                 metrics=metrics,
+                standing=standing,
             ),
             recognizer.capabilities,
             health,

@@ -16,6 +16,7 @@ from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
 from starling.bus.shared.sides import GatewaySide
 from starling.core.ports import Capabilities
+from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import Listeners
 from starling.gateway.ports import Ports
@@ -48,6 +49,12 @@ async def serve(place: Place) -> None:
         async def exposition() -> bytes:
             return await everybodys_metrics(place)
 
+        def standing(session_id: str) -> Standing | None:
+            if (found := side.audio_log.staged(session_id)) is None:
+                return None
+            owner, staged = found
+            return Standing(worker=None if owner is None else worker_name(owner), staged=staged)
+
         ports = Ports(
             audio_log=side.audio_log,
             results=side.results,
@@ -56,6 +63,7 @@ async def serve(place: Place) -> None:
             clock=place.clock,
             metrics=place.metrics,
             exposition=exposition,
+            standing=standing,
         )
         gateway = Gateway(options, ports, capabilities, health)
         await gateway.adopt()

@@ -1,4 +1,4 @@
-"""The tables of ``starling doctor``."""
+"""Tables on the terminal."""
 
 from __future__ import annotations
 
@@ -37,10 +37,15 @@ def print_settings(settings: Iterable[EffectiveSetting]) -> None:
 
 def print_rows(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Any table of plain text."""
+    _console().print(rows_table(headers, rows))
+
+
+def rows_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """The same, to be printed."""
     table = _table(*headers)
     for row in rows:
         table.add_row(*map(Text, row))
-    _console().print(table)
+    return table
 
 
 def _table(*headers: str) -> Table:

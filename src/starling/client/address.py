@@ -13,6 +13,7 @@ STREAM_PATH = "/v1/stream"
 DEFAULT_URL = "ws://127.0.0.1:8000"
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_PLAIN = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
 def stream_url(address: str) -> str:
@@ -23,6 +24,12 @@ def stream_url(address: str) -> str:
     parts = _parts(address)
     path = parts.path if parts.path not in {"", "/"} else STREAM_PATH
     return parts._replace(scheme=_SCHEMES[parts.scheme], path=path, fragment="").geturl()
+
+
+def plain_url(address: str, path: str) -> str:
+    """The ``http`` or ``https`` URL of ``path`` at the server of ``address``, which is as ``stream_url`` takes it."""
+    parts = _parts(address)
+    return parts._replace(scheme=_PLAIN[parts.scheme], path=path, query="", fragment="").geturl()
 
 
 def returning(url: str) -> str:

@@ -20,8 +20,9 @@ from starling.client.errors import Refused, Unreachable, overloaded
 from starling.client.line import Link
 from starling.client.options import Options
 from starling.client.session import NATIVE_PCM, Session
+from starling.client.trust import trusting
 from starling.core.audio import AudioFormat
-from starling.core.errors import InvalidOption, Overloaded, QuotaExceeded, StarlingError, Unauthenticated
+from starling.core.errors import Overloaded, QuotaExceeded, StarlingError, Unauthenticated
 
 MESSAGE_BYTES: Final = 1024 * 1024
 """The largest text frame taken from a server."""
@@ -64,7 +65,7 @@ async def connect(
     """
     address = stream_url(url)
     credentials = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    reach = partial(_dial, headers=credentials | dict(headers or {}), context=_trusting(ca, address), open_timeout=open_timeout)
+    reach = partial(_dial, headers=credentials | dict(headers or {}), context=trusting(ca, address), open_timeout=open_timeout)
     session = Session(await reach(address), audio, partial(reach, returning(address)) if resume else None, notice)
     try:
         try:
@@ -75,20 +76,6 @@ async def connect(
         yield session
     finally:
         await session.close()
-
-
-def _trusting(ca: Path | None, address: str) -> ssl.SSLContext | None:
-    """The TLS context of a client that trusts ``ca``; None for an address without TLS."""
-    if not address.startswith("wss:"):
-        return None
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except ssl.SSLError:
-        raise InvalidOption(f"expected certificates in PEM in {ca}, got something else") from None
-    except OSError as error:
-        raise InvalidOption(f"cannot read the certificates in {ca}: {error.strerror}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 async def _dial(

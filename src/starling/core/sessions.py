@@ -1,4 +1,4 @@
-"""What one gateway leaves written down of a session, so that another one can go on with it."""
+"""What is known of a session outside it: written down for another gateway to go on with, or looked up for operators."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ class Attachment(StrEnum):
 
     ATTACHED = "attached"
     DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where recognition of a session stands. ``worker``: the recognizer that has it, None while none has.
+
+    ``staged``: samples on the log that nothing is settled of: the open segment's, and those not taken yet.
+    """
+
+    worker: str | None
+    staged: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

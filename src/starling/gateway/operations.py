@@ -10,10 +10,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from starling.core.audio import seconds
 from starling.core.load import Priority
+from starling.core.sessions import Standing
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.seats import Seat
+from starling.gateway.stream import Stage
 
 
 class ErrorBody(BaseModel):
@@ -50,8 +53,11 @@ class SessionView(BaseModel):
     tenant: str
     priority: Priority
     connected: datetime = Field(description="when its client connected, UTC")
-    attached: bool = Field(description="false while it waits for a client that lost its connection")
+    state: Stage = Field(description="`detached` while it waits for a client that lost its connection")
+    worker: str | None = Field(description="the recognizer that has it; null while none has")
+    language: str = Field(description="that of its next segment, as a BCP 47 tag")
     audio_seconds: float = Field(description="audio that came in")
+    lag_seconds: float = Field(description="of that: what nothing is settled of, the open segment included")
     backlog: int = Field(description="results that wait for its client to read them")
 
 
@@ -89,7 +95,7 @@ def operations(gateway: Gateway) -> APIRouter:
     async def sessions(request: Request) -> SessionsView:
         """See every session. Needs the key of an operator."""
         gateway.identify_operator(request.headers, address_of(request))
-        return SessionsView(sessions=[_view(seat) for seat in gateway.seats])
+        return SessionsView(sessions=[_view(seat, gateway.ports.standing(seat.session_id)) for seat in gateway.seats])
 
     @router.delete("/sessions/{session_id}", status_code=202, responses={404: {"model": Refusal}})
     async def dismiss(session_id: str, request: Request) -> JSONResponse:
@@ -103,13 +109,16 @@ def operations(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _view(seat: Seat) -> SessionView:
+def _view(seat: Seat, standing: Standing | None) -> SessionView:
     return SessionView(
         session_id=seat.session_id,
         tenant=seat.principal.tenant.name,
         priority=seat.principal.tenant.priority,
         connected=seat.since,
-        attached=not seat.session.detached,
+        state=seat.session.stage,
+        worker=None if standing is None else standing.worker,
+        language=seat.session.language,
         audio_seconds=round(seat.session.heard, 3),
+        lag_seconds=0.0 if standing is None else round(seconds(standing.staged), 3),
         backlog=seat.session.backlog,
     )

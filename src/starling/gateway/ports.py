@@ -6,12 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory
+from starling.core.sessions import Standing
 from starling.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's."""
+    """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's.
+
+    ``standing``: where recognition of a session stands, by its id; None where that is not known.
+    """
 
     audio_log: AudioLog
     results: ResultBus
@@ -20,3 +24,4 @@ class Ports:
     clock: Clock
     metrics: Metrics
     exposition: Callable[[], Awaitable[bytes]] | None = None
+    standing: Callable[[str], Standing | None] = lambda _: None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
 
 from starling.core.audio import WaveLayout
@@ -59,6 +60,18 @@ class Identity:
     priority: Priority = Priority.NORMAL
 
 
+class Stage(StrEnum):
+    """Where a session is in its life, as operators see it."""
+
+    OPENING = "opening"
+    """Its client has not said yet what it wants."""
+    LIVE = "live"
+    DETACHED = "detached"
+    """It waits for a client that lost its connection."""
+    ENDING = "ending"
+    """No more audio comes, and the last results go out."""
+
+
 class StreamSession:
     """One session, from its client's first frame to the last.
 
@@ -85,6 +98,7 @@ class StreamSession:
         self._opened = opened
         self._entry: SessionEntry | None = None  # of a session that its client may come back to
         self._request = OpenRequest()
+        self._conversation: Conversation | None = None  # that of now
         self._supply: Supply | None = None
         self._results: Subscription | None = None
         self._failure: StarlingError | None = None  # what ended it
@@ -124,6 +138,21 @@ class StreamSession:
         session._entry, session._began = entry, entry.opened
         resumables.add(entry.token_digest, session)
         return session
+
+    @property
+    def stage(self) -> Stage:
+        """Where it is in its life."""
+        if self._supply is None:
+            return Stage.OPENING
+        if self.detached:
+            return Stage.DETACHED
+        return Stage.LIVE if self._supply.ended is None else Stage.ENDING
+
+    @property
+    def language(self) -> str:
+        """That of the next segment."""
+        current = self._request if self._conversation is None else self._conversation.request
+        return current.config.language
 
     @property
     def backlog(self) -> int:
@@ -251,7 +280,7 @@ class StreamSession:
     async def _converse(self, connection: Connection, results: Subscription, verbs: Sequence[Verb]) -> bool:
         """Talk over ``connection`` until that is over. Whether the client may be expected back."""
         assert self._supply is not None
-        conversation = Conversation(
+        conversation = self._conversation = Conversation(
             connection, self._supply, results, self._options, self._allowance, request=self._request, ending=self._ending
         )
         talking = asyncio.create_task(conversation.run(verbs))
@@ -262,7 +291,7 @@ class StreamSession:
             for task in (talking, arriving):
                 task.cancel()
             await asyncio.wait((talking, arriving))
-            self._request = conversation.request
+            self._request, self._conversation = conversation.request, None
             self._failure = conversation.failure or self._failure
         if talking.cancelled():
             await _supersede(connection)

@@ -219,3 +219,17 @@ def test_a_gateway_that_comes_after_another_frees_what_is_over() -> None:
         await settle()
 
     run(scenario())
+
+
+def test_the_gateway_sees_who_has_a_session_and_how_much_is_staged_of_it() -> None:
+    ends = Ends()
+    assert ends.writer.staged("nobody") is None
+    assert ends.writer.offer(audio(0, 700))
+    ends.reader.take()
+    assert ends.writer.staged("s") == (0, 700)
+    ends.reader.commit("s", checkpoint(300, 0))
+    assert ends.writer.staged("s") == (0, 400)
+    ends.ownership.reclaim(0)
+    assert ends.writer.staged("s") == (None, 400)
+    ends.writer.forget("s")
+    assert ends.writer.staged("s") is None

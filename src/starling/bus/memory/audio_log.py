@@ -167,6 +167,11 @@ class MemoryAudioLog:
     def lag(self) -> int:
         return self._lag
 
+    def staged(self, session_id: str) -> int | None:
+        """Samples staged of one session; None if it is not open."""
+        staged = self._sessions.get(session_id)
+        return None if staged is None else staged.lead
+
     async def close(self) -> None:
         self._closed = True
         self._wake.set()

@@ -59,6 +59,10 @@ class GatewayAudioLog:
     async def tail(self, session_id: str) -> Tail:
         return self._writer.tail(session_id)
 
+    def staged(self, session_id: str) -> tuple[int | None, int] | None:
+        """The row of the worker that has the session, if one has, and the samples staged of it; None if it is not on the log."""
+        return self._writer.staged(session_id)
+
     def lag(self) -> int:
         return self._writer.lag()
 

@@ -102,6 +102,14 @@ class LogWriter:
         ahead = table.column(SlotColumn.END).astype(np.int64) - table.column(SlotColumn.COMMITTED).astype(np.int64)
         return int(np.maximum(ahead, 0)[on_log].sum())
 
+    def staged(self, session_id: str) -> tuple[int | None, int] | None:
+        """The row of the worker that has the session, if one has, and the samples staged of it; None if it is not on the log."""
+        slot = self._slots.find(session_id, Hold.LOG)
+        if slot is None:
+            return None
+        ahead = self._table.load(SlotColumn.END, slot) - self._table.load(SlotColumn.COMMITTED, slot)
+        return self._arena.owner(slot), max(0, ahead)
+
     def _log(self, session_id: str) -> _Log:
         slot = self._slots.of(session_id)
         life = 0 if slot is None else self._table.load(SlotColumn.LIFE, slot)
