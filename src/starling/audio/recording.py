@@ -6,20 +6,19 @@ samples. What a file is, is found by looking into it; its name does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn, Self
+from typing import BinaryIO, Self
 
-import av
 import numpy as np
-from av import AudioCodecContext, AudioFrame, AudioStream, CodecContext
+from av import AudioFrame, AudioStream, Packet
 from av.error import FFmpegError
 
+from starling.audio.containers import duration_of, open_codec, open_container, pcm_of, sound_track, type_of
 from starling.audio.normalise import Normaliser, Pcm
-from starling.audio.opus import OPUS_RATE
-from starling.audio.pcm import from_int32
+from starling.audio.source import Source
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 
@@ -29,45 +28,36 @@ BLOCK = SAMPLE_RATE
 RECORDED_RATES = (1_000, 768_000)
 """Lowest and highest sample rate of a recording, in Hz: wider than live audio, for archives and instruments."""
 
+MOST_CHANNELS = 8
+"""Channels that can be kept apart."""
+
 TOLERATED = 50
 """Packets in a row that may be broken. One or two at the start or after a cut are common (MP3) and cost milliseconds."""
-
-_MICROSECONDS = 1_000_000
 
 
 class Recording:
     """An open recording. Use it as a context manager.
 
-    ``source``: a path, or a binary file object, which may be a pipe (standard input) and is left open. ``codec``: FFmpeg's name
-    of it. ``duration``: seconds as the file states or FFmpeg estimates them, or None; never decoded for.
+    ``source``: a path, or a binary file object, which may be a pipe (standard input) and is left open. ``budget``: bytes that may
+    be read of it, or None. ``media_type``: what it is, for the web. ``codec``: FFmpeg's name of it. ``sample_rate`` and
+    ``channels`` are as its header says, and so is ``duration``: seconds, or FFmpeg's estimate, or None; never decoded for.
 
     Raises OSError as ``open`` does; CorruptAudio for what no demuxer knows; UnsupportedAudio for a file without a sound track, a
     playlist that names other files, or a codec that is not built in.
     """
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
+    def __init__(self, source: str | Path | BinaryIO, *, budget: int | None = None) -> None:
         with ExitStack() as opened:
             file = opened.enter_context(Path(source).open("rb")) if isinstance(source, (str, Path)) else source
-            self._file = _Interruptible(file)
-            try:
-                # A playlist could make FFmpeg open any file or address; io_open is asked first. Tags may be in any charset.
-                container = opened.enter_context(
-                    av.open(self._file, mode="r", io_open=_refuse_reference, metadata_errors="replace")
-                )
-            except FFmpegError as error:
-                self._file.check()
-                raise CorruptAudio(_UNREADABLE) from error
-            stream = container.streams.best("audio")
-            if not isinstance(stream, AudioStream):
-                raise UnsupportedAudio(f"expected a recording with a sound track, found {container.format.long_name} without one")
-            self.codec = stream.codec_context.name
-            self.sample_rate = stream.codec_context.sample_rate
-            self.channels = stream.codec_context.channels
-            self._decoder = _open_codec(stream)
-            seconds = None if stream.duration is None or stream.time_base is None else float(stream.duration * stream.time_base)
-            self.duration = container.duration / _MICROSECONDS if seconds is None and container.duration else seconds
-            self._stream = stream
-            self._container = container
+            self._file = Source(file, budget=budget)
+            self._container = opened.enter_context(open_container(self._file))
+            self._stream = sound_track(self._container)
+            self._decoder = open_codec(self._stream)
+            self.media_type = type_of(self._container)
+            self.codec = self._stream.codec_context.name
+            self.sample_rate = self._stream.codec_context.sample_rate
+            self.channels = self._stream.codec_context.channels
+            self.duration = duration_of(self._container, self._stream)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -80,48 +70,70 @@ class Recording:
         """Close what was opened. Again does nothing."""
         self._opened.close()
 
+    def check_readable(self) -> None:
+        """Raise CorruptAudio unless there is a packet of sound, UnsupportedAudio if it is encrypted. It is not heard any more."""
+        try:
+            if next(self._packets(), None) is None:
+                raise CorruptAudio(_silent(self.codec))
+        except FFmpegError as error:
+            self._file.check()
+            raise _damaged(error) from error
+
     def blocks(self, *, start: int = 0) -> Iterator[Samples]:
-        """The audio from sample position ``start`` on, once: blocks of ``BLOCK`` samples, the last one shorter.
+        """The audio from sample position ``start`` on, once, channels mixed: blocks of ``BLOCK`` samples, the last one shorter.
 
         What precedes ``start`` is decoded and dropped: seeking would not be exact. Raises CorruptAudio, after the blocks before
-        it, where the recording cannot be decoded further, and if it holds no audio at all.
+        it, where the recording cannot be decoded further, and if it holds no audio at all; UnsupportedAudio if it is encrypted.
         """
-        out = Normaliser()
-        waiting: list[Samples] = []
-        count, dropped = 0, 0
-        for samples in self._samples(out):
-            drop = min(len(samples), start - dropped)
-            dropped += drop
-            waiting.append(samples[drop:])
-            count += len(samples) - drop
-            if count >= BLOCK:
-                joined = np.concatenate(waiting)
-                whole = count // BLOCK * BLOCK
-                yield from np.split(joined[:whole], whole // BLOCK)
-                waiting, count = [joined[whole:]], count - whole
-        if count:
-            yield np.concatenate(waiting)
+        return (block for (block,) in self._cut([Normaliser()], start))
 
-    def _samples(self, out: Normaliser) -> Iterator[Samples]:
+    def channel_blocks(self, *, start: int = 0) -> Iterator[list[Samples]]:
+        """As ``blocks``, with one of each channel, of equal lengths. A channel that is missing for a while is silent.
+
+        Raises UnsupportedAudio for more than ``MOST_CHANNELS``.
+        """
+        if self.channels > MOST_CHANNELS:
+            raise UnsupportedAudio(f"expected at most {MOST_CHANNELS} channels to keep apart, found {self.channels}: mix them")
+        return self._cut([Normaliser() for _ in range(self.channels)], start)
+
+    def _cut(self, outs: Sequence[Normaliser], start: int) -> Iterator[list[Samples]]:
+        waiting: list[list[Samples]] = []
+        count, dropped = 0, 0
+        for pieces in self._pieces(outs):
+            length = len(pieces[0])
+            drop = min(length, start - dropped)
+            dropped += drop
+            waiting.append([piece[drop:] for piece in pieces])
+            count += length - drop
+            if count >= BLOCK:
+                joined = _joined(waiting)
+                whole = count // BLOCK * BLOCK
+                for at in range(0, whole, BLOCK):
+                    yield [channel[at : at + BLOCK] for channel in joined]
+                waiting, count = [[channel[whole:] for channel in joined]], count - whole
+        if count:
+            yield _joined(waiting)
+
+    def _pieces(self, outs: Sequence[Normaliser]) -> Iterator[list[Samples]]:
         found = False
         for frame in self._frames():
             found = True
             low, high = RECORDED_RATES
             if not low <= frame.sample_rate <= high:
                 raise UnsupportedAudio(f"a recording's sample rate must be between {low} and {high} Hz, got {frame.sample_rate}")
-            out.write(_pcm(frame), frame.sample_rate)
-            yield out.take()
+            for out, pcm in zip(outs, _channels(pcm_of(frame), len(outs)), strict=True):
+                out.write(pcm, frame.sample_rate)
+            yield [out.take() for out in outs]
         if not found:
-            raise CorruptAudio(f"expected {self.codec} audio in the recording, found none that can be decoded")
-        out.finish()
-        yield out.take()
+            raise CorruptAudio(_silent(self.codec))
+        for out in outs:
+            out.finish()
+        yield [out.take() for out in outs]
 
     def _frames(self) -> Iterator[AudioFrame]:
         broken = 0
         try:
-            for packet in self._container.demux(self._stream):
-                if not packet.size:
-                    continue
+            for packet in self._packets():
                 try:
                     frames = self._decoder.decode(packet)
                 except FFmpegError as error:
@@ -137,32 +149,14 @@ class Recording:
             yield from self._decoder.decode(None)
         except FFmpegError as error:
             self._file.check()
-            raise CorruptAudio(f"the recording is damaged or cut off: {error.strerror}") from error
+            raise _damaged(error) from error
 
-
-class _Interruptible:
-    """A file for FFmpeg, in whose C code an exception would be lost: Ctrl-C is the end of the file there, and raised after it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._interrupted = False
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._file, name)
-
-    def read(self, size: int) -> bytes:
-        if self._interrupted:
-            return b""
-        try:
-            return self._file.read(size)
-        except KeyboardInterrupt:
-            self._interrupted = True
-            return b""
-
-    def check(self) -> None:
-        """Raises KeyboardInterrupt if ``read`` met it."""
-        if self._interrupted:
-            raise KeyboardInterrupt
+    def _packets(self) -> Iterator[Packet[AudioStream]]:
+        for packet in self._container.demux(self._stream):
+            if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
+                raise UnsupportedAudio("the recording is encrypted, so nobody can listen to it: send it without copy protection")
+            if packet.size:
+                yield packet
 
 
 def read_recording(source: str | Path | BinaryIO, *, start: int = 0) -> Iterator[Samples]:
@@ -177,38 +171,21 @@ def duration(source: str | Path | BinaryIO) -> float | None:
         return recording.duration
 
 
-_UNREADABLE = "expected a recording (WAV, MP3, M4A, OGG, WebM, FLAC, ...), found no format that can be read, or a file cut off"
+def _channels(pcm: Pcm, count: int) -> Sequence[Pcm]:
+    """What each of ``count`` listeners hears of ``[n, channels]``: all of it, if there is one."""
+    if count == 1:
+        return [pcm]
+    silence = np.zeros_like(pcm[:, :1])
+    return [pcm[:, [channel]] if channel < pcm.shape[1] else silence for channel in range(count)]
 
 
-def _refuse_reference(url: str, flags: int, options: object) -> NoReturn:  # noqa: ARG001 - the signature PyAV calls
-    raise UnsupportedAudio("playlists that name other files are not supported; send the recording itself")
+def _joined(pieces: Sequence[Sequence[Samples]]) -> list[Samples]:
+    return [np.concatenate(channel) for channel in zip(*pieces, strict=True)]
 
 
-def _open_codec(stream: AudioStream) -> AudioCodecContext:
-    context = stream.codec_context
-    if context.name == "opus":
-        # The decoder that live audio takes; FFmpeg's own gives other samples.
-        opus = CodecContext.create("libopus", "r")
-        assert isinstance(opus, AudioCodecContext)
-        opus.extradata = context.extradata
-        opus.sample_rate = OPUS_RATE
-        opus.layout = context.layout
-        context = opus
-    context.thread_count = 1
-    return context
+def _silent(codec: str) -> str:
+    return f"expected {codec} audio in the recording, found none that can be decoded"
 
 
-def _pcm(frame: AudioFrame) -> Pcm:
-    kind = frame.format.name.removesuffix("p")
-    raw = frame.to_ndarray()
-    raw = raw.T if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels)
-    if kind == "s16":
-        return raw.astype(np.int16, copy=False)
-    if kind == "u8":
-        return (raw.astype(np.int16) - 128) << 8
-    if kind == "s32":
-        return from_int32(raw.astype(np.int32, copy=False))
-    if kind in ("flt", "dbl"):
-        with np.errstate(over="ignore"):
-            return np.nan_to_num(raw.astype(np.float32), posinf=1, neginf=-1)
-    raise UnsupportedAudio(f"samples of kind {frame.format.name} are not supported; expected integers up to 32 bits, or floats")
+def _damaged(error: FFmpegError) -> CorruptAudio:
+    return CorruptAudio(f"the recording is damaged or cut off: {error.strerror}")
