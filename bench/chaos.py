@@ -147,7 +147,7 @@ class Speaker:
         """Break the connection, as a network does."""
         if self._session is not None:
             self.cuts += 1
-            self._session._line._connection.transport.abort()  # noqa: SLF001 - nobody else has a wire cutter
+            self._session.cut()
 
     def pause(self, begin: float, end: float) -> float:
         """The longest that anything was late between ``begin`` and ``end``, beyond what silence and cadence explain.

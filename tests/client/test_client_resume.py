@@ -6,16 +6,18 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from msgspec import UNSET
+from websockets.asyncio.client import ClientConnection
 
 from gateway.gateway_harness import Served, run, served
 from starling.client import SessionAborted, SessionLost, connect, vigil
-from starling.client.line import Link
+from starling.client.line import Line, Link
 from starling.client.session import Session
+from starling.core.audio import AudioFormat
 from starling.core.config import VadMode
 from starling.core.records import Audio
 from starling.gateway.options import GatewayOptions
@@ -188,7 +190,7 @@ def test_who_is_superseded_does_not_come_back() -> None:
         async with served() as it, connect(it.uri) as session:
             assert session.ready.resume_token is UNSET, "whoever prints messages prints no secret"
             async with it.connect(query="?resume") as other:
-                await other.send(f'{{"type":"resume","token":"{session._line._token}","sent":0}}')
+                await other.send(f'{{"type":"resume","token":"{session.resume_token}","sent":0}}')
                 await other.recv()
                 with pytest.raises(SessionAborted) as raised:
                     async for _ in session:
@@ -206,5 +208,44 @@ def test_without_resume_a_lost_connection_is_the_end() -> None:
                 with pytest.raises(SessionLost):
                     await anext(session)
             await it.recognizer.ended.get()
+
+    run(scenario)
+
+
+class Peer:
+    """The far end of a connection that takes frames one at a time, each when it is told to."""
+
+    def __init__(self) -> None:
+        self.frames: list[str | bytes] = []
+        self._room = asyncio.Semaphore(0)
+
+    async def send(self, frame: str | bytes) -> None:
+        await self._room.acquire()
+        self.frames.append(frame)
+
+    def take(self, count: int) -> None:
+        for _ in range(count):
+            self._room.release()
+
+
+@pytest.mark.parametrize("before", range(4), ids="{} turns".format)
+@pytest.mark.parametrize("cancelled", [0, 1], ids=["all wait", "one is cancelled"])
+def test_an_end_that_falls_into_a_replay_is_said_once(before: int, cancelled: int) -> None:
+    async def scenario() -> None:
+        peer = Peer()
+        line = Line(cast("ClientConnection", peer), AudioFormat(), None, lambda _: None)
+        await line._sending.acquire()  # as who goes on over another connection does
+        replay = asyncio.create_task(line._send_again(cast("ClientConnection", peer), ['{"type":"finalize"}']))
+        for _ in range(before):
+            await asyncio.sleep(0)
+        endings = [asyncio.create_task(line.end()) for _ in range(2)]
+        for _ in range(before):
+            await asyncio.sleep(0)
+        for ending in endings[:cancelled]:
+            ending.cancel()
+        peer.take(5)
+        await replay
+        await asyncio.wait(endings)
+        assert peer.frames == ['{"type":"finalize"}', '{"type":"end"}']
 
     run(scenario)

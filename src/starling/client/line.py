@@ -36,6 +36,8 @@ class Link(StrEnum):
 class Line:
     """The way to the server. ``ended``: no more audio is to come; ``done``: the last message of the session came.
 
+    ``token``: with which the session goes on over another connection, if the server gave one.
+
     ``dial``: how to reach the server again when the connection is lost; None gives up then. ``notice`` is told of that, and
     when the session goes on. A lost connection is noticed by whoever uses it, and every method goes on over the next one or
     raises why the session is over.
@@ -46,11 +48,12 @@ class Line:
     ) -> None:
         self.ended = False
         self.done = False
+        self._end_said = False
         self._connection = connection
         self._audio = audio
         self._dial = dial
         self._notice = notice
-        self._token: str | None = None
+        self.token: str | None = None
         self._grace = 0.0
         self._outbox = Outbox()
         self._inbox = Inbox()
@@ -69,7 +72,7 @@ class Line:
 
     def outlast(self, token: str, grace: float) -> None:
         """From now on the session goes on with ``token`` over another connection, within ``grace`` seconds."""
-        self._token, self._grace = token, grace
+        self.token, self._grace = token, grace
         self._watch = Watch(self._connection, self._audio)
 
     # --- sending ---
@@ -83,29 +86,41 @@ class Line:
 
     async def control(self, frame: str) -> None:
         """Send what changes the session at this place of the audio."""
-        await self._transmit(frame, lambda: self._outbox.control(frame))
+        await self._transmit(frame, partial(self._keep_control, frame))
 
     async def say(self, frame: str) -> None:
         """Send what need not be said again over another connection."""
         await self._transmit(frame)
 
     async def end(self) -> None:
-        """Send that no more audio comes. Calling it again does nothing."""
-        if not self.ended:
-            self.ended = True
-            await self._transmit(encode(End()))
+        """Send that no more audio comes. Calling it again does nothing, unless it was cancelled before it could."""
+        self.ended = True
+        await self._transmit(encode(End()), self._end_once)
 
-    def _keep(self, piece: memoryview) -> None:
-        if self._token is not None:
+    def _end_once(self) -> bool:
+        first, self._end_said = not self._end_said, True
+        return first
+
+    def _keep(self, piece: memoryview) -> bool:
+        if self.token is not None:
             self._outbox.audio(bytes(piece))
         if self._watch is not None:
             self._watch.vigil.sent(len(piece))
+        return True
 
-    async def _transmit(self, frame: str | memoryview, note: Callable[[], None] = lambda: None) -> None:
-        """Send ``frame``; ``note`` keeps it for a connection that comes after this one."""
+    def _keep_control(self, frame: str) -> bool:
+        self._outbox.control(frame)
+        return True
+
+    async def _transmit(self, frame: str | memoryview, note: Callable[[], bool] = lambda: True) -> None:
+        """Send ``frame``, unless ``note`` says that it was; it keeps it for a connection that comes after this one.
+
+        All that a replay would say again changes within the lock: what is said before it is over is said by it, and by it alone.
+        """
         async with self._sending:
             connection = self._connection
-            note()
+            if not note():
+                return
             try:
                 await connection.send(frame)
             except ConnectionClosed as error:
@@ -115,7 +130,7 @@ class Line:
         await self._mend(connection, closed)
 
     async def _room(self) -> None:
-        while self._token is not None and self._outbox.full:
+        while self.token is not None and self._outbox.full:
             if self._over is not None:
                 raise self._over
             self._confirmed.clear()
@@ -156,11 +171,11 @@ class Line:
             if self._over is not None:
                 raise self._over
             try:
-                if self._token is None or self.done or (self._error is not None and closed.rcvd is not None):
+                if self.token is None or self.done or (self._error is not None and closed.rcvd is not None):
                     raise last_words(self._error, closed)
                 await self._unwatch()
                 self._notice(Link.LOST)
-                await self._reconnect(self._token, last_words(self._error, closed))
+                await self._reconnect(self.token, last_words(self._error, closed))
                 self._notice(Link.RESTORED)
             except StarlingError as error:
                 self._over = error
@@ -192,12 +207,16 @@ class Line:
                 for frame in frames:
                     for start in range(0, len(frame), FRAME_BYTES) if isinstance(frame, bytes) else (0,):
                         await connection.send(frame[start : start + FRAME_BYTES] if isinstance(frame, bytes) else frame)
-                if self.ended:
+                if self._end_said:
                     await connection.send(encode(End()))
         finally:
             self._sending.release()
 
     # --- the end ---
+
+    def cut(self) -> None:
+        """Break the connection off without a word."""
+        self._connection.transport.abort()
 
     async def close(self) -> None:
         """Close the connection."""

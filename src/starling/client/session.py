@@ -129,6 +129,15 @@ class Session:
             raise UnsupportedAudio(f"expected int16 samples of shape [n], got {audio.dtype} of shape {list(audio.shape)}")
         return audio.astype("<i2", copy=False).tobytes()
 
+    @property
+    def resume_token(self) -> str | None:
+        """The secret with which whoever knows it takes the session over, if the server gave one (see docs/protocol.md)."""
+        return self._line.token
+
+    def cut(self) -> None:
+        """Break the connection off, as a network does: what uses it next goes on over another one, or raises."""
+        self._line.cut()
+
     async def close(self) -> None:
         """Close the connection; ``connect`` calls it."""
         await self._line.close()
