@@ -198,8 +198,8 @@ def test_a_server_that_stays_away(console: Console, stub: StubServer) -> None:
     stub.script = script
     page = console.open()
     page.get_by_role("button", name="Listen").click()
-    expect(page.get_by_role("status").filter(has_text="Reconnecting to the server")).to_be_visible()
-    expect(page.locator("#listen")).to_have_text("Stop")
+    reconnecting = page.get_by_role("status").filter(has_text="Reconnecting to the server")
+    expect(page.locator("body").filter(has=reconnecting).filter(has=page.locator("#listen", has_text="Stop"))).to_be_visible()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The connection broke")
     expect(alert).to_contain_text("What was said until 0:02 is kept.")

@@ -209,7 +209,7 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     """Play ``scenario`` on the loop used in production; it must not hang, nor leave a task behind."""
 
     async def watched() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, left

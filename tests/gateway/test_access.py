@@ -385,12 +385,14 @@ def test_who_sends_audio_too_fast_is_left_unread_for_a_while() -> None:
     async def scenario() -> None:
         options = GatewayOptions(port=0, audio_speed=50, audio_burst=5)
         async with served(options) as it, it.connect() as client:
+            began = asyncio.get_running_loop().time()
             await client.send(NO_GATE)
             for _ in range(20):
                 await client.send(bytes(32_000))
             await client.send(END)
             assert (await hear(client))[-1]["audio_seconds"] == 20.0
-            assert it.count("starling_slowed_seconds_total") == pytest.approx(15 / 50, rel=0.5)
+            assert asyncio.get_running_loop().time() - began >= 15 / 50
+            assert it.count("starling_slowed_seconds_total") <= 1.5 * 15 / 50
 
     run(scenario)
 
@@ -417,6 +419,7 @@ def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch:
 
     async def scenario() -> None:
         async with served() as it, it.connect() as client:
+            began = asyncio.get_running_loop().time()
             await client.send(NO_GATE)
             for change in range(10):
                 await client.send(json.dumps({"type": "configure", "hotwords": [f"word {change} {n}" for n in range(10)]}))
@@ -427,7 +430,8 @@ def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch:
                 await client.send(json.dumps({"type": "configure", "hotwords": [f"name {change} {n}" for n in range(10)]}))
             await client.send(END)
             assert (await hear(client))[-1]["type"] == "done"
-            assert it.count("starling_slowed_seconds_total") == pytest.approx(100 / 500, rel=0.5)
+            assert asyncio.get_running_loop().time() - began >= 100 / 500
+            assert it.count("starling_slowed_seconds_total") <= 1.5 * 100 / 500
 
     run(scenario)
 
