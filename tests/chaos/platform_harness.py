@@ -35,7 +35,7 @@ class Platform:
         return self.process.pid
 
     def of_role(self, role: str) -> list[int]:
-        """Process ids of the ``gateway``, of every ``worker``, or of the ``template``."""
+        """Process ids of the ``gateway``, of every ``worker``, or of a ``template``."""
         found = []
         for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
             for child in map(int, children.read_text().split()):

@@ -208,19 +208,20 @@ def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_ki
     asyncio.run(scenario())
 
 
-def test_workers_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["worker", "gateway"])
+def test_copies_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path: Path, role: str) -> None:
     async def scenario() -> None:
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
-            workers, [template] = server.of_role("worker"), server.of_role("template")
+            before, [template] = server.of_role(role), server.of_role(f"template-{role}"[:15])
             os.kill(template, signal.SIGKILL)
-            await server.until_logged("template ready", 2)
-            assert server.of_role("worker") == workers
-            os.kill(workers[0], signal.SIGKILL)
+            await server.until_logged("template ready", 3)
+            assert server.of_role(role) == before
+            os.kill(before[0], signal.SIGKILL)
             await server.until_logged("process ready", 4)
-            [template] = server.of_role("template")
+            [template] = server.of_role(f"template-{role}"[:15])
             os.kill(template, signal.SIGSTOP)
-            os.kill(workers[1], signal.SIGKILL)
+            os.kill(server.of_role(role)[-1], signal.SIGKILL)
             await server.until_logged("process ready", 5)
             assert await talking == [scripted(BECKETT)] * 3
 

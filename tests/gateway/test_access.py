@@ -230,7 +230,7 @@ def test_a_feature_that_a_tenant_lacks_is_not_served(keys_file: Path) -> None:
 
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, keys_file=keys_file)) as it:
-            it.gateway.capabilities = replace(it.gateway.capabilities, word_times=True)
+            it.gateway.ability.known = replace(it.gateway.ability.capabilities, word_times=True)
             async with it.connect(additional_headers=bearer(token)) as client:
                 await client.send('{"type":"start","words":true}')
                 assert (await hear(client, until="ready"))[0]["words"] is False

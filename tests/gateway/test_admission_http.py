@@ -280,7 +280,7 @@ def test_a_default_language_that_is_not_spoken_is_found_at_the_start() -> None:
         async with served() as it:
             options = GatewayOptions(defaults=SessionConfig(language="de"))
             with pytest.raises(InvalidOption, match="language must be one of en, got 'de'"):
-                Gateway(options, it.gateway.ports, it.gateway.capabilities, it.health)
+                Gateway(options, it.gateway.ports, it.gateway.ability.known, it.health)
 
     run(scenario)
 

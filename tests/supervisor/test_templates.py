@@ -39,7 +39,11 @@ class Nursery:
         self.started: list[Template] = []
         self._inherited = inherited
         self.templates = Templates(
-            self._start, lambda said: said == b"yes", Restarts(SupervisorOptions(workers=1), random.random), SystemClock()
+            "template",
+            self._start,
+            lambda said: said == b"yes",
+            Restarts(SupervisorOptions(workers=1), random.random),
+            SystemClock(),
         )
 
     async def _start(self) -> Template:

@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import uvloop
@@ -16,7 +16,6 @@ from starling.app.options import log_options
 from starling.bus.shared.arena import Arena
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
-from starling.core.ports import Capabilities
 from starling.supervisor.copying import await_launch
 from starling.supervisor.launch import Launch, Role, receive_launch
 from starling.supervisor.presence import Presence, Said
@@ -28,14 +27,8 @@ from starling.telemetry.metrics import Metrics
 log = get_logger(__name__)
 
 
-class HasCapabilities(Protocol):
-    """What a template loads."""
-
-    @property
-    def capabilities(self) -> Capabilities: ...
-
-
-Loaded = TypeVar("Loaded", bound=HasCapabilities)
+Loaded = TypeVar("Loaded")
+"""What a template loads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +44,11 @@ class Place:
     presence: Presence
 
 
-def run_role(work: Callable[[Place], Coroutine[Any, Any, None]]) -> None:
-    """Be the process that the supervisor wants: do ``work`` until it returns. What keeps it from that is left on its sheet."""
-    _run(receive_launch(), work)
-
-
 def run_template(load: Callable[[Settings], Loaded], work: Callable[[Place, Loaded], Coroutine[Any, Any, None]]) -> None:
     """Be a template: ``load`` what every copy needs, without a thread and without an event loop, and let each do its ``work``.
 
-    What keeps it from loading is said to the supervisor.
+    Nothing that is loaded may be a secret that is to be read again, a socket, or drawn at random: all copies would have the same.
+    What keeps the template from loading is said to the supervisor, what keeps a copy from its work is left on its sheet.
     """
     launch = receive_launch()
     settings = Settings.model_validate_json(bytes(launch.settings))
@@ -68,7 +57,7 @@ def run_template(load: Callable[[Settings], Loaded], work: Callable[[Place, Load
         try:
             loaded = load(settings)
             collect_rarely()  # a collection would write to every object, and so take every page for the copy itself
-            fd = await_launch(requests, msgspec.json.encode(Said(capabilities=loaded.capabilities)))
+            fd = await_launch(requests, msgspec.json.encode(Said()))
         except StarlingError as error:
             requests.send(msgspec.json.encode(Said(code=error.code, message=error.message)))
             log.error("process cannot work", code=error.code, message=error.message)  # noqa: TRY400 - it says all there is

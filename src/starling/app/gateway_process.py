@@ -1,4 +1,6 @@
-"""The gateway as a process of its own: ``python -m starling.app.gateway_process``, for a supervisor to run. It loads no model."""
+"""The gateway as a process of its own: ``python -m starling.app.gateway_process``, for a supervisor to run, is the template that
+it is copied from. Neither loads a model.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +11,30 @@ from typing import Final
 
 import msgspec
 
-from starling.app.child import Place, run_role
+from starling.app.bus import Bus
+from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
+from starling.bus.memory import MemorySessionDirectory
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
 from starling.bus.shared.sides import GatewaySide
+from starling.config.settings import Settings
 from starling.core.ports import Capabilities
 from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import Listeners
+from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
-from starling.gateway.server import serving
+from starling.gateway.server import rehearse, serving
 from starling.supervisor.launch import Role
 from starling.supervisor.local import SUPERVISORS_SHEET, sheet_of, worker_name
 from starling.supervisor.presence import BEAT, read_said, termination
 from starling.supervisor.sheets import Sheets
+from starling.telemetry.clock import SystemClock
 from starling.telemetry.exposition import merged
 from starling.telemetry.health import Health, State
-from starling.telemetry.metrics import render
+from starling.telemetry.metrics import Metrics, render
 
 PATIENCE: Final = 0.5
 """Seconds that other processes get to show their metrics; those that are busy for longer are left out."""
@@ -35,15 +42,16 @@ PATIENCE: Final = 0.5
 LOOK: Final = 0.01
 """Seconds between two looks whether they have."""
 
+STARTING: Final = "no recognizer is ready"
 
-async def serve(place: Place) -> None:
+
+async def serve(place: Place, _loaded: None) -> None:
     """Serve clients on the inherited sockets until SIGTERM, then let them finish. Raises StarlingError if it cannot."""
     options, health = gateway_options(place.settings), Health("engine")
     dialects = {name: socket.socket(fileno=number) for name, number in place.launch.dialects.items()}
     listeners = Listeners(socket.socket(fileno=place.launch.listener), dialects)
     with termination() as stop, closing(listeners):
         alive = asyncio.create_task(place.presence.run(), name="presence")
-        capabilities = await _capabilities(place)
         side = GatewaySide.of(place.arena)
 
         async def exposition() -> bytes:
@@ -65,19 +73,43 @@ async def serve(place: Place) -> None:
             exposition=exposition,
             standing=standing,
         )
-        gateway = Gateway(options, ports, capabilities, health)
-        await gateway.adopt()
-        watching = asyncio.create_task(_watch_workers(place.arena, health), name="workers")
+        gateway = Gateway(options, ports, None, health)
         async with serving(gateway, listeners):
             collect_rarely()
-            place.presence.ready()
-            await stop.wait()
+            opening = asyncio.create_task(_open(place, gateway), name="workers")
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            done, _ = await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
             place.presence.draining()
-            watching.cancel()
-            await asyncio.wait([watching])
+            for task in (opening, stopping):
+                task.cancel()
+            await asyncio.wait([opening, stopping])
+            if opening in done:
+                opening.result()
             await gateway.drain(place.settings.server.drain_grace)
         alive.cancel()
         await asyncio.wait([alive])
+
+
+def load_edge(_: Settings) -> None:
+    """Make what a gateway makes, so that it is imported. Each copy makes its own, with the keys and certificates of then."""
+    bus = Bus.in_memory(max_lead=1)
+    ports = Ports(
+        audio_log=bus.audio_log,
+        results=bus.results,
+        board=bus.board,
+        directory=MemorySessionDirectory(),
+        clock=SystemClock(),
+        metrics=Metrics(),
+    )
+    rehearse(Gateway(GatewayOptions(), ports, None, Health("engine")))
+
+
+async def _open(place: Place, gateway: Gateway) -> None:
+    """Let clients in once it is known what recognizers can do, and then as long as there is one."""
+    gateway.health.set("engine", State.STARTING, STARTING)
+    await gateway.begin(await _capabilities(place))
+    place.presence.ready()
+    await _watch_workers(place.arena, gateway.health)
 
 
 async def _capabilities(place: Place) -> Capabilities:
@@ -101,7 +133,7 @@ async def _watch_workers(arena: Arena, health: Health) -> None:
         if working(arena):
             health.set("engine", State.OK)
         else:
-            health.set("engine", State.STARTING, "no recognizer is ready")
+            health.set("engine", State.STARTING, STARTING)
         await asyncio.sleep(BEAT)
 
 
@@ -122,4 +154,4 @@ async def everybodys_metrics(place: Place) -> bytes:
 
 
 if __name__ == "__main__":
-    run_role(serve)
+    run_template(load_edge, serve)

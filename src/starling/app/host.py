@@ -38,7 +38,7 @@ MODULES: Final[dict[Role, str]] = {
     Role.GATEWAY: "starling.app.gateway_process",
     Role.WORKER: "starling.app.recognizer_process",
 }
-"""What ``python -m`` runs for each role; for workers it is their template."""
+"""What ``python -m`` runs as the template of each role."""
 
 SPARE_SLOTS: Final = 16
 """Places for sessions beyond twice ``server.max_sessions``: of those that are over and not yet cleared away."""
@@ -109,7 +109,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
             dialects={name: listener.fileno() for name, listener in listeners.dialects.items()},
         )
         draw = random.SystemRandom().random
-        crew = LocalCrew(arena, sheets, orders, clock=clock, restarts=Restarts(options, draw))
+        crew = LocalCrew(arena, sheets, orders, clock=clock, restarts=lambda: Restarts(options, draw))
         ports = Ports(crew=crew, sessions=Custody(arena), observer=Observer(crew, options), clock=clock, metrics=metrics)
         supervisor = Supervisor(options, Fleet(options, draw), ports)
         watch = Watch(arena.supervisor_bell)

@@ -89,9 +89,11 @@ def create_app(gateway: Gateway) -> FastAPI:
         return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     @app.get("/version")
-    async def version() -> dict[str, str]:
-        capabilities = gateway.capabilities
-        return {"version": __version__, "model": capabilities.model, "model_version": capabilities.model_version}
+    async def version() -> dict[str, str | None]:
+        """The model is null as long as no recognizer has said which one it has."""
+        able = gateway.ability.known
+        model, model_version = (None, None) if able is None else (able.model, able.model_version)
+        return {"version": __version__, "model": model, "model_version": model_version}
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:

@@ -11,13 +11,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal
 from starling.core.errors import ShuttingDown, StarlingError
-from starling.core.ports import Capabilities
 from starling.gateway.access import address_of
 from starling.gateway.admission import Admission
 from starling.gateway.connection import Connection
 from starling.gateway.door import Door
 from starling.gateway.foreign import accepted, head_of, refused
-from starling.gateway.offers import offer
+from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.seats import Seats
 from starling.gateway.socket import Gone, Socket, Wire
@@ -29,12 +28,12 @@ from starling.telemetry.metrics import Metrics
 
 
 class Foreigners:
-    """Serves them in every dialect. ``capabilities``: what the engine can do."""
+    """Serves them in every dialect. ``ability``: what the engine can do."""
 
     def __init__(
         self,
         options: GatewayOptions,
-        capabilities: Capabilities,
+        ability: Ability,
         metrics: Metrics,
         *,
         door: Door,
@@ -42,7 +41,7 @@ class Foreigners:
         seats: Seats,
     ) -> None:
         self._options = options
-        self._capabilities = capabilities
+        self._ability = ability
         self._metrics = metrics
         self._door = door
         self._admission = admission
@@ -57,7 +56,7 @@ class Foreigners:
             try:
                 principal = self._door.identify_foreigner(dialect, head, address)
                 with self._admission.admit(address, principal) as opened:
-                    adapter = dialect.adapter(offer(principal.tenant, self._capabilities, self._options.defaults), head)
+                    adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
                     await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace))
                     connection = self._connection(self._socket(websocket), dialect, adapter)
                     await self._converse(connection, principal, address, trace, opened)
@@ -74,16 +73,19 @@ class Foreigners:
         try:
             principal = self._door.identify_foreigner(dialect, head, address)
             with self._admission.admit(address, principal) as opened:
-                adapter = dialect.adapter(offer(principal.tenant, self._capabilities, self._options.defaults), head)
+                adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
                 await self._converse(self._connection(wire, dialect, adapter), principal, address, trace, opened)
         except StarlingError as error:
-            adapter = dialect.adapter(Offer(capabilities=self._capabilities, defaults=self._options.defaults), head)
+            if self._ability.known is None:
+                await wire.close(0)  # as if nobody listened yet: how its dialect refuses depends on what the engine can do
+                return
+            adapter = dialect.adapter(Offer(capabilities=self._ability.capabilities, defaults=self._options.defaults), head)
             await _decline(Connection(wire, adapter, self._options, self._metrics), error)
 
     async def _refuse_inside(self, websocket: WebSocket, dialect: Dialect, head: Head, error: StarlingError) -> bool:
         """Let a client say what it wants, which the answer needs, and refuse it. False if the dialect takes no such request."""
         try:
-            adapter = dialect.adapter(Offer(capabilities=self._capabilities, defaults=self._options.defaults), head)
+            adapter = dialect.adapter(Offer(capabilities=self._ability.capabilities, defaults=self._options.defaults), head)
         except StarlingError:
             return False
         await websocket.accept(subprotocol=dialect.subprotocol(head.subprotocols))

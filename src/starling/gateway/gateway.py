@@ -19,7 +19,7 @@ from starling.gateway.connection import Connection
 from starling.gateway.door import Door
 from starling.gateway.foreigners import Foreigners
 from starling.gateway.guard import Guard
-from starling.gateway.offers import offer
+from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
@@ -40,35 +40,37 @@ log = get_logger(__name__)
 class Gateway:
     """Serves WebSocket clients. ``health`` is that of the whole process: nobody is admitted before it is ready.
 
-    ``wall``: seconds since 1970, for days of quotas. Raises InvalidOption when the language of ``options.defaults`` is none of
-    ``capabilities``.
+    ``capabilities``: None where they are not known yet; ``begin`` once they are. Clients that come back to their sessions before
+    are told to come again. ``wall``: seconds since 1970, for days of quotas. Raises InvalidOption when the language of
+    ``options.defaults`` is none of ``capabilities``.
     """
 
     def __init__(
         self,
         options: GatewayOptions,
         ports: Ports,
-        capabilities: Capabilities,
+        capabilities: Capabilities | None,
         health: Health,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.options = options
         self.ports = ports
-        self.capabilities = capabilities
+        self.ability = Ability(retry_after=options.retry_after)
         self.health = health
         self.guard = Guard(options)
         self.access = Access(options, ports.clock)
         quotas = Quotas(ports.clock.now, wall)
         self._door = Door(options, self.guard, self.access, ports.metrics)
         self._admission = Admission(options, ports, health, quotas)
-        match_language(options.defaults.language, capabilities.languages)
         self._seats = Seats(options, ports, self.access, self._admission, quotas)
         self._adoption = Adoption(options, ports, self.access, self._admission, self._seats)
         self._foreigners = Foreigners(
-            options, capabilities, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
+            options, self.ability, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
         )
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
+        if capabilities is not None:
+            self._learn(capabilities)
 
     @property
     def active(self) -> int:
@@ -86,6 +88,7 @@ class Gateway:
         try:
             principal = self.identify(websocket.headers, address)
             if "resume" in websocket.query_params:
+                self._check_begun()
                 with self._admission.admit_again(address, principal) as greeted:
                     await self._resume(websocket, principal, greeted)
                 return
@@ -157,6 +160,14 @@ class Gateway:
             return self._seats.resumables.find(token)
         return await self._adoption.fetch(token, principal)
 
+    async def begin(self, capabilities: Capabilities) -> None:
+        """Recognition can do this: let clients in, and go on with the sessions that a gateway before this one left.
+
+        Raises InvalidOption when the language of the defaults is none of ``capabilities``.
+        """
+        self._learn(capabilities)
+        await self.adopt()
+
     async def adopt(self) -> int:
         """Go on with the sessions that a gateway before this one left: each waits its grace time for its client.
 
@@ -164,9 +175,19 @@ class Gateway:
         """
         return await self._adoption.adopt()
 
+    def _learn(self, capabilities: Capabilities) -> None:
+        match_language(self.options.defaults.language, capabilities.languages)
+        self.ability.known = capabilities
+
+    def _check_begun(self) -> None:
+        """Raises Overloaded to who comes back to a session before a gateway can go on with any."""
+        if self.ability.known is None:
+            self.ports.metrics.sessions_refused.labels(reason="starting").inc()
+        _ = self.ability.capabilities
+
     def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
         socket = Socket(websocket, send_timeout=self.options.send_timeout)
-        adapter = NativeAdapter(offer(tenant, self.capabilities, self.options.defaults))
+        adapter = NativeAdapter(offer(tenant, self.ability.capabilities, self.options.defaults))
         return Connection(socket, adapter, self.options, self.ports.metrics)
 
     async def drain(self, grace: float) -> int:

@@ -1,4 +1,4 @@
-"""What a client is offered: what the engine can do, as far as its tenant may use it."""
+"""What a client is offered: what the engine can do, as soon as that is known and as far as its tenant may use it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,24 @@ from dataclasses import replace
 
 from starling.auth.tenants import Feature, Tenant
 from starling.core.config import SessionConfig
+from starling.core.errors import Overloaded
 from starling.core.ports import Capabilities
 from starling.protocols.verbs import Offer
+
+
+class Ability:
+    """What recognition can do. A gateway listens before it knows: ``known`` is None until a recognizer has said it."""
+
+    def __init__(self, *, retry_after: float) -> None:
+        self.known: Capabilities | None = None
+        self._retry_after = retry_after
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Raises Overloaded while nobody knows."""
+        if self.known is None:
+            raise Overloaded("the server is starting; see /readyz", gate="gateway", retry_after=self._retry_after)
+        return self.known
 
 
 def offer(tenant: Tenant, able: Capabilities, defaults: SessionConfig) -> Offer:

@@ -129,6 +129,11 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
         running.result()
 
 
+def rehearse(gateway: Gateway) -> None:
+    """Make what ``serving`` makes of ``gateway`` before it listens, so that all of it is imported and compiled."""
+    _config(gateway, create_app(gateway), None).load()
+
+
 def _sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[tuple[socket.socket, uvicorn.Config]]:
     yield listeners.main, _config(gateway, create_app(gateway), tls)
     for spoken in gateway.options.protocols:

@@ -1,6 +1,6 @@
-"""In the template: a process that has loaded all that recognizers need, and does nothing but be copied.
+"""In a template: a process that has loaded all that others need, recognizers or the gateway, and does nothing but be copied.
 
-A copy (fork(2)) is there at once, and shares the memory of the models until it writes to it. Only a process of one thread can be
+A copy (fork(2)) is there at once, and shares the template's memory until it writes to it. Only a process of one thread can be
 copied: a lock that another thread holds would be held for ever. The copy is made by a child that ends, so that the kernel gives
 it to the supervisor (PR_SET_CHILD_SUBREAPER), which learns how it ends as of any child of its own.
 """
@@ -29,7 +29,7 @@ def await_launch(requests: socket.socket, ready: bytes) -> int:
     of several threads.
     """
     if (threads := sum(1 for _ in Path("/proc/self/task").iterdir())) > 1:
-        raise ServerError(f"expected one thread in the process that recognizers are copied from, found {threads}: report it")
+        raise ServerError(f"expected one thread in the process that others are copied from, found {threads}: report it")
     requests.send(ready)
     while True:
         asked, fds, *_ = socket.recv_fds(requests, len(REQUEST), 1)

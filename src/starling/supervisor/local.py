@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -41,6 +42,11 @@ def sheet_of(role: Role, row: int) -> int:
             raise ValueError("the template has no sheet: whom it is copied to has one")
 
 
+def template_name(role: Role) -> str:
+    """What the template of ``role`` is called in logs."""
+    return f"{Role.TEMPLATE}-{role}"
+
+
 def worker_name(row: int) -> str:
     """The id under which the worker with this row posts its load."""
     return f"{Role.WORKER}-{row}"
@@ -48,7 +54,8 @@ def worker_name(row: int) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Orders:
-    """What new members are started with. ``settings``: as JSON, replaced on a reload. ``modules``: what ``python -m`` runs.
+    """What new members are started with. ``settings``: as JSON, replaced on a reload. ``modules``: what ``python -m`` runs as
+    the template of each role.
 
     ``cores``: one for each worker's seat; those beyond are not pinned. ``listener``: the number of the socket; ``dialects``:
     those of dialects with a port of their own, by their names.
@@ -62,54 +69,54 @@ class Orders:
 
 
 class LocalCrew:
-    """Crew of processes: the gateway a new one, workers copies of a template. ``close`` it when they are gone."""
+    """Crew of processes, each a copy of the template of its role. ``close`` it when they are gone."""
 
-    def __init__(self, arena: Arena, sheets: Sheets, orders: Orders, *, clock: Clock, restarts: Restarts) -> None:
-        """``restarts``: of the template."""
+    def __init__(self, arena: Arena, sheets: Sheets, orders: Orders, *, clock: Clock, restarts: Callable[[], Restarts]) -> None:
+        """``restarts``: of one template."""
         self._arena = arena
         self._sheets = sheets
         self._orders = orders
         self._capabilities = b"null"
-        self._templates = Templates(self._start_template, _is_ready, restarts, clock)
+        self._templates = {
+            role: Templates(template_name(role), partial(self._start_template, role), _is_ready, restarts(), clock)
+            for role in orders.modules
+        }
         adopt_orphans()
 
     async def start(self, member: Member) -> Child:
         self._table(member).store(ProcessColumn.STATE, member.row, ProcessState.STARTING)
-        if member.role is Role.WORKER:
-            return Copy(self._copy(member), self._templates.renew)
-        orders, launch = self._orders, self._launch(member.role, sheet_of(member.role, member.row), member.name)
-        fds = [*self._arena.fds, self._sheets.fd, orders.listener, *orders.dialects.values()]
-        child = await spawn(launch, orders.modules[member.role], fds)
-        self._arena.gateway.store(ProcessColumn.PID, member.row, child.pid)
-        return child
+        return Copy(self._copy(member), self._templates[member.role].renew)
 
     def renew(self) -> None:
         """Workers are copied from a new template from now on, made with the orders of now."""
-        self._templates.renew()
+        self._templates[Role.WORKER].renew()
 
     async def close(self) -> None:
-        """End the template."""
-        await self._templates.close()
+        """End the templates."""
+        for templates in self._templates.values():
+            await templates.close()
 
     async def _copy(self, member: Member) -> int:
         cores, sheet = self._orders.cores, sheet_of(member.role, member.row)
-        core = cores[member.seat] if member.seat < len(cores) else None
+        core = cores[member.seat] if member.role is Role.WORKER and member.seat < len(cores) else None
         launch = msgspec.structs.replace(self._launch(member.role, sheet, member.name), worker=member.row, core=core)
         try:
-            pid = await self._templates.copy(msgspec.json.encode(launch))
+            pid = await self._templates[member.role].copy(msgspec.json.encode(launch))
         except TemplateFailed as failed:
-            self._sheets.say(sheet, failed.said)  # what keeps the template from its work keeps the worker from it
+            self._sheets.say(sheet, failed.said)  # what keeps the template from its work keeps its copy from it
             raise
-        self._arena.workers.store(ProcessColumn.PID, member.row, pid)
+        self._table(member).store(ProcessColumn.PID, member.row, pid)
         return pid
 
-    async def _start_template(self) -> Template:
+    async def _start_template(self, role: Role) -> Template:
         ours, its = Template.channel()
         with its:
-            launch = msgspec.structs.replace(self._launch(Role.TEMPLATE, -1, Role.TEMPLATE), requests=its.fileno())
+            launch = msgspec.structs.replace(self._launch(Role.TEMPLATE, -1, template_name(role)), requests=its.fileno())
             fds = [*self._arena.fds, self._sheets.fd, its.fileno()]
+            if role is Role.GATEWAY:
+                fds += [self._orders.listener, *self._orders.dialects.values()]
             try:
-                process = await spawn(launch, self._orders.modules[Role.WORKER], fds)
+                process = await spawn(launch, self._orders.modules[role], fds)
             except BaseException:
                 ours.close()
                 raise
@@ -162,4 +169,4 @@ class LocalCrew:
 
 
 def _is_ready(said: bytes) -> bool:
-    return read_said(said).capabilities is not None
+    return bool(said) and read_said(said).failure is None

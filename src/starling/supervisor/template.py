@@ -92,9 +92,7 @@ class Template:
             raise TemplateLost
         (pid,) = ANSWER.unpack(answer)
         if pid < 0:
-            raise ServerError(
-                f"expected to start a recognizer, got: {os.strerror(-pid)}: give the machine more processes or memory"
-            )
+            raise ServerError(f"expected to start a process, got: {os.strerror(-pid)}: give the machine more processes or memory")
         return int(pid)
 
     def kill(self) -> None:

@@ -25,7 +25,8 @@ class TemplateFailed(Exception):
 
 
 class Templates:
-    """The template of the moment. ``start`` starts one; ``is_ready`` tells from its first message whether it can be copied.
+    """The template of the moment, called ``name`` in the log. ``start`` starts one; ``is_ready`` tells from its first message
+    whether it can be copied.
 
     One that ends while nobody needs it is replaced as a worker would be (``restarts``). One that cannot be loaded is not tried
     again before somebody asks for a copy.
@@ -33,11 +34,13 @@ class Templates:
 
     def __init__(
         self,
+        name: str,
         start: Callable[[], Awaitable[Template]],
         is_ready: Callable[[bytes], bool],
         restarts: Restarts,
         clock: Clock,
     ) -> None:
+        self._name = name
         self._start = start
         self._is_ready = is_ready
         self._restarts = restarts
@@ -55,7 +58,7 @@ class Templates:
         try:
             return await template.copy(launch)
         except TemplateLost:
-            log.warning("template lost", pid=template.pid)
+            log.warning("template lost", template=self._name, pid=template.pid)
         await template.wait()
         return await (await self._ready()).copy(launch)
 
@@ -93,7 +96,7 @@ class Templates:
     async def _load(self) -> Template:
         began = self._clock.now()
         template = await self._start()
-        log.info("template started", pid=template.pid)
+        log.info("template started", template=self._name, pid=template.pid)
         try:
             said = await template.said()
         except asyncio.CancelledError:
@@ -103,7 +106,8 @@ class Templates:
         if not self._is_ready(said):
             raise TemplateFailed(await template.wait(), said)
         self._restarts.ready(self._clock.now())
-        log.info("template ready", pid=template.pid, after_seconds=round(self._clock.now() - began, 3))
+        after = round(self._clock.now() - began, 3)
+        log.info("template ready", template=self._name, pid=template.pid, after_seconds=after)
         self._keep(self._attend(template, asyncio.current_task()))
         return template
 
@@ -113,7 +117,7 @@ class Templates:
             return  # it was renewed
         self._newest = None
         delay = self._restarts.failed(self._clock.now())
-        log.warning("template ended", pid=template.pid, status=status, restart_seconds=delay)
+        log.warning("template ended", template=self._name, pid=template.pid, status=status, restart_seconds=delay)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), delay)
         with suppress(TemplateFailed, TemplateLost, OSError):  # the next who needs a copy learns it
