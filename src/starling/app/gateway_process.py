@@ -11,11 +11,10 @@ from typing import Final
 
 import msgspec
 
-from starling.app.bus import Bus
 from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
-from starling.bus.memory import MemorySessionDirectory
+from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
 from starling.bus.shared.sides import GatewaySide
@@ -92,11 +91,10 @@ async def serve(place: Place, _loaded: None) -> None:
 
 def load_edge(_: Settings) -> None:
     """Make what a gateway makes, so that it is imported. Each copy makes its own, with the keys and certificates of then."""
-    bus = Bus.in_memory(max_lead=1)
     ports = Ports(
-        audio_log=bus.audio_log,
-        results=bus.results,
-        board=bus.board,
+        audio_log=MemoryAudioLog(max_lead=1),
+        results=MemoryResultBus(),
+        board=MemoryLoadBoard(),
         directory=MemorySessionDirectory(),
         clock=SystemClock(),
         metrics=Metrics(),
