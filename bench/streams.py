@@ -29,7 +29,7 @@ HEADER = (
 )
 
 REST = 5.0
-"""Seconds before a step: the sessions of the one before all end at once, and for a moment their finals leave no room."""
+"""Seconds before a step: the sessions of the one before all end at once, and their finals are worked off first."""
 
 RATED = 0.8
 """Share of the limit at which a server would be run."""

@@ -11,7 +11,7 @@ from starling.core.load import Load, Priority, Rung
 from starling.core.ports import StreamOptions
 from starling.engine.scripted import ScriptedEngine
 from starling.scheduler.company import TALKING
-from starling.scheduler.demand import MEMORY
+from starling.scheduler.demand import MEMORY, Demand
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.planner import Planner
 
@@ -146,7 +146,7 @@ def test_low_priority_does_not_lose_and_gain_its_partials_from_look_to_look() ->
     promised = 4 * planner.costs.of(Kind.PARTIAL, 2.5) / MEMORY  # what a quarter of the partials takes of the engine
     rungs, now = [], 0.0
     for asked in [1.1, *[0.97, 1.02] * 20, 0.8]:
-        planner.demand.partials[Priority.LOW] = 0.0
+        planner.demand.left("s")
         for _ in range(round(asked * 0.85 * 16 / promised)):
             planner.asked(job, now)
         planner.look(now, sessions=1, lateness=0.0)
@@ -168,3 +168,46 @@ def test_the_cadence_is_what_sessions_ask_times_the_stretch() -> None:
     assert sessions.planner.cadence[Priority.NORMAL] == pytest.approx(0.3)
     sessions.go_on(60, 18)
     assert 0.45 < sessions.planner.cadence[Priority.NORMAL] < 0.75
+
+
+@given(st.integers(1, 18))
+def test_sessions_that_all_end_at_once_give_their_room_back_as_their_finals_come(count: int) -> None:
+    sessions = Sessions()
+    sessions.go_on(60, count)
+    planner, before = sessions.planner, sessions.loads[-1]
+    finals = [Job(str(index), 1, Kind.FINAL, STREAM, sessions.now, audio=5.0) for index in range(count)]
+    for job in finals:
+        planner.ending(job.session_id)
+        planner.asked(job, sessions.now)
+    for done, job in enumerate(finals, 1):
+        planner.decoded(job, 0.06)
+        planner.left(job.session_id)
+        load = planner.look(sessions.now + 0.06 * done, sessions=count - done, lateness=min(0.06 * done, 0.99))
+        assert load.rung < Rung.REFUSING
+        assert load.places >= before.places + done - 2  # the estimate of one moves a little
+
+
+asks = st.tuples(st.sampled_from("abcd"), st.sampled_from(Kind), st.booleans(), st.floats(0.001, 0.1), st.floats(0, 2))
+
+
+@given(st.lists(asks, max_size=40), st.sets(st.sampled_from("abcd")), st.booleans())
+def test_who_left_asks_nothing_any_more(asked: list[tuple[str, Kind, bool, float, float]], gone: set[str], end: bool) -> None:  # noqa: FBT001
+    """As if they had never been there, but for what a session usually asks."""
+    everybody, others, now = Demand(), Demand(), 0.0
+    for session_id, kind, first, cost, pause in asked:
+        job = Job(session_id, 0, kind, STREAM, now, first=first, priority=Priority.LOW if session_id == "a" else Priority.NORMAL)
+        for demand in (everybody, others) if session_id not in gone else (everybody,):
+            demand.asked(job, cost, now)
+        now += pause
+        everybody.passed(now, 1)
+        others.passed(now, 1)
+    for session_id in gone:
+        if end:
+            everybody.ending(session_id)
+            everybody.asked(Job(session_id, 1, Kind.FINAL, STREAM, now), 0.5, now)
+        else:
+            everybody.left(session_id)
+    defended, partials = everybody.now
+    assert defended == pytest.approx(others.now[0])
+    assert partials == pytest.approx(others.now[1])
+    assert everybody.total == pytest.approx(others.total)

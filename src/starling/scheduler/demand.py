@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from starling.core.load import Priority
@@ -21,39 +21,69 @@ HABIT_PRIOR: Final = (0.012, 0.04, 300.0)
 how many seconds of sessions that knowledge weighs: those of the embedded model on a present core, and of a person who reads."""
 
 
-@dataclass(slots=True)
-class Demand:
-    """Sums of expected cost. Defended decodes are finals and each segment's first partial; the others are partials.
+FAINT: Final = 1e-9
+"""Seconds per second that are nothing."""
 
-    What clients ask that are ahead of their time is in none of them: they take what is left.
-    """
+
+@dataclass(slots=True)
+class _Asked:
+    """What one session asks, in seconds per second. ``partials``: those of ``priority``, its own."""
 
     defended: float = 0.0
-    partials: dict[Priority, float] = field(default_factory=lambda: dict.fromkeys(Priority, 0.0))
-    interval: float = 0.3
-    _habit: list[float] = field(default_factory=lambda: [HABIT_PRIOR[2] * rate for rate in (*HABIT_PRIOR[:2], 1.0)])
-    _at: float | None = None
+    partials: float = 0.0
+    priority: Priority = Priority.NORMAL
+
+
+class Demand:
+    """Sums of expected cost, by session. Defended decodes are finals and each segment's first partial; the others are partials.
+
+    What clients ask that are ahead of their time is in none of them: they take what is left. Nor is what a session asked that is
+    about to end: it will not ask again, so its last finals are a debt, which the queue has, and no demand.
+    """
+
+    def __init__(self) -> None:
+        self.interval = 0.3
+        self._asked: dict[str, _Asked] = {}
+        self._ending: set[str] = set()
+        self._habit = [HABIT_PRIOR[2] * rate for rate in (*HABIT_PRIOR[:2], 1.0)]
+        self._at: float | None = None
 
     def asked(self, job: Job, cost: float, now: float) -> None:
         """A session asked for ``job``, which is expected to take ``cost`` seconds."""
         if job.due > now:
             return
-        if job.kind is Kind.FINAL or (job.first and job.priority is not Priority.LOW):
-            self.defended += cost / MEMORY
-            self._habit[0] += cost
-        else:
-            self.partials[job.priority] += cost / MEMORY
-            self._habit[1] += cost
+        defended = job.kind is Kind.FINAL or (job.first and job.priority is not Priority.LOW)
+        self._habit[0 if defended else 1] += cost
+        if not defended:
             self.interval += (job.interval - self.interval) / 64
+        if job.session_id in self._ending:
+            return
+        asked = self._asked.setdefault(job.session_id, _Asked())
+        asked.priority = job.priority
+        if defended:
+            asked.defended += cost / MEMORY
+        else:
+            asked.partials += cost / MEMORY
+
+    def ending(self, session_id: str) -> None:
+        """A session takes no more sound: what it still asks for is the last."""
+        self._asked.pop(session_id, None)
+        self._ending.add(session_id)
+
+    def left(self, session_id: str) -> None:
+        """A session is over. Unknown ones are ignored."""
+        self._asked.pop(session_id, None)
+        self._ending.discard(session_id)
 
     def passed(self, now: float, talking: int) -> float:
         """Time has passed until ``now``, with ``talking`` sessions that ask, in their time. Says how much, in seconds."""
         elapsed = 0.0 if self._at is None else now - self._at
         self._at = now
         fading = math.exp(-elapsed / MEMORY)
-        self.defended *= fading
-        for priority in self.partials:
-            self.partials[priority] *= fading
+        for asked in self._asked.values():
+            asked.defended *= fading
+            asked.partials *= fading
+        self._asked = {session_id: asked for session_id, asked in self._asked.items() if asked.defended + asked.partials > FAINT}
         of_habit = math.exp(-elapsed * talking / HABIT)
         self._habit = [old * of_habit for old in self._habit]
         self._habit[2] += elapsed * talking
@@ -62,12 +92,16 @@ class Demand:
     @property
     def total(self) -> float:
         """Seconds per second, of everybody at full cadence."""
-        return self.defended + sum(self.partials.values())
+        defended, partials = self.now
+        return defended + sum(partials.values())
 
     @property
     def now(self) -> tuple[float, Mapping[Priority, float]]:
         """Seconds per second: of defended decodes, and of partials by priority."""
-        return self.defended, self.partials
+        partials = dict.fromkeys(Priority, 0.0)
+        for asked in self._asked.values():
+            partials[asked.priority] += asked.partials
+        return sum(asked.defended for asked in self._asked.values()), partials
 
     @property
     def of_one(self) -> tuple[float, float]:

@@ -95,9 +95,13 @@ class DecodeLoop:
         """Sound of a session came."""
         self._planner.company.heard(session_id, self._clock.now())
 
+    def ending(self, session_id: str) -> None:
+        """A session takes no more sound."""
+        self._planner.ending(session_id)
+
     def cancel(self, session_id: str) -> None:
         """Forget a session that is over, with its waiting jobs."""
-        self._planner.company.left(session_id)
+        self._planner.left(session_id)
         self._batcher.cancel(session_id)
 
     def look(self, *, sessions: int) -> Load:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
-from starling.core.load import Load, Rung
+from starling.core.load import Load, Priority, Rung
 from starling.scheduler.company import Company
 from starling.scheduler.costs import Costs
 from starling.scheduler.demand import Demand
@@ -46,6 +47,15 @@ class Planner:
         self.company.asked(job.session_id, now, hurried=job.due > now)
         self.demand.asked(job, self.costs.of(job.kind, job.audio), now)
 
+    def ending(self, session_id: str) -> None:
+        """A session takes no more sound. It counts until its last final is there."""
+        self.demand.ending(session_id)
+
+    def left(self, session_id: str) -> None:
+        """A session is over. Unknown ones are ignored."""
+        self.company.left(session_id)
+        self.demand.left(session_id)
+
     def decoded(self, job: Job, cost: float) -> None:
         """``job`` took ``cost`` seconds."""
         self.costs.decoded(job, cost)
@@ -55,13 +65,14 @@ class Planner:
         counted, talking = self.company.look(now)
         elapsed = self.demand.passed(now, talking)
         self._count(counted, elapsed)
-        low = self.plan.rung < Rung.FINALS_ONLY_LOW or self._tight(EASY).rung < Rung.FINALS_ONLY_LOW
-        self.plan = plan(*self.demand.now, self._capacity, low=low)
+        asked = self.demand.now
+        low = self.plan.rung < Rung.FINALS_ONLY_LOW or self._tight(asked, EASY).rung < Rung.FINALS_ONLY_LOW
+        self.plan = plan(*asked, self._capacity, low=low)
         estimate = self._estimate()
         if abs(estimate - self._each) > STEP * self._each:
             self._each = estimate
         room = self._capacity - counted * self._each
-        self._crowded = self._tight(EASY if self._crowded else TIGHT).beyond
+        self._crowded = self._tight(asked, EASY if self._crowded else TIGHT).beyond
         self._late = lateness > (PUNCTUAL if self._late else LATE)
         refusing = self._crowded or self._late or room < self._each - 1e-6
         return Load(
@@ -83,8 +94,8 @@ class Planner:
         """What one session costs: at most everything, so that there is room for one."""
         return min(max(promised(*self.demand.of_one), 1e-6), self._capacity)
 
-    def _tight(self, share: float) -> Plan:
-        return plan(*self.demand.now, share * self._capacity)
+    def _tight(self, asked: tuple[float, Mapping[Priority, float]], share: float) -> Plan:
+        return plan(*asked, share * self._capacity)
 
     def _count(self, counted: int, elapsed: float) -> None:
         """How long sessions count: their time over how many of them left or fell silent, the older the less."""

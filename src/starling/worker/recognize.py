@@ -12,7 +12,7 @@ import asyncio
 from typing import Final
 
 from starling.core.audio import seconds
-from starling.core.records import Audio, Opened, Revoked
+from starling.core.records import Audio, Ended, Opened, Revoked
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
@@ -89,6 +89,8 @@ class RecognizerWorker:
                         continue
                     if isinstance(record, Audio):
                         self._decoder.heard(record.session_id)
+                    elif isinstance(record, Ended):
+                        self._decoder.ending(record.session_id)
                     live.receive(record)
                     self._settle(live)
             await asyncio.sleep(pause(len(self._sessions)))
