@@ -303,6 +303,59 @@ class Processes(Group):
     )
 
 
+class Jobs(Group):
+    """Recorded files: where jobs, their recordings and their texts are kept, for how long, and how often they are tried.
+
+    `~/.local/share` is `$XDG_DATA_HOME` where that is set. Of a job whose recording was deleted the text is still there; deleting
+    a job deletes both.
+    """
+
+    store: str = setting(
+        "sqlite:~/.local/share/starling/jobs.db",
+        "where jobs and texts are: `sqlite:PATH`, a file for the processes of one host, or `redis://HOST:PORT/NUMBER`, for many",
+    )
+    recordings: str = setting(
+        "~/.local/share/starling/recordings",
+        "where the audio is: a directory, or `s3://BUCKET/PREFIX` for any store of objects that speaks S3. Every host that "
+        "transcribes must reach it",
+    )
+    s3_endpoint: str | None = setting(None, "URL of that store, where it is not Amazon's")
+    max_queued: int = setting(
+        1000, "recordings of one tenant that may wait; one more is refused", unit="jobs", low=1, high=1_000_000
+    )
+    max_megabytes: int = setting(2048, "largest recording", unit="MiB", low=1, high=1_048_576)
+    max_hours: float = setting(12.0, "longest recording", unit="hours", low=0.01, high=1000)
+    lease: float = setting(
+        30.0,
+        "without a sign of life from its transcriber, after which a job is given to another",
+        unit="seconds",
+        low=2,
+        high=3600,
+    )
+    max_attempts: int = setting(3, "transcribers that a job is given to before it has failed", unit="attempts", low=1, high=100)
+    retry_wait: float = setting(
+        10.0,
+        "before a job that failed by no fault of its own is tried again; twice as long each time",
+        unit="seconds",
+        low=0,
+        high=3600,
+    )
+    max_recordings: int = setting(
+        10_000, "recordings of jobs that are over to keep, the newest", unit="recordings", low=0, high=100_000_000
+    )
+    recording_days: float = setting(30.0, "how long each is kept", unit="days", low=0, high=36_500)
+    max_results: int = setting(
+        100_000, "jobs that are over to keep with their texts, the newest", unit="jobs", low=0, high=100_000_000
+    )
+    result_days: float = setting(365.0, "how long each is kept", unit="days", low=0, high=36_500)
+    log: str = setting(
+        "~/.local/share/starling/jobs.jsonl",
+        "file for the life of every job, a JSON object per line, without texts and names; `off` for none",
+    )
+    log_megabytes: int = setting(16, "size at which it is put aside as `.1`, `.2` and so on", unit="MiB", low=1, high=100_000)
+    log_files: int = setting(5, "files to keep, that one included", unit="files", low=1, high=1000)
+
+
 class Log(Group):
     """Events on stderr. They never hold speech."""
 
@@ -324,4 +377,5 @@ class Settings(Group):
     audio_log: AudioLog = AudioLog()
     client: Client = Client()
     processes: Processes = Processes()
+    jobs: Jobs = Jobs()
     log: Log = Log()

@@ -27,6 +27,7 @@
     │   ├── Quarantined           audio that ended its recognizer twice
     │   ├── ModelUnavailable      weights missing, corrupt or of another version
     │   ├── KeysUnavailable       the file of API keys cannot be read
+    │   ├── StoreUnavailable      where jobs or recordings are kept does not answer, or is full
     │   └── ShuttingDown          the server drains
     │       └── Dismissed         an operator ended the session
     ├── ClaimLost                 a worker's lease on a job ran out, or the job was cancelled; nothing was changed
@@ -232,6 +233,14 @@ class KeysUnavailable(ServerError):
     """The file of API keys cannot be read, so nobody can be told from anybody."""
 
     code = "keys_unavailable"
+    retryable = True
+    http_status = 503
+
+
+class StoreUnavailable(ServerError):
+    """Where jobs or recordings are kept does not answer, or is full."""
+
+    code = "store_unavailable"
     retryable = True
     http_status = 503
 

@@ -147,10 +147,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The right to tell the callback of ``job``, which is over. ``attempt``: counts from 1, and is the fence."""
+    """The right to tell the callback of ``job``, which is over.
+
+    ``attempt``: counts from 1, and anew when the job was retried. ``fence``: no two deliveries of a job have the same.
+    """
 
     job: Job
     attempt: int
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,11 @@ A verb that has no row for a job's status changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from starling.core.errors import RecordingGone
 from starling.core.jobs import Job, JobError, JobStatus
@@ -61,6 +61,10 @@ NEXT: Final[Mapping[tuple[JobStatus, Verb], JobStatus]] = MappingProxyType(
 """The status that follows. Submitting and deleting are the ends of the table: before them and after them there is no job."""
 
 
+ENDS: Final = frozenset({Verb.FINISH, Verb.FAIL, Verb.GIVE_UP, Verb.CANCEL})
+"""After these a job is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What happened to a job: ``job`` is as it is now, or as it was if it was deleted. ``at``: Unix seconds, 0 if nobody said."""
@@ -68,6 +72,15 @@ class Step:
     verb: Verb
     job: Job
     at: float = 0.0
+
+    @property
+    def due(self) -> float | None:
+        """When its callback is to be told of this; None if it has none, or this is not the end."""
+        return self.at if self.verb in ENDS and self.job.options.callback is not None else None
+
+
+Observer: TypeAlias = Callable[[Step], None]
+"""Is told what happened to a job once it is stored, by the process that did it, on its event loop."""
 
 
 def claim(job: Job, worker: str, *, now: float) -> Step:
@@ -143,3 +156,12 @@ def forget_audio(job: Job) -> Step | None:
 def backoff(attempts: int, *, first: float, longest: float) -> float:
     """Seconds to wait after the ``attempts``-th attempt (from 1) failed: ``first``, and twice as long each time."""
     return min(longest, first * 2.0 ** min(attempts - 1, 60))
+
+
+def progress(job: Job, done: float) -> Job:
+    """``done`` seconds of it are transcribed; it never goes back, for nobody likes to see that."""
+    return replace(job, done=max(job.done, done))
+
+
+LOST: Final = "this claim is old: the job was given to another worker, or nobody wants it any more; stop, and claim the next one"
+"""The message of ClaimLost."""

@@ -1,0 +1,42 @@
+"""Where jobs and recordings are kept, as the settings say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from starling.config.settings import Settings
+from starling.core.errors import InvalidOption
+from starling.core.jobs import JobStore, Recordings
+from starling.jobs.directory import DirectoryRecordings
+from starling.jobs.life import Observer
+from starling.jobs.options import StoreOptions
+from starling.jobs.sqlite.store import SqliteJobStore
+
+
+def data_path(setting: str) -> Path:
+    """``~`` is the home directory, and ``~/.local/share`` is ``$XDG_DATA_HOME`` where that is set.
+
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    home = os.environ.get("XDG_DATA_HOME")
+    if home and setting.startswith("~/.local/share/"):
+        return Path(home) / setting.removeprefix("~/.local/share/")
+    return Path(setting).expanduser()
+
+
+def open_job_store(settings: Settings, *, observe: Observer | None = None) -> JobStore:
+    """The store of jobs, to be closed. ``observe`` is told what this process does to them.
+
+    Raises InvalidOption for a setting that names none, StoreUnavailable.
+    """
+    options = StoreOptions(max_attempts=settings.jobs.max_attempts, max_queued=settings.jobs.max_queued)
+    kind, _, place = settings.jobs.store.partition(":")
+    if kind == "sqlite" and place:
+        return SqliteJobStore(data_path(place), options, observe=observe)
+    raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got {settings.jobs.store!r}")
+
+
+def open_recordings(settings: Settings) -> Recordings:
+    """Where recordings are, to be closed. Raises StoreUnavailable."""
+    return DirectoryRecordings(data_path(settings.jobs.recordings))

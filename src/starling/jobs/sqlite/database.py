@@ -1,0 +1,126 @@
+"""A connection to the file of jobs: opened, brought up to date, and its transactions."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from starling.core.errors import StoreUnavailable
+from starling.jobs.sqlite.schema import MIGRATIONS
+
+PATIENCE: Final = 10.0
+"""Seconds to wait for another process that writes."""
+
+OWNER_ONLY: Final = 0o600
+
+
+class Database:
+    """One connection, for one thread at a time.
+
+    A transaction that ``lasts`` is on the disk when it is over (``synchronous=FULL``) and outlives a loss of power; others
+    outlive the end of any process, for which it is enough to have been written. A loss of power may undo those since the last
+    one that lasts, all from some moment on: they say what can be found again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``, or make it. Raises StoreUnavailable."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _alone(path):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))  # -wal and -shm get its mode
+                self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+                try:
+                    self._prepare(path)
+                except BaseException:
+                    self._connection.close()
+                    raise
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"cannot open the jobs at {path}: {error}") from error
+
+    def _prepare(self, path: Path) -> None:
+        run = self._connection.execute
+        run("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while there are no tables
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA foreign_keys = ON")
+        run("PRAGMA secure_delete = ON")
+        [version] = run("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise StoreUnavailable(
+                f"the jobs at {path} were written by a newer Starling (version {version} of its tables, this one knows "
+                f"{len(MIGRATIONS)}): use that one, or another file"
+            )
+        for number in range(version, len(MIGRATIONS)):
+            self._connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+    @contextmanager
+    def writing(self, *, lasts: bool) -> Iterator[None]:
+        """One transaction, alone; undone if the block raises. Raises StoreUnavailable."""
+        self.run("PRAGMA synchronous = FULL" if lasts else "PRAGMA synchronous = NORMAL")
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._undo()
+            raise
+        try:
+            self.run("COMMIT")
+        except StoreUnavailable:
+            self._undo()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One moment of the file, whoever writes meanwhile."""
+        self.run("BEGIN")
+        try:
+            yield
+        finally:
+            self._undo()
+
+    def run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows. Raises StoreUnavailable."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.DatabaseError as error:  # locked for long, full, damaged
+            raise StoreUnavailable(f"the jobs cannot be read or written now: {error}") from error
+
+    def run_many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        """The same for each of ``values``."""
+        for each in values:
+            self.run(statement, each)
+
+    def version(self) -> int:
+        """Another number once another connection has written something."""
+        [(number,)] = self.run("PRAGMA data_version")
+        return int(number)
+
+    def purge(self) -> None:
+        """Give back the pages of what was deleted, and empty the log of changes, where it may still stand."""
+        self.run("PRAGMA incremental_vacuum")
+        self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Free what is held."""
+        self._connection.close()
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from opening it meanwhile: who turns a new file to WAL does not wait for others, but fails."""
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
