@@ -21,6 +21,7 @@ from starling.core.ports import Capabilities
 from starling.gateway.access import Access
 from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
+from starling.gateway.glossaries import Glossaries
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
@@ -99,7 +100,14 @@ class Platform:
         )
         self.resumables: Resumables[StreamSession] = Resumables()
         self.tasks: set[asyncio.Task[None]] = set()
-        self._allowance = Allowance(ANYBODY, OPTIONS, Access(OPTIONS, rig.clock), Quotas(rig.clock.now, rig.clock.now), rig.clock)
+        self._allowance = Allowance(
+            ANYBODY,
+            OPTIONS,
+            Access(OPTIONS, rig.clock),
+            Quotas(rig.clock.now, rig.clock.now),
+            rig.clock,
+            glossaries=Glossaries(),
+        )
         self._opened = 0
 
     def dial(self, *, resuming: bool) -> Line:

@@ -23,7 +23,7 @@ from starling.auth.keyfile import KeyFile, changing
 from starling.auth.tenants import Tenant
 from starling.core.load import Priority
 from starling.core.records import Opened
-from starling.gateway import allowance, seats
+from starling.gateway import allowance, glossaries, seats
 from starling.gateway.options import GatewayOptions
 from starling.gateway.seats import Seats
 
@@ -432,6 +432,28 @@ def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch:
             assert (await hear(client))[-1]["type"] == "done"
             assert asyncio.get_running_loop().time() - began >= 100 / 500
             assert it.count("starling_slowed_seconds_total") <= 1.5 * 100 / 500
+
+    run(scenario)
+
+
+def test_who_opens_session_after_session_with_new_hot_words_is_left_unread_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway_harness, "CAPABILITIES", replace(gateway_harness.CAPABILITIES, hotwords=True))
+    monkeypatch.setattr(glossaries, "BURST", 10.0)
+    monkeypatch.setattr(glossaries, "PER_SECOND", 50.0)
+
+    async def scenario() -> None:
+        async with served() as it:
+            for number, slowed in ((0, False), (0, False), (1, True)):
+                async with it.connect() as client:
+                    words = [f"name {number} {index}" for index in range(10)]
+                    await client.send(json.dumps({"type": "start", "vad": "off", "hotwords": words}))
+                    await client.send(bytes(32_000))
+                    await hear(client, until="result")
+                    assert (it.count("starling_slowed_seconds_total") > 0) is slowed
+                    await client.send(END)
+                    assert (await hear(client))[-1]["type"] == "done"
 
     run(scenario)
 

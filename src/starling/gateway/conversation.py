@@ -145,7 +145,7 @@ class Conversation:
                 self.request = self.request.configured(verb.config)
                 await supply.configure(verb.config)
                 await self._confirm()
-                await arrivals.rest(self._allowance.hotwords(len(verb.config.hotwords)))
+                await arrivals.rest(self._allowance.hotwords(verb.config.hotwords))
             case KeepAlive():
                 await self._confirm()
             case Say():

@@ -105,7 +105,7 @@ class Foreigners:
         self, connection: Connection, principal: Principal, address: str, trace: str, opened: Callable[[], None]
     ) -> None:
         """Session after session, for as long as the connection carries more of them."""
-        await self._seats.converse(connection, principal, trace, opened)
+        await self._seats.converse(connection, principal, trace, opened, address=address)
         while not connection.finished.is_set():
             await self._converse_again(connection, principal, address)
 
@@ -117,7 +117,7 @@ class Foreigners:
             nonlocal wait
             wait = self._admission.another(address, principal)
 
-        await self._seats.converse(connection, principal, secrets.token_hex(16), opened)
+        await self._seats.converse(connection, principal, secrets.token_hex(16), opened, address=address)
         if not connection.finished.is_set():
             with suppress(ShuttingDown):  # which its next session hears of
                 await connection.arrivals.rest(wait)

@@ -95,7 +95,7 @@ class Gateway:
             with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
                 connection = self._connection(websocket, principal.tenant)
-                await self._seats.converse(connection, principal, trace_id(websocket.headers), opened)
+                await self._seats.converse(connection, principal, trace_id(websocket.headers), opened, address=address)
         except StarlingError as error:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
@@ -143,7 +143,7 @@ class Gateway:
             session = await self._session_of(opening.token, principal)
             self._seats.claim(session, principal)
             greeted()
-            await session.attach(connection, opening, self._seats.allowance(principal))
+            await session.attach(connection, opening, self._seats.allowance(principal, address_of(websocket)))
         except Gone:
             pass
         except StarlingError as error:

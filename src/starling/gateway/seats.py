@@ -14,6 +14,7 @@ from starling.gateway.access import Access
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.allowance import RECHECK, REVOKED, Allowance
 from starling.gateway.connection import Connection
+from starling.gateway.glossaries import Glossaries
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
@@ -44,6 +45,7 @@ class Seats:
         self._access = access
         self._admission = admission
         self._quotas = quotas
+        self._glossaries = Glossaries()
         self.resumables: Resumables[StreamSession] = Resumables()
         self._seats: dict[str, Seat] = {}
         self._left = asyncio.Event()
@@ -61,10 +63,12 @@ class Seats:
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._seats
 
-    async def converse(self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None]) -> None:
+    async def converse(
+        self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None], *, address: str
+    ) -> None:
         """A new session over ``connection``, from its client's first frame to the last. ``opened``: see StreamSession."""
         session_id = secrets.token_hex(8)
-        tenant, allowance = principal.tenant, self.allowance(principal)
+        tenant, allowance = principal.tenant, self.allowance(principal, address)
         session = StreamSession(
             Identity(
                 session_id=session_id,
@@ -106,9 +110,12 @@ class Seats:
             del self._seats[session_id]
             self._left.set()
 
-    def allowance(self, principal: Principal) -> Allowance:
-        """How fast ``principal`` may send in one session."""
-        return Allowance(principal, self._options, self._access, self._quotas, self._ports.clock)
+    def allowance(self, principal: Principal, address: str = "") -> Allowance:
+        """How fast ``principal`` may send in one session from ``address``."""
+        clock = self._ports.clock
+        return Allowance(
+            principal, self._options, self._access, self._quotas, clock, glossaries=self._glossaries, address=address
+        )
 
     def claim(self, session: StreamSession, principal: Principal) -> None:
         """From now on the key of ``principal`` counts for ``session``. Raises NotResumable if it speaks for another tenant."""

@@ -232,6 +232,7 @@ class StreamSession:
         opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
         await self._ports.audio_log.append(opened)
         self._request = request
+        self._allowance.opened(request.config.hotwords)
         self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._lay_out)
         self._ports.metrics.sessions_opened.inc()
         if self._opened is not None:
