@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= 4
 DATA ?=
 
 .DEFAULT_GOAL := help
@@ -35,7 +36,7 @@ run: setup ## serve and caption a sample recording live; ONCE=1 stops after it
 	@$(BIN)/starling demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup-dev browser lint types imports ## every check CI runs
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 check: test
 

@@ -1,6 +1,8 @@
 """Property tests try the same examples in every run, however slow the machine. ``HYPOTHESIS_PROFILE=explore`` tries new ones.
 
 What a test makes of the process's logging ends with it: a server in this process configures it for everybody.
+
+Several processes share the tests between them. Those that share a fixture stay together, in the process that made it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from starling.engine.moonshine import load_model
+from together import one_at_a_time
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=2000)
@@ -35,3 +40,37 @@ def _logging_as_it_was() -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a module or a class shares is made once: its tests are a group of ``--dist loadgroup``."""
+    scopes = {item.nodeid: _scopes(item) for item in items}
+    modules = {_module(item) for item in items if scopes[item.nodeid] & {"module", "session"}}
+    for item in items:
+        if _module(item) in modules:
+            item.add_marker(pytest.mark.xdist_group(_module(item)))
+        elif "class" in scopes[item.nodeid]:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.rpartition("::")[0]))
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _scopes(item: pytest.Item) -> set[str]:
+    """Of the fixtures that the tests define and ``item`` takes."""
+    known = getattr(item, "_fixtureinfo")  # noqa: B009 - pytest has no other way to know them
+    return {fixture.scope for fixtures in known.name2fixturedefs.values() for fixture in fixtures if fixture.baseid}
+
+
+@pytest.fixture(scope="session")
+def _graphs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On a new machine the graphs are built by the first who needs them, and not by everybody at once."""
+    with one_at_a_time(tmp_path_factory):
+        load_model()
+
+
+@pytest.fixture(autouse=True)
+def _graphs_are_built(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("model"):
+        request.getfixturevalue("_graphs")

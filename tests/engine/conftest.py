@@ -7,22 +7,27 @@ import pytest
 from starling.engine.moonshine import Model, Precision, Provenance, Source, load_model
 from starling.engine.moonshine.shipped import ShippedGraphs
 from starling.engine.moonshine.weights import read_weights, wheel_folder
+from together import common_folder, one_at_a_time
 
 
 @pytest.fixture(scope="session")
 def graph_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of rebuilt graphs that starts empty."""
-    return tmp_path_factory.mktemp("graphs")
+    """A cache of rebuilt graphs that starts empty; one for all processes that share the tests between them."""
+    folder = common_folder(tmp_path_factory) / "graphs"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def moonshine(graph_cache: Path) -> Model:
-    return load_model(cache=graph_cache)
+def moonshine(graph_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    with one_at_a_time(tmp_path_factory):
+        return load_model(cache=graph_cache)
 
 
 @pytest.fixture(scope="session")
-def exact_moonshine(graph_cache: Path) -> Model:
-    return load_model(precision=Precision.EXACT, cache=graph_cache)
+def exact_moonshine(graph_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    with one_at_a_time(tmp_path_factory):
+        return load_model(precision=Precision.EXACT, cache=graph_cache)
 
 
 @pytest.fixture(scope="session")
