@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
-from contracts.job_store_contract import JobStoreContract
-from starling.core.jobs import JobStore
-from starling.jobs.life import Observer
+from contracts.job_store_contract import LEASE, NOW, JobStoreContract, checkpoint, claimed, job, segment
+from starling.core.errors import StoreUnavailable
+from starling.core.jobs import JobQuery, JobStore
+from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
 from starling.jobs.sqlite.store import SqliteJobStore
-from virtual_time import inline
+from virtual_time import inline, run
 
 
 class TestSqliteJobStore(JobStoreContract):
@@ -26,3 +29,92 @@ class TestSqliteJobStore(JobStoreContract):
             yield store
         finally:
             await store.close()
+
+
+SAID = "the merger is off"
+
+
+def test_only_the_owner_may_look(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = SqliteJobStore(tmp_path / "new" / "jobs.db", offload=inline)
+        await store.submit(job())
+        found = list((tmp_path / "new").iterdir())
+        assert {path.name for path in found} >= {"jobs.db", "jobs.db-wal", "jobs.db-shm"}
+        assert all(path.stat().st_mode & 0o077 == 0 for path in found)
+        await store.close()
+
+    run(scenario())
+
+
+def test_nothing_of_a_deleted_job_stays_on_the_disk(tmp_path: Path) -> None:
+    def on_disk() -> bool:
+        return any(SAID.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+    async def scenario() -> None:
+        store = SqliteJobStore(tmp_path / "jobs.db", offload=inline)
+        await store.submit(job())
+        claim = await claimed(store)
+        found = [segment(number, text=SAID) for number in range(50)]
+        await store.add(claim, found, channel=0, checkpoint=checkpoint(1000, 1), done=1.0, now=NOW)
+        assert on_disk()
+        await store.purge()
+        full = (tmp_path / "jobs.db").stat().st_size
+        await store.delete("job-a")
+        await store.purge()
+        assert not on_disk()
+        assert (tmp_path / "jobs.db").stat().st_size < full
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1000")
+    with pytest.raises(StoreUnavailable, match="newer Starling"):
+        SqliteJobStore(path)
+
+
+def test_something_else_is_no_file_of_jobs(tmp_path: Path) -> None:
+    (tmp_path / "jobs.db").write_text("Dear diary, " * 100)
+    with pytest.raises(StoreUnavailable, match="cannot open"):
+        SqliteJobStore(tmp_path / "jobs.db")
+    with pytest.raises(StoreUnavailable, match="cannot open"):
+        SqliteJobStore(tmp_path)
+
+
+def test_what_was_undone_is_not_told(tmp_path: Path) -> None:
+    steps: list[Step] = []
+
+    async def scenario() -> None:
+        store = SqliteJobStore(tmp_path / "jobs.db", observe=steps.append, offload=inline)
+        await store.submit(job())
+        with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
+            connection.execute("CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        with pytest.raises(sqlite3.IntegrityError):
+            await store.claim("w", now=NOW, lease=LEASE)
+        await asyncio.sleep(0)
+        assert [step.verb for step in steps] == [Verb.SUBMIT]
+        assert await store.get("job-a") == job()
+        assert (await store.history(JobQuery(tenant=None))).jobs == (job(),)
+        await store.close()
+
+    run(scenario())
+
+
+def test_submitting_and_finishing_reach_the_disk_and_progress_needs_not(tmp_path: Path) -> None:
+    """SQLite says so itself: 2 is FULL, 1 is NORMAL."""
+
+    async def scenario() -> None:
+        store = SqliteJobStore(tmp_path / "jobs.db", offload=inline)
+        for call, level in (
+            (store.submit(job()), 2),
+            (store.claim("w", now=NOW, lease=LEASE), 1),
+            (store.cancel("job-a", now=NOW), 2),
+        ):
+            await call
+            assert store._database.run("PRAGMA synchronous") == [(level,)]
+        await store.close()
+
+    run(scenario())
