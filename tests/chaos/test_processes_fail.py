@@ -183,8 +183,10 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("settings not reloaded", 2)
             assert server.of_role("worker") == [before]
-            file.write_text("[log]\nlevel = 'warning'\n")
+            file.write_text("[log]\nlevel = 'warning'\n[engine]\nprecision = 'exact'\n[server]\nmax_sessions = 7\n")
             server.process.send_signal(signal.SIGHUP)
+            await server.until_logged("settings need a restart")
+            assert any('"settings": ["engine.precision", "server.max_sessions"]' in line for line in server.log)
             await server.ended(before)
             assert len(server.of_role("worker")) == 1
 

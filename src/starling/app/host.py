@@ -15,6 +15,7 @@ from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
 from starling.bus.shared.custody import Custody
 from starling.bus.shared.layout import Geometry
+from starling.config.reloading import reloaded
 from starling.config.settings import Settings
 from starling.config.sizing import cores
 from starling.core.errors import StarlingError
@@ -55,20 +56,26 @@ class Hosting:
     stream_url: str
     ports: Mapping[str, int]
     supervisor: Supervisor
+    _settings: Settings
     _orders: Orders
     _lead: int
     _crew: LocalCrew
     _reread: Callable[[], Settings] | None = field(default=None)
 
     def reload(self) -> None:
-        """Replace the recognizers one by one, with the settings as they are now. Settings that are wrong change nothing."""
+        """Replace the recognizers one by one, with those of the settings as they are now that concern nobody else.
+
+        Of the others the log says that they need a restart. Settings that are wrong change nothing.
+        """
         if self._reread is not None:
             try:
-                settings = self._reread()
+                settings, waiting = reloaded(self._settings, self._reread())
                 check_lead(settings, self._lead)
             except StarlingError as error:
                 log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
                 return
+            if waiting:
+                log.warning("settings need a restart", settings=waiting)
             self._orders.settings = as_json(settings)
         self._crew.renew()
         self.supervisor.replace_workers()
@@ -123,7 +130,9 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
                     log.info("serving", address=url, workers=workers, protocols=listeners.named)
                     try:
-                        yield Hosting(url, stream_url, listeners.ports, supervisor, orders, geometry.max_lead, crew, reread)
+                        yield Hosting(
+                            url, stream_url, listeners.ports, supervisor, settings, orders, geometry.max_lead, crew, reread
+                        )
                     finally:
                         await supervisor.drain()
                 answering.cancel()

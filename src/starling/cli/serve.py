@@ -63,9 +63,10 @@ def serve(
 
     Over WebSocket, with a console page for the browser. A gateway and one recognizer per core are processes of their own; one
     that fails is replaced, and its sessions go on. Ctrl-C or SIGTERM finishes open segments, then ends; SIGHUP replaces the
-    recognizers one by one, with the settings read anew. Where there are API keys (`starling keys create`) every client is asked
-    for one; with a --host that others reach there must be some. Flags win over the environment (`STARLING_...`), `.env` and the
-    settings file; `starling doctor --settings` shows which value came from where.
+    recognizers one by one, with the settings read anew that concern them alone. Where there are API keys
+    (`starling keys create`) every client is asked for one; with a --host that others reach there must be some. Flags win over
+    the environment (`STARLING_...`), `.env` and the settings file; `starling doctor --settings` shows which value came from
+    where.
     """
     from starling.app.options import gateway_options
     from starling.cli.announcing import announcement, warning
