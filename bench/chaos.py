@@ -26,7 +26,7 @@ import numpy as np
 
 from bench.audio import Profile, pool, recordings, turned
 from bench.latency import Schedule, Spread, spread
-from bench.machine import as_text, describe, family
+from bench.machine import Meter, as_text, describe, family
 from bench.server import Server, own_server
 from starling import Recognizer
 from starling.client import connect
@@ -46,6 +46,10 @@ STOPPED_FOR = 5.0
 BALLAST = "bench.ballast"
 """``python -m`` of a server whose processes take too much memory at SIGUSR2."""
 
+ROLES = ("worker", "gateway", "template")
+
+LIMIT_MB = 256
+
 OPENING = 2.0
 """Seconds over which the sessions begin, before anything happens: one that is refused for load would prove nothing."""
 
@@ -57,23 +61,26 @@ Final = tuple[int, str, float, float]
 
 
 class Blow(StrEnum):
-    """What happens to a process."""
+    """What happens to a process. ``NONE``: nothing, to see what pauses there are anyway."""
 
     KILL = "kill"
     STOP = "stop"
     MEMORY = "memory"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One process was hit, ``at`` seconds after all sessions had begun. ``recovered``: the longest pause that it made, in
-    seconds, or None where nobody noticed.
+    """One process was hit, ``at`` seconds after all sessions had begun. ``recovered``: the longest pause of any session in the
+    seconds after it; ``late``: of those, by how much the latest final was late. Partials that come less often because there is
+    no CPU for them are pauses, and no lateness.
     """
 
     at: float
     blow: Blow
     role: str
-    recovered: float | None
+    recovered: float = 0.0
+    late: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +103,12 @@ class Outcome:
     @property
     def recovery(self) -> Spread:
         """The longest pause of any session after each blow."""
-        return spread([one.recovered for one in self.struck if one.recovered is not None])
+        return spread([one.recovered for one in self.struck])
+
+    @property
+    def lateness(self) -> Spread:
+        """The latest final of any session after each blow."""
+        return spread([one.late for one in self.struck])
 
 
 def processes(supervisor: int) -> dict[int, str]:
@@ -105,7 +117,7 @@ def processes(supervisor: int) -> dict[int, str]:
     for pid in family(supervisor):
         with suppress(OSError):
             name = Path(f"/proc/{pid}/comm").read_text().strip().partition("-")[0]
-            if name in {"gateway", "worker", "template"}:
+            if name in ROLES:
                 found[pid] = name
     return found
 
@@ -154,19 +166,25 @@ class Speaker:
 
         Between two results of one segment all of the gap counts; for a final, what passed since the endpoint's silence.
         """
-        schedule = Schedule(self.began, CHUNK, len(self.sound))
         results = [(at, message) for at, message in self.heard if isinstance(message, Result)]
         gaps = [
             later - max(earlier, begin)
             for (earlier, one), (later, other) in pairwise(results)
             if one.segment_id == other.segment_id and later > begin and earlier < end
         ]
-        finals = [
-            at - schedule.due(samples(one.end) + samples(ENDPOINT_SILENCE))
-            for at, one in results
-            if one.is_final and begin < at < end
-        ]
-        return max(0.0, *gaps, *finals) if gaps or finals else 0.0
+        return max([self.lateness(begin, end), *gaps])
+
+    def lateness(self, begin: float, end: float) -> float:
+        """By how much the latest final between ``begin`` and ``end`` came later than its endpoint's silence was over."""
+        schedule = Schedule(self.began, CHUNK, len(self.sound))
+        return max(
+            (
+                at - schedule.due(samples(one.end) + samples(ENDPOINT_SILENCE))
+                for at, one in self.heard
+                if isinstance(one, Result) and one.is_final and begin < at < end
+            ),
+            default=0.0,
+        )
 
     def _notice(self, link: Link) -> None:
         if link is Link.LOST:
@@ -184,6 +202,8 @@ async def strike(supervisor: int, blow: Blow, pid: int) -> None:
     """Do it, and let a stopped process go on later if it is still there."""
     with suppress(ProcessLookupError):
         match blow:
+            case Blow.NONE:
+                pass
             case Blow.KILL:
                 os.kill(pid, signal.SIGKILL)
             case Blow.MEMORY:
@@ -198,12 +218,11 @@ async def strike(supervisor: int, blow: Blow, pid: int) -> None:
 async def torment(server: Server, arguments: argparse.Namespace, began: float, outcome: Outcome) -> None:
     """Every few seconds a process drawn by the seed, until the time is over."""
     draw = np.random.default_rng(arguments.seed)
-    roles = ("worker", "template") if arguments.spare_gateway else ("worker", "gateway", "template")
     async with asyncio.TaskGroup() as blows:
         for number in range(1, int(arguments.seconds / arguments.every)):
             await asyncio.sleep(began + number * arguments.every - time.monotonic())
-            victims = sorted(pid for pid, role in processes(server.pid).items() if role in roles)
-            blow = list(Blow)[int(draw.integers(len(Blow)))]
+            victims = sorted(pid for pid, role in processes(server.pid).items() if role in arguments.roles)
+            blow = Blow(arguments.blows[int(draw.integers(len(arguments.blows)))])
             choice = int(draw.integers(1 << 30))
             if not victims:
                 continue
@@ -213,7 +232,7 @@ async def torment(server: Server, arguments: argparse.Namespace, began: float, o
                 blow = Blow.KILL
             at = time.monotonic()
             print(f"{at - began:6.1f} s  {blow:6}  {role}", flush=True)
-            outcome.struck.append(Struck(at - began, blow, role, None))
+            outcome.struck.append(Struck(at - began, blow, role))
             blows.create_task(strike(server.pid, blow, pid))
 
 
@@ -226,11 +245,18 @@ async def cut(speakers: Sequence[Speaker], arguments: argparse.Namespace, began:
 
 
 def recoveries(struck: Sequence[Struck], began: float, speakers: Sequence[Speaker], until: float) -> list[Struck]:
-    """For each blow the longest pause of any session in the ``until`` seconds after it."""
-    return [
-        replace(one, recovered=max(speaker.pause(began + one.at, began + one.at + until) for speaker in speakers))
-        for one in struck
-    ]
+    """For each blow the longest pause of any session, and the latest final, in the ``until`` seconds after it."""
+    found = []
+    for one in struck:
+        window = began + one.at, began + one.at + until
+        found.append(
+            replace(
+                one,
+                recovered=max(speaker.pause(*window) for speaker in speakers),
+                late=max(speaker.lateness(*window) for speaker in speakers),
+            )
+        )
+    return found
 
 
 async def measure(arguments: argparse.Namespace) -> int:
@@ -243,12 +269,16 @@ async def measure(arguments: argparse.Namespace) -> int:
     expected = undisturbed(sounds, ScriptedEngine() if scripted else None)
     settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
     outcome = Outcome(sessions=arguments.sessions)
+    if scripted:  # which needs little, so that a process outgrows its limit within a moment
+        settings.append(f"STARLING_PROCESSES__MEMORY_LIMIT_MB={LIMIT_MB}")
     async with own_server(settings=settings, module=(BALLAST,)) as server:
         began = time.monotonic() + OPENING + 1.0
         speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
+        meter = Meter(server.pid, time.monotonic())
         tormenting = asyncio.gather(torment(server, arguments, began, outcome), cut(speakers, arguments, began))
         said = await asyncio.gather(*(speaker.speak(server.url) for speaker in speakers), return_exceptions=True)
         await tormenting
+        usage = meter.stop(time.monotonic())
     for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
         if isinstance(finals, Overloaded):
             outcome.refused += 1
@@ -264,6 +294,10 @@ async def measure(arguments: argparse.Namespace) -> int:
     outcome.away = [length for speaker in speakers for length in speaker.away]
     outcome.cuts = sum(speaker.cuts for speaker in speakers)
     report(arguments, outcome)
+    print(
+        f"cores: {usage.server:.2f} the server (of processes that are still there), {usage.generator:.2f} the clients, "
+        f"{usage.others:.2f} others"
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": asdict(machine), "seed": arguments.seed, **asdict(outcome)}, indent=1))
     return 1 if outcome.wrong or outcome.failed else 0
@@ -280,16 +314,17 @@ def difference(finals: Sequence[Final], wanted: Sequence[Final]) -> str:
 
 def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
     """In a few lines."""
-    recovery = outcome.recovery
+    recovery, lateness = outcome.recovery, outcome.lateness
     print(
         f"\n{outcome.sessions} sessions, {outcome.finals} finals, {len(outcome.struck)} blows, seed {arguments.seed}: "
         f"{len(outcome.wrong)} transcripts changed, {len(outcome.failed)} sessions failed, {outcome.refused} were not admitted"
     )
+    print(f"latest final of any session after a blow: P50 {lateness.p50} ms, P95 {lateness.p95} ms")
     away = spread(outcome.away)
     print(f"longest pause of any session after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
     print(f"without a connection: P50 {away.p50} ms, P95 {away.p95} ms of {away.count}; {outcome.cuts} were cut on purpose")
     for one in outcome.struck:
-        print(f"  {one.at:6.1f} s  {one.blow:6}  {one.role:7}  pause {one.recovered or 0:.2f} s")
+        print(f"  {one.at:6.1f} s  {one.blow:6}  {one.role:7}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s")
     for line in [*outcome.wrong, *outcome.failed]:
         print(f"  {line}")
 
@@ -304,7 +339,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7, help="decides who is hit, and how (default: 7)")
     parser.add_argument("--workers", type=int, default=2, help="recognizer processes (default: 2)")
     parser.add_argument("--engine", default="scripted", help="engine.name (default: scripted)")
-    parser.add_argument("--spare-gateway", action="store_true", help="hit recognizers and their template only")
+    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="who is hit (default: all but the supervisor)")
+    parser.add_argument(
+        "--blows", nargs="+", choices=list(Blow), default=list(Blow)[:-1], help="what happens to them (default: all)"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment variable of the server")
     parser.add_argument("--json", type=Path, help="write the results here")
     raise SystemExit(asyncio.run(measure(parser.parse_args())))

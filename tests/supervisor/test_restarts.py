@@ -31,6 +31,15 @@ def test_a_short_life_does_not() -> None:
     assert restarts.failed(100.0) == 0.5, "it was not ready in between"
 
 
+def test_who_worked_and_was_ended_by_others_is_back_at_once() -> None:
+    restarts = Restarts(OPTIONS, lambda: 1.0)
+    for second in range(0, 30, 2):
+        restarts.ready(second)
+        assert restarts.failed(second + 1.0, own_fault=False) == 0.0
+    restarts.ready(40.0)
+    assert restarts.failed(40.9, own_fault=False) == 0.25, "it may be the machine that has no room for it"
+
+
 @given(st.integers(1, 3000), st.floats(0, 1))
 def test_delays_are_bounded_and_drawn_from_their_upper_half(failures: int, drawn: float) -> None:
     restarts, longest = Restarts(OPTIONS, lambda: drawn), Restarts(OPTIONS, lambda: 1.0)

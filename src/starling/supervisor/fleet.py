@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from starling.supervisor.deaths import Cause
+from starling.supervisor.deaths import OWN_FAULT, Cause
 from starling.supervisor.launch import Role
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.restarts import Restarts
@@ -119,7 +119,7 @@ class Fleet:
             self._to_replace.popleft()  # the next one is new anyway
         if seat.members or seat.vacant:
             return None
-        delay = 0.0 if cause is Cause.REPLACED else seat.restarts.failed(now)
+        delay = 0.0 if cause is Cause.REPLACED else seat.restarts.failed(now, own_fault=cause in OWN_FAULT)
         seat.due = now + delay
         return delay
 

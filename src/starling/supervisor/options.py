@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from starling.core.errors import InvalidOption
+
+MORE_THAN_0: Final = (
+    "start_timeout",
+    "hang_timeout",
+    "stuck_timeout",
+    "memory_limit",
+    "first_delay",
+    "healthy_after",
+    "blameless_after",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +27,7 @@ class SupervisorOptions:
     take; also the longest that a process may be silent to which the machine gives no time. ``memory_limit``: bytes that a
     process may hold for itself. ``drain_grace``: for open segments to finish. ``first_delay``, ``longest_delay``: before a
     process that failed is started again, the second time in a row and at most. ``healthy_after``: ready for so long, its
-    earlier failures are forgotten.
+    earlier failures are forgotten; ``blameless_after``: the same where others ended it.
     Raises InvalidOption for a value out of range.
     """
 
@@ -29,11 +40,12 @@ class SupervisorOptions:
     first_delay: float = 0.25
     longest_delay: float = 15.0
     healthy_after: float = 5.0
+    blameless_after: float = 1.0
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise InvalidOption(f"workers must be at least 1, got {self.workers}")
-        for name in ("start_timeout", "hang_timeout", "stuck_timeout", "memory_limit", "first_delay", "healthy_after"):
+        for name in MORE_THAN_0:
             if not getattr(self, name) > 0:
                 raise InvalidOption(f"{name} must be more than 0, got {getattr(self, name)}")
         if self.stuck_timeout < self.hang_timeout:

@@ -13,6 +13,8 @@ class Restarts:
     The first failure after a healthy time is repaired at once; each further one waits twice as long as the one before, between
     half of that and all of it, so that processes that fail for one reason do not come back in step. ``draw`` gives numbers from
     0 to 1 (see Marc Brooker, "Exponential Backoff And Jitter", AWS 2015: equal jitter).
+
+    Who waits is who will probably fail again. One that worked, if not for long, and that somebody else ended, will not.
     """
 
     def __init__(self, options: SupervisorOptions, draw: Callable[[], float]) -> None:
@@ -30,9 +32,10 @@ class Restarts:
         """The process took up its work."""
         self._ready_at = now
 
-    def failed(self, now: float) -> float:
-        """The process ended; how many seconds to wait before the next one starts."""
-        if self._ready_at is not None and now - self._ready_at >= self._options.healthy_after:
+    def failed(self, now: float, *, own_fault: bool = True) -> float:
+        """The process ended, by its ``own_fault`` or somebody else's; how many seconds to wait before the next one starts."""
+        healthy_after = self._options.healthy_after if own_fault else self._options.blameless_after
+        if self._ready_at is not None and now - self._ready_at >= healthy_after:
             self._failures = 0
         self._ready_at = None
         self._failures += 1

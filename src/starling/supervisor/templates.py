@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from starling.core.ports import Clock
+from starling.supervisor.deaths import OWN_FAULT, cause_of
 from starling.supervisor.restarts import Restarts
 from starling.supervisor.template import Template, TemplateLost
 from starling.telemetry.logs import get_logger
@@ -116,7 +117,7 @@ class Templates:
         if self._newest is not loaded:
             return  # it was renewed
         self._newest = None
-        delay = self._restarts.failed(self._clock.now())
+        delay = self._restarts.failed(self._clock.now(), own_fault=cause_of(status, None) in OWN_FAULT)
         log.warning("template ended", template=self._name, pid=template.pid, status=status, restart_seconds=delay)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), delay)
