@@ -620,7 +620,7 @@ class JobStoreContract:
             told = []
             while (delivery := await store.claim_delivery(now=NOW + 5, lease=10.0)) is not None:
                 told.append((delivery.job.job_id, delivery.job.status, delivery.attempt))
-                await store.settle_delivery(delivery, retry_at=None if len(told) > 1 else NOW + 30)
+                await store.settle_delivery(delivery, told=len(told) == 3, now=NOW, retry_at=NOW + 30 if len(told) == 1 else None)
             assert told == [("job-a", JobStatus.FAILED, 1), ("job-c", JobStatus.DONE, 1), ("job-b", JobStatus.CANCELLED, 1)]
             assert await store.claim_delivery(now=NOW + 29, lease=10.0) is None
             unsettled = await store.claim_delivery(now=NOW + 30, lease=10.0)
@@ -629,13 +629,13 @@ class JobStoreContract:
             assert await store.claim_delivery(now=NOW + 39, lease=10.0) is None
             again = await store.claim_delivery(now=NOW + 40, lease=10.0)
             assert again is not None
-            await store.settle_delivery(unsettled, retry_at=None)  # too late
-            await store.settle_delivery(again, retry_at=NOW + 60)
+            await store.settle_delivery(unsettled, told=True, now=NOW)  # too late
+            await store.settle_delivery(again, told=False, now=NOW, retry_at=NOW + 60)
             last = await store.claim_delivery(now=NOW + 60, lease=10.0)
             assert last is not None
             assert last.attempt == 4
             await store.delete("job-a")
-            await store.settle_delivery(last, retry_at=NOW)
+            await store.settle_delivery(last, told=False, now=NOW, retry_at=NOW)
             assert await store.claim_delivery(now=NOW + 1000, lease=10.0) is None
 
         self.check(scenario)
@@ -647,13 +647,13 @@ class JobStoreContract:
             old = await store.claim_delivery(now=NOW, lease=10.0)
             assert old is not None
             await store.retry("job-a", now=NOW)
-            await store.settle_delivery(old, retry_at=NOW)
+            await store.settle_delivery(old, told=False, now=NOW, retry_at=NOW)
             assert await store.claim_delivery(now=NOW + 1000, lease=10.0) is None
             await store.finish(await claimed(store), now=NOW + 1, duration=1.0)
             new = await store.claim_delivery(now=NOW + 1, lease=10.0)
             assert new is not None
             assert (new.job.status, new.attempt) == (JobStatus.DONE, 1)
-            await store.settle_delivery(old, retry_at=None)
+            await store.settle_delivery(old, told=True, now=NOW)
             assert await store.claim_delivery(now=NOW + 11, lease=10.0) is not None
 
         self.check(scenario)
@@ -681,6 +681,10 @@ class JobStoreContract:
             await store.finish(claim, now=NOW + 86, duration=1.0)
             with pytest.raises(ClaimLost):
                 await store.finish(claim, now=NOW + 87, duration=1.0)
+            for told in (False, True):
+                delivery = await store.claim_delivery(now=NOW + 88, lease=LEASE)
+                assert delivery is not None
+                await store.settle_delivery(delivery, told=told, now=NOW + 89, retry_at=NOW + 88)
             await store.forget_audio("job-a")
             await store.delete("job-a")
             await asyncio.sleep(0)
@@ -702,10 +706,11 @@ class JobStoreContract:
             Verb.RETRY,
             Verb.CLAIM,
             Verb.FINISH,
+            Verb.TELL,
             Verb.FORGET_AUDIO,
             Verb.DELETE,
         ]
-        assert [step.at - NOW for step in steps[:-2]] == [0, 0, 1, 2, 3, 4, 40, 40, 80, 81, 82, 84, 85, 86]
+        assert [step.at - NOW for step in steps[:-2]] == [0, 0, 1, 2, 3, 4, 40, 40, 80, 81, 82, 84, 85, 86, 89]
 
 
 def _patience() -> AbstractAsyncContextManager[object]:

@@ -164,10 +164,11 @@ class JobMachine(RuleBasedStateMachine):
             self.deliveries.append(delivery)
 
     @precondition(lambda self: self.deliveries)
-    @rule(pick=PICKS, again=st.booleans())
-    def settle_delivery(self, pick: int, *, again: bool) -> None:
+    @rule(pick=PICKS, told=st.booleans(), again=st.booleans())
+    def settle_delivery(self, pick: int, *, told: bool, again: bool) -> None:
         delivery = self.deliveries[-1 - pick % min(3, len(self.deliveries))]
-        self._both(lambda store: store.settle_delivery(delivery, retry_at=self.now + 3 if again else None))
+        retry_at = self.now + 3 if again else None
+        self._both(lambda store: store.settle_delivery(delivery, told=told, now=self.now, retry_at=retry_at))
 
     @rule(seconds=st.sampled_from([1.0, 4.0, LEASE]))
     def wait(self, seconds: float) -> None:

@@ -271,8 +271,8 @@ class JobStore(Protocol):
         It is due as soon as the job is over, however that came, unless it is deleted; the longest due comes first.
         """
 
-    async def settle_delivery(self, delivery: Delivery, *, retry_at: float | None) -> None:
-        """The callback was told, or is given up (None), or is due again at ``retry_at``.
+    async def settle_delivery(self, delivery: Delivery, *, told: bool, now: float, retry_at: float | None = None) -> None:
+        """The callback was ``told``; or else it is due again at ``retry_at``, or given up where that is None.
 
         Nothing changes if somebody else has claimed it since, or if the job was retried (then it is due anew when that is over)
         or deleted.

@@ -40,6 +40,8 @@ class Verb(StrEnum):
     RETRY = "retried"
     FORGET_AUDIO = "audio deleted"
     DELETE = "deleted"
+    TELL = "callback delivered"
+    STOP_TELLING = "callback given up"
 
 
 NEXT: Final[Mapping[tuple[JobStatus, Verb], JobStatus]] = MappingProxyType(
@@ -56,7 +58,7 @@ NEXT: Final[Mapping[tuple[JobStatus, Verb], JobStatus]] = MappingProxyType(
         (_F, Verb.RETRY): _Q,
         (_C, Verb.RETRY): _Q,
     }
-    | {(status, Verb.FORGET_AUDIO): status for status in (_D, _F, _C)}
+    | {(status, verb): status for status in (_D, _F, _C) for verb in (Verb.FORGET_AUDIO, Verb.TELL, Verb.STOP_TELLING)}
 )
 """The status that follows. Submitting and deleting are the ends of the table: before them and after them there is no job."""
 
@@ -151,6 +153,13 @@ def forget_audio(job: Job) -> Step | None:
     if status is None or not job.recording.key:
         return None
     return Step(Verb.FORGET_AUDIO, replace(job, recording=replace(job.recording, key="")))
+
+
+def settle(job: Job, *, told: bool, now: float, retry_at: float | None) -> Step | None:
+    """What is to be said of its callback; None if it is due again."""
+    if told:
+        return Step(Verb.TELL, job, now)
+    return Step(Verb.STOP_TELLING, job, now) if retry_at is None else None
 
 
 def backoff(attempts: int, *, first: float, longest: float) -> float:

@@ -215,10 +215,13 @@ class MemoryJobStore:
         kept.deliveries += 1
         return Delivery(job=kept.job, attempt=kept.attempt, fence=kept.deliveries)
 
-    async def settle_delivery(self, delivery: Delivery, *, retry_at: float | None) -> None:
+    async def settle_delivery(self, delivery: Delivery, *, told: bool, now: float, retry_at: float | None = None) -> None:
         kept = self._kept.get(delivery.job.job_id)
-        if kept is not None and kept.due is not None and kept.deliveries == delivery.fence:
-            kept.due = retry_at
+        if kept is None or kept.due is None or kept.deliveries != delivery.fence:
+            return
+        kept.due = None if told else retry_at
+        if step := life.settle(kept.job, told=told, now=now, retry_at=retry_at):
+            self._tell(step)
 
     def changes(self, job_id: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         return self._watchers.watch(job_id)

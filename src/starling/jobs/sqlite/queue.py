@@ -181,12 +181,15 @@ class Queue:
             )
             return next((Delivery(job=unpack_job(record), attempt=attempt, fence=fence) for record, attempt, fence in rows), None)
 
-    def settle_delivery(self, delivery: Delivery, retry_at: float | None) -> None:
+    def settle_delivery(self, delivery: Delivery, told: bool, now: float, retry_at: float | None) -> None:  # noqa: FBT001
         with self._database.writing(lasts=False):
-            self._database.run(
-                "UPDATE jobs SET due = ? WHERE job_id = ? AND deliveries = ? AND due IS NOT NULL",
-                (retry_at, delivery.job.job_id, delivery.fence),
+            rows = self._database.run(
+                "UPDATE jobs SET due = ? WHERE job_id = ? AND deliveries = ? AND due IS NOT NULL RETURNING record",
+                (None if told else retry_at, delivery.job.job_id, delivery.fence),
             )
+            for (record,) in rows:
+                step = life.settle(unpack_job(record), told=told, now=now, retry_at=retry_at)
+                self._steps += [step] if step else []
 
     def _check_queue(self, tenant: str) -> None:
         [(queued,)] = self._database.run("SELECT COUNT(*) FROM jobs WHERE tenant = ? AND status = 'queued'", (tenant,))

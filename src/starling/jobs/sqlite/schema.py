@@ -25,8 +25,8 @@ MIGRATIONS: Final = (
         attempt INTEGER NOT NULL DEFAULT 0,
         deliveries INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    CREATE INDEX jobs_waiting ON jobs (tenant, rank, created, job_id, not_before) WHERE status = 'queued';
-    CREATE INDEX jobs_running ON jobs (until) WHERE status = 'running';
+    CREATE INDEX jobs_waiting ON jobs (tenant, rank, created, job_id, not_before, duration) WHERE status = 'queued';
+    CREATE INDEX jobs_running ON jobs (until, tenant, worker) WHERE status = 'running';
     CREATE INDEX jobs_history ON jobs (created, job_id);
     CREATE INDEX jobs_of_tenant ON jobs (tenant, created, job_id);
     CREATE INDEX jobs_counted ON jobs (tenant, status);

@@ -118,8 +118,8 @@ class SqliteJobStore:
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         return await self._change(lambda: self._queue.claim_delivery(now, lease))
 
-    async def settle_delivery(self, delivery: Delivery, *, retry_at: float | None) -> None:
-        await self._change(lambda: self._queue.settle_delivery(delivery, retry_at))
+    async def settle_delivery(self, delivery: Delivery, *, told: bool, now: float, retry_at: float | None = None) -> None:
+        await self._change(lambda: self._queue.settle_delivery(delivery, told, now, retry_at))
 
     @asynccontextmanager
     async def changes(self, job_id: str) -> AsyncIterator[AsyncIterator[None]]:
