@@ -19,6 +19,7 @@
     │   ├── NotFound              no such job, or none that this tenant may see
     │   ├── Conflict              an idempotency key that was used for something else
     │   ├── RecordingGone         the audio of a job is not kept any more
+    │   ├── RecordingTooLong      more audio than one job may have
     │   └── Forbidden             an origin, host or key that may not do this
     ├── Overloaded                nobody is at fault; try again after ``retry_after`` seconds
     │   └── QuotaExceeded         a ClientError too: the caller has used up what it may use
@@ -157,6 +158,13 @@ class RecordingGone(ClientError):
 
     code = "recording_gone"
     http_status = 410
+
+
+class RecordingTooLong(ClientError):
+    """There is more audio than one job may have; send it in parts."""
+
+    code = "recording_too_long"
+    http_status = 413
 
 
 class Superseded(ClientError):

@@ -1,1 +1,4 @@
-"""The process that turns recordings into text: it claims jobs, decodes, recognizes, and stores what it found."""
+"""Recordings to text: the loop that takes jobs, and the processes of one recording each that do them.
+
+``transcribe`` is the work itself: blocks of sound in, finals out, at any speed, with the text of live recognition.
+"""
