@@ -51,6 +51,7 @@ class Recording:
             file = opened.enter_context(Path(source).open("rb")) if isinstance(source, (str, Path)) else source
             self._file = Source(file, budget=budget)
             self._container = opened.enter_context(open_container(self._file))
+            self._file.check()
             self._stream = sound_track(self._container)
             self._decoder = open_codec(self._stream)
             self.media_type = type_of(self._container)
@@ -188,4 +189,6 @@ def _silent(codec: str) -> str:
 
 
 def _damaged(error: FFmpegError) -> CorruptAudio:
+    if isinstance(error, MemoryError):
+        raise error
     return CorruptAudio(f"the recording is damaged or cut off: {error.strerror}")

@@ -31,6 +31,12 @@ LATENCY = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0
 COMPUTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 """Seconds that one piece of work takes."""
 
+WAITS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
+"""Seconds that a recording may wait for its turn."""
+
+SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0)
+"""Seconds of sound that were transcribed in one of computing."""
+
 FAILURE_CAUSES = ("crash", "exit", "hang", "stuck", "start", "memory", "stopped", "killed")
 
 DECODE_KINDS = ("partial", "final")
@@ -371,6 +377,42 @@ class Metrics:
         "sessions",
         "Sessions whose audio ended two workers, and which were ended for it.",
         action="Any: a bug in a model or its runtime, or an attack. The log names the session's worker.",
+    )
+
+    # --- recorded audio ---
+    job_attempts = Counted(
+        "starling_job_attempts_total",
+        "attempts",
+        "Attempts at jobs of recorded audio, by what became of them.",
+        action="`failed` is the recording's fault, or was tried too often: the job says why. `postponed`, `lost`: see the log of "
+        "the transcriber; `lost` is also a job that was cancelled. `released`: a transcriber ended in good order.",
+        labels={"outcome": ("done", "failed", "postponed", "lost", "released")},
+    )
+    jobs_in_work = Level(
+        "starling_jobs_in_work",
+        "jobs",
+        "Recordings that transcribers work on now.",
+        action="At jobs.workers all the time, with jobs that wait: add transcribers, here or on other hosts.",
+    )
+    job_wait = Spread(
+        "starling_job_wait_seconds",
+        "seconds",
+        "From the submission of a job until an attempt at it began.",
+        action="Growth means that more comes than is done: add transcribers, or live sessions leave them no time on this host.",
+        buckets=WAITS,
+    )
+    job_audio = Counted(
+        "starling_job_audio_seconds_total",
+        "seconds",
+        "Sound in the jobs that were done.",
+        action="Nothing by itself; its rate is what transcribers achieve together.",
+    )
+    job_speed = Spread(
+        "starling_job_speed_ratio",
+        "ratio",
+        "Seconds of sound that were transcribed in a second of computing on one core, by job.",
+        action="Low with `best` is its price. Lower than it was: another machine, or one short of memory bandwidth.",
+        buckets=SPEEDS,
     )
 
     # --- the process ---

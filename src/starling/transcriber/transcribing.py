@@ -39,9 +39,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """``done``: seconds that all channels were listened to by now. ``found``: what is new, in the order of finding."""
+    """``done``: seconds that all channels were listened to by now. ``taken``: seconds of sound there were until now.
+
+    ``found``: what is new, in the order of finding.
+    """
 
     done: float
+    taken: float
     found: tuple[Found, ...]
 
 
@@ -72,11 +76,11 @@ def transcribe(blocks: Iterable[Sequence[Samples]], task: Task, tools: Tools) ->
                     f"expected a recording of at most {task.max_duration:g} seconds, found more: send it in parts"
                 )
             heard = [(number, channels[number].hear(samples)) for number, samples in enumerate(block)]
-            yield _heard(channels, heard)
+            yield _heard(channels, heard, length)
     except ClientError:
-        yield _heard(channels, [(number, channel.finish()) for number, channel in enumerate(channels)])
+        yield _heard(channels, [(number, channel.finish()) for number, channel in enumerate(channels)], length)
         raise
-    yield _heard(channels, [(number, channel.finish()) for number, channel in enumerate(channels)])
+    yield _heard(channels, [(number, channel.finish()) for number, channel in enumerate(channels)], length)
 
 
 def _beginning(task: Task, config: SessionConfig, number: int) -> Checkpoint:
@@ -84,11 +88,15 @@ def _beginning(task: Task, config: SessionConfig, number: int) -> Checkpoint:
     return known or Checkpoint(config=config)
 
 
-def _heard(channels: Sequence[Channel], settled: Sequence[tuple[int, Iterable[Settled]]]) -> Heard:
+def _heard(channels: Sequence[Channel], settled: Sequence[tuple[int, Iterable[Settled]]], length: int) -> Heard:
     found = tuple(
-        Found(channel=number, segments=tuple(JobSegment(channel=number, transcript=final) for final in one.finals),
-              checkpoint=one.checkpoint)
+        Found(
+            channel=number,
+            segments=tuple(JobSegment(channel=number, transcript=final) for final in one.finals),
+            checkpoint=one.checkpoint,
+        )
         for number, of_channel in settled
         for one in of_channel
-    )  # fmt: skip
-    return Heard(done=min((seconds(channel.heard) for channel in channels), default=0.0), found=found)
+    )
+    done = min((seconds(channel.heard) for channel in channels), default=0.0)
+    return Heard(done=done, taken=seconds(length), found=found)

@@ -1,0 +1,148 @@
+"""One attempt at a job: from its claim to whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from enum import StrEnum
+from typing import Final
+
+from starling.core.errors import ClaimLost, ClientError, StarlingError
+from starling.core.jobs import Claim, Job, JobError, JobSegment
+from starling.core.records import Checkpoint
+from starling.jobs.life import backoff
+from starling.telemetry.logs import get_logger
+from starling.transcriber.messages import Order, Told
+from starling.transcriber.options import TranscriberOptions
+from starling.transcriber.ports import Ports, Undone
+
+log = get_logger(__name__)
+
+AGAIN: Final = 1.0
+"""Seconds after which a store that did not answer is asked again."""
+
+
+class Outcome(StrEnum):
+    """What became of an attempt. ``LOST``: somebody else has the job now, or nobody wants it. ``RELEASED``: we had to leave."""
+
+    DONE = "done"
+    FAILED = "failed"
+    POSTPONED = "postponed"
+    LOST = "lost"
+    RELEASED = "released"
+
+
+class Attempt:
+    """``claim``: the right to it. ``run`` it once."""
+
+    def __init__(self, claim: Claim, options: TranscriberOptions, ports: Ports) -> None:
+        self._claim = claim
+        self._options = options
+        self._ports = ports
+        self._done = claim.job.done
+
+    async def run(self) -> Outcome:
+        """Until the job is over, or not ours any more. Cancelled, it gives the job back as it is: the next one goes on there."""
+        job, metrics = self._claim.job, self._ports.metrics
+        metrics.job_wait.observe(max(0.0, self._ports.time() - job.created))
+        log.info("job claimed", job_id=job.job_id, trace_id=job.trace_id, attempt=job.attempts)
+        outcome = Outcome.RELEASED
+        try:
+            outcome = await self._while_ours()
+        except asyncio.CancelledError:
+            with suppress(StarlingError, OSError):
+                await self._ports.store.release(self._claim, now=self._ports.time())
+            raise
+        finally:
+            metrics.job_attempts.labels(outcome=outcome).inc()
+            log.info("job left", job_id=job.job_id, trace_id=job.trace_id, outcome=outcome, done_seconds=round(self._done, 1))
+        return outcome
+
+    async def _while_ours(self) -> Outcome:
+        """Work on it as long as its lease is renewed."""
+        renewing = asyncio.create_task(self._renew(), name="lease")
+        working = asyncio.create_task(self._work(), name="work")
+        try:
+            await asyncio.wait([renewing, working], return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else Outcome.LOST
+        except ClaimLost:
+            return Outcome.LOST
+        finally:
+            renewing.cancel()
+            working.cancel()
+            await asyncio.wait([renewing, working])
+
+    async def _renew(self) -> None:
+        """Give signs of life, which also tell progress. Returns once the job is not ours any more, or may not be."""
+        while self._ports.time() < self._claim.until:
+            await asyncio.sleep(self._options.beat)
+            try:
+                self._claim = await self._ports.store.heartbeat(
+                    self._claim, done=self._done, now=self._ports.time(), lease=self._options.lease
+                )
+            except ClaimLost:
+                return
+            except (StarlingError, OSError) as error:
+                log.warning("lease not renewed", job_id=self._claim.job.job_id, reason=str(error))
+
+    async def _work(self) -> Outcome:
+        job, began = self._claim.job, self._done
+        order = Order(
+            job_id=job.job_id,
+            trace_id=job.trace_id,
+            config=job.options.config,
+            channels=job.options.channels,
+            checkpoints=self._claim.checkpoints,
+            max_duration=self._options.max_duration,
+            size=job.recording.size,
+        )
+        try:
+            with closing(await self._ports.recordings.open(job.recording.key)) as file:
+                over = await self._ports.scribes.transcribe(order, file, self._keep)
+        except ClaimLost:
+            raise
+        except Undone as undone:
+            return await self._fail(undone.error)
+        except StarlingError as error:
+            return await self._fail(JobError(code=error.code, message=error.message, final=isinstance(error, ClientError)))
+        except OSError as error:
+            message = f"the recording cannot be had: {error.strerror or type(error).__name__}"
+            return await self._fail(JobError(code="recording_unreadable", message=message, final=False))
+        await self._insist(lambda: self._ports.store.finish(self._claim, now=self._ports.time(), duration=over.duration))
+        self._ports.metrics.job_audio.inc(over.duration)
+        if over.computed > 0:
+            self._ports.metrics.job_speed.observe(max(0.0, over.duration - began) / over.computed)
+        return Outcome.DONE
+
+    async def _keep(self, told: Told) -> None:
+        """Store what was found. Not twice, if that fails: nobody knows whether it is stored, but the checkpoint says."""
+        self._done = told.done
+        found: dict[int, tuple[list[JobSegment], Checkpoint]] = {}
+        for one in told.found:
+            found[one.channel] = ([*found.get(one.channel, ([],))[0], *one.segments], one.checkpoint)
+        for channel, (segments, checkpoint) in found.items():
+            await self._ports.store.add(
+                self._claim, segments, channel=channel, checkpoint=checkpoint, done=self._done, now=self._ports.time()
+            )
+
+    async def _fail(self, error: JobError) -> Outcome:
+        job, now = self._claim.job, self._ports.time()
+        log.warning("job attempt failed", job_id=job.job_id, trace_id=job.trace_id, code=error.code, final=error.final)
+        retry_at = None
+        if not error.final:
+            delay = backoff(job.attempts, first=self._options.first_delay, longest=self._options.longest_delay)
+            retry_at = now + delay * (1 + self._ports.draw() / 2)
+        after = await self._insist(lambda: self._ports.store.fail(self._claim, error, now=self._ports.time(), retry_at=retry_at))
+        return Outcome.FAILED if after.status.over else Outcome.POSTPONED
+
+    async def _insist(self, call: Callable[[], Awaitable[Job]]) -> Job:
+        """Tell the store, again and again as long as the job is ours."""
+        while True:
+            try:
+                return await call()
+            except ClaimLost:
+                raise
+            except (StarlingError, OSError) as error:
+                log.warning("job not stored", job_id=self._claim.job.job_id, reason=str(error))
+            await asyncio.sleep(AGAIN)
