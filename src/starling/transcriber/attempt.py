@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from enum import StrEnum
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
-from starling.core.errors import ClaimLost, ClientError, StarlingError
-from starling.core.jobs import Claim, Job, JobError, JobSegment
+from starling.core.errors import ClaimLost, ClientError, ServerError, StarlingError
+from starling.core.jobs import Claim, JobError, JobSegment
 from starling.core.records import Checkpoint
 from starling.jobs.life import backoff
 from starling.telemetry.logs import get_logger
@@ -21,6 +22,8 @@ log = get_logger(__name__)
 
 AGAIN: Final = 1.0
 """Seconds after which a store that did not answer is asked again."""
+
+T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -41,33 +44,37 @@ class Attempt:
         self._options = options
         self._ports = ports
         self._done = claim.job.done
+        self._outcome: Outcome | None = None
 
     async def run(self) -> Outcome:
         """Until the job is over, or not ours any more. Cancelled, it gives the job back as it is: the next one goes on there."""
         job, metrics = self._claim.job, self._ports.metrics
         metrics.job_wait.observe(max(0.0, self._ports.time() - job.created))
         log.info("job claimed", job_id=job.job_id, trace_id=job.trace_id, attempt=job.attempts)
-        outcome = Outcome.RELEASED
         try:
-            outcome = await self._while_ours()
-        except asyncio.CancelledError:
-            with suppress(StarlingError, OSError):
-                await self._ports.store.release(self._claim, now=self._ports.time())
-            raise
+            await self._while_ours()
         finally:
-            metrics.job_attempts.labels(outcome=outcome).inc()
-            log.info("job left", job_id=job.job_id, trace_id=job.trace_id, outcome=outcome, done_seconds=round(self._done, 1))
-        return outcome
+            if self._outcome is None:  # we are cancelled
+                self._outcome = Outcome.RELEASED
+                with suppress(StarlingError, OSError):
+                    await self._ports.store.release(self._claim, now=self._ports.time())
+            metrics.job_attempts.labels(outcome=self._outcome).inc()
+            done = round(self._done, 1)
+            log.info("job left", job_id=job.job_id, trace_id=job.trace_id, outcome=self._outcome, done_seconds=done)
+        return self._outcome
 
-    async def _while_ours(self) -> Outcome:
+    async def _while_ours(self) -> None:
         """Work on it as long as its lease is renewed."""
         renewing = asyncio.create_task(self._renew(), name="lease")
         working = asyncio.create_task(self._work(), name="work")
         try:
             await asyncio.wait([renewing, working], return_when=asyncio.FIRST_COMPLETED)
-            return working.result() if working.done() else Outcome.LOST
+            if working.done():
+                working.result()
+            else:
+                self._outcome = Outcome.LOST
         except ClaimLost:
-            return Outcome.LOST
+            self._outcome = Outcome.LOST
         finally:
             renewing.cancel()
             working.cancel()
@@ -86,7 +93,7 @@ class Attempt:
             except (StarlingError, OSError) as error:
                 log.warning("lease not renewed", job_id=self._claim.job.job_id, reason=str(error))
 
-    async def _work(self) -> Outcome:
+    async def _work(self) -> None:
         job, began = self._claim.job, self._done
         order = Order(
             job_id=job.job_id,
@@ -103,30 +110,36 @@ class Attempt:
         except ClaimLost:
             raise
         except Undone as undone:
-            return await self._fail(undone.error)
+            await self._fail(undone.error)
         except StarlingError as error:
-            return await self._fail(JobError(code=error.code, message=error.message, final=isinstance(error, ClientError)))
+            await self._fail(JobError(code=error.code, message=error.message, final=isinstance(error, ClientError)))
         except OSError as error:
             message = f"the recording cannot be had: {error.strerror or type(error).__name__}"
-            return await self._fail(JobError(code="recording_unreadable", message=message, final=False))
-        await self._insist(lambda: self._ports.store.finish(self._claim, now=self._ports.time(), duration=over.duration))
-        self._ports.metrics.job_audio.inc(over.duration)
-        if over.computed > 0:
-            self._ports.metrics.job_speed.observe(max(0.0, over.duration - began) / over.computed)
-        return Outcome.DONE
+            await self._fail(JobError(code="recording_unreadable", message=message, final=False))
+        except Exception as error:
+            log.exception("transcribing failed", job_id=job.job_id, trace_id=job.trace_id)
+            message = f"transcribing failed by {type(error).__name__}: the log of {self._claim.worker} says more"
+            await self._fail(JobError(code=ServerError.code, message=message, final=False))
+        else:
+            await self._insist(lambda: self._ports.store.finish(self._claim, now=self._ports.time(), duration=over.duration))
+            self._outcome = Outcome.DONE
+            self._ports.metrics.job_audio.inc(over.duration)
+            if over.computed > 0:
+                self._ports.metrics.job_speed.observe(max(0.0, over.duration - began) / over.computed)
 
     async def _keep(self, told: Told) -> None:
-        """Store what was found. Not twice, if that fails: nobody knows whether it is stored, but the checkpoint says."""
-        self._done = told.done
+        """Store what was found. The store knows a segment that it has already, so asking again does no harm."""
         found: dict[int, tuple[list[JobSegment], Checkpoint]] = {}
         for one in told.found:
             found[one.channel] = ([*found.get(one.channel, ([],))[0], *one.segments], one.checkpoint)
         for channel, (segments, checkpoint) in found.items():
-            await self._ports.store.add(
-                self._claim, segments, channel=channel, checkpoint=checkpoint, done=self._done, now=self._ports.time()
-            )
+            await self._insist(
+                partial(self._ports.store.add, self._claim, segments, channel=channel, checkpoint=checkpoint, done=told.done,
+                        now=self._ports.time())
+            )  # fmt: skip
+        self._done = told.done
 
-    async def _fail(self, error: JobError) -> Outcome:
+    async def _fail(self, error: JobError) -> None:
         job, now = self._claim.job, self._ports.time()
         log.warning("job attempt failed", job_id=job.job_id, trace_id=job.trace_id, code=error.code, final=error.final)
         retry_at = None
@@ -134,9 +147,9 @@ class Attempt:
             delay = backoff(job.attempts, first=self._options.first_delay, longest=self._options.longest_delay)
             retry_at = now + delay * (1 + self._ports.draw() / 2)
         after = await self._insist(lambda: self._ports.store.fail(self._claim, error, now=self._ports.time(), retry_at=retry_at))
-        return Outcome.FAILED if after.status.over else Outcome.POSTPONED
+        self._outcome = Outcome.FAILED if after.status.over else Outcome.POSTPONED
 
-    async def _insist(self, call: Callable[[], Awaitable[Job]]) -> Job:
+    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
         """Tell the store, again and again as long as the job is ours."""
         while True:
             try:

@@ -17,7 +17,7 @@ class TranscriberOptions:
     max_duration: float = 43_200.0
     lease: float = 30.0
     poll: float = 0.5
-    first_delay: float = 5.0
+    first_delay: float = 10.0
     longest_delay: float = 600.0
 
     @property

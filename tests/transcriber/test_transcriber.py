@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from starling.core.errors import ServerError
+from starling.core.jobs import Claim, JobStatus
+from starling.jobs.memory import MemoryJobStore
+from starling.transcriber.messages import Order, Over, Told
+from starling.transcriber.options import TranscriberOptions
+from starling.transcriber.transcriber import Transcriber
+from transcriber.stand import Stand, does, job
+from virtual_time import run
+
+
+async def until_over(stand: Stand, *names: str) -> None:
+    for name in names:
+        async with stand.store.changes(name) as changes:
+            async for _ in changes:
+                found = await stand.store.get(name)
+                if found and found.status.over:
+                    break
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_jobs_are_done_as_many_at_once_as_there_are_slots(slots: int) -> None:
+    async def scenario() -> None:
+        stand = Stand(does, options=TranscriberOptions(slots=slots))
+        names = [f"job {number}" for number in range(7)]
+        for name in names:
+            await stand.store.submit(job(name))
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await until_over(stand, *names)
+        await ended(running)
+        assert stand.scribes.most == slots
+        assert stand.outcomes() == {"done": 7}
+        assert {found.worker for name in names if (found := await stand.store.get(name))} == {
+            f"host-1/{number}" for number in range(slots)
+        }
+
+    run(scenario())
+
+
+def test_a_job_that_comes_later_is_found() -> None:
+    async def scenario() -> None:
+        stand = Stand(does)
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await asyncio.sleep(1000)
+        await stand.store.submit(job())
+        await asyncio.sleep(12)
+        found = await stand.store.get("a")
+        assert found is not None
+        assert found.status is JobStatus.DONE
+        await ended(running)
+
+    run(scenario())
+
+
+def test_who_ends_gives_back_what_is_at_work() -> None:
+    async def scenario() -> None:
+        stand = Stand(does, options=TranscriberOptions(slots=2))
+        for name in "abc":
+            await stand.store.submit(job(name))
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await asyncio.sleep(5)
+        await ended(running)
+        jobs = [found for name in "abc" if (found := await stand.store.get(name))]
+        assert [(one.status, one.attempts) for one in jobs] == [(JobStatus.QUEUED, 0)] * 3
+        assert stand.scribes.at_work == 0
+
+    run(scenario())
+
+
+class Away(MemoryJobStore):
+    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
+        if asyncio.get_running_loop().time() < 100:
+            raise ServerError("the store does not answer")
+        return await super().claim(worker, now=now, lease=lease)
+
+
+def test_a_store_that_comes_back_is_used_again() -> None:
+    async def scenario() -> None:
+        stand = Stand(does, store=Away())
+        await stand.store.submit(job())
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await until_over(stand, "a")
+        await ended(running)
+        assert stand.outcomes() == {"done": 1}
+
+    run(scenario())
+
+
+def test_a_bug_in_one_attempt_is_survived() -> None:
+    async def breaks(order: Order, tell: Callable[[Told], Awaitable[None]]) -> Over:
+        raise RuntimeError("a bug")
+
+    async def scenario() -> None:
+        stand = Stand(breaks, does)
+        await stand.store.submit(job())
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await until_over(stand, "a")
+        await ended(running)
+        found = await stand.store.get("a")
+        assert found is not None
+        assert (found.status, found.attempts) == (JobStatus.DONE, 2)
+
+    run(scenario())
