@@ -320,6 +320,17 @@ class Jobs(Group):
         "transcribes must reach it",
     )
     s3_endpoint: str | None = setting(None, "URL of that store, where it is not Amazon's")
+    workers: int | None = setting(
+        None,
+        "recordings that are transcribed at once; left out, one beside a server, which live sessions go before, and one per core "
+        "by `starling transcriber`. 0 beside a server leaves them to transcribers elsewhere",
+        unit="recordings",
+        low=0,
+        high=256,
+    )
+    memory_limit_mb: int = setting(
+        1024, "memory that one recording may take to be read and transcribed", unit="MiB", low=256, high=1_048_576
+    )
     max_queued: int = setting(
         1000, "recordings of one tenant that may wait; one more is refused", unit="jobs", low=1, high=1_000_000
     )
