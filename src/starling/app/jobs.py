@@ -9,7 +9,8 @@ from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 from starling.core.jobs import JobStore, Recordings
 from starling.jobs.directory import DirectoryRecordings
-from starling.jobs.life import Observer
+from starling.jobs.journal import Journal
+from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
 from starling.jobs.sqlite.store import SqliteJobStore
 
@@ -26,15 +27,32 @@ def data_path(setting: str) -> Path:
 
 
 def open_job_store(settings: Settings, *, observe: Observer | None = None) -> JobStore:
-    """The store of jobs, to be closed. ``observe`` is told what this process does to them.
+    """The store of jobs, to be closed. ``observe`` is told what this process does to them, and so is the log of jobs.
 
     Raises InvalidOption for a setting that names none, StoreUnavailable.
     """
+    observe = _everybody(_journal(settings), observe)
     options = StoreOptions(max_attempts=settings.jobs.max_attempts, max_queued=settings.jobs.max_queued)
     kind, _, place = settings.jobs.store.partition(":")
     if kind == "sqlite" and place:
         return SqliteJobStore(data_path(place), options, observe=observe)
     raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got {settings.jobs.store!r}")
+
+
+def _journal(settings: Settings) -> Observer | None:
+    if settings.jobs.log == "off":
+        return None
+    return Journal(data_path(settings.jobs.log), max_bytes=settings.jobs.log_megabytes << 20, files=settings.jobs.log_files)
+
+
+def _everybody(*observers: Observer | None) -> Observer:
+    there = [observer for observer in observers if observer is not None]
+
+    def tell(step: Step) -> None:
+        for observer in there:
+            observer(step)
+
+    return tell
 
 
 def open_recordings(settings: Settings) -> Recordings:
