@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from starling.engine.moonshine import load_model
+from starling.engine.moonshine import engine, load_model
 from together import one_at_a_time
 
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -24,6 +24,9 @@ settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 os.environ["XDG_CONFIG_HOME"] = os.devnull  # the API keys of whoever runs the tests are none of theirs
+
+WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS = engine._WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS[:1]
+"""A server in this process need not be quick from its first decode on, and to warm up takes five times as long as to load."""
 
 LOGGERS = ("", "starling", "uvicorn.access", "uvicorn.error")
 """Those whose level is set when a server starts."""
@@ -40,6 +43,11 @@ def _logging_as_it_was() -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture
+def warmed_up_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_WARM_UP_LENGTHS", WARM_UP_LENGTHS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

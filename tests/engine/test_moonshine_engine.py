@@ -86,6 +86,14 @@ class TestShipped(MoonshineContract):
         return shipped_moonshine
 
 
+@pytest.mark.usefixtures("warmed_up_as_ever")
+def test_a_server_s_warming_up_changes_nothing(moonshine: Model) -> None:
+    engine, samples = MoonshineEngine(moonshine), recording("beckett")[:32_000]
+    before = final(engine, samples)
+    engine.warm_up()
+    assert final(engine, samples) == before
+
+
 @pytest.fixture(scope="module")
 def engine(moonshine: Model) -> MoonshineEngine:
     return MoonshineEngine(moonshine)

@@ -30,7 +30,7 @@ MAX_UTTERANCE = 30 * SAMPLE_RATE
 
 DEFAULTS = MoonshineOptions()
 
-_WARM_UP_LENGTHS = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
+_WARM_UP_LENGTHS: tuple[int, ...] = (SHORTEST_SPEECH, samples(4.0), samples(15.0))
 
 
 class MoonshineStream(UtteranceStream):
