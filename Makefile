@@ -10,7 +10,7 @@ JOBS ?= 4
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types imports format requirements clean browser
+.PHONY: help setup setup-dev run test check lint types imports format requirements clean browser redis
 .PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-log bench-page
 
 help: ## this list
@@ -35,7 +35,7 @@ setup-dev: $(VENV)/.dev ## the test tools too
 run: setup ## serve and caption a sample recording live; ONCE=1 stops after it
 	@$(BIN)/starling demo $(if $(ONCE),--once) $(ARGS)
 
-test: setup-dev browser lint types imports ## every check CI runs
+test: setup-dev browser redis lint types imports ## every check CI runs
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 check: test
@@ -58,6 +58,11 @@ browser: ## Chromium for the console's tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
 	  test "$$(id -u)" = 0 || { echo "the console's tests need Chromium: apt-get install chromium" >&2; exit 1; }; \
 	  echo "installing Chromium ..."; apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >/dev/null; }
+
+redis: ## Redis for the tests of several hosts
+	@command -v redis-server >/dev/null || { \
+	  test "$$(id -u)" = 0 || { echo "the tests of several hosts need Redis: apt-get install redis-server" >&2; exit 1; }; \
+	  echo "installing Redis ..."; apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install redis-server >/dev/null; }
 
 bench-streams: setup-dev ## streams per core, by profile
 	@mkdir -p bench/results docs/images

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -124,8 +125,15 @@ def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("expected a coroutine that does not wait")
 
 
+settling: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("settling", default=None)
+"""How tasks settle on a loop of real time, where others than they are at work."""
+
+
 async def settle() -> None:
     """Let every task run until it waits, without time passing."""
+    if (wait := settling.get()) is not None:
+        await wait()
+        return
     for _ in range(50):
         await asyncio.sleep(0)
 

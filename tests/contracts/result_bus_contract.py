@@ -68,6 +68,10 @@ class ResultBusContract:
         """Run ``scenario`` where time costs nothing."""
         run(scenario)
 
+    async def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
     def make(self, kept: int = KEPT) -> ResultBus:
         """A bus that keeps at least ``kept`` lasting events of a session, and less than four times as many."""
         raise NotImplementedError
@@ -141,13 +145,13 @@ class ResultBusContract:
                 async for event in subscription:
                     heard.append(event)
                     if pause := next(pauses):
-                        await asyncio.sleep(pause)
+                        await self.rest(pause)
 
             listening = asyncio.create_task(listen())
             for event, pause in zip([*published, DONE], cycle(writer), strict=False):
                 await bus.publish(event)
                 if pause:
-                    await asyncio.sleep(pause)
+                    await self.rest(pause)
             await listening
             places = [published.index(event) for event in heard[:-1]]
             assert places == sorted(set(places))

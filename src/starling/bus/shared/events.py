@@ -67,6 +67,12 @@ def measure(header: bytes) -> tuple[int, int]:
     return length, segment
 
 
+def measure_number(data: bytes) -> int:
+    """The number of an event."""
+    number: int = _EVENT.unpack_from(data)[2]
+    return number
+
+
 def segment_of(event: SessionEvent) -> int:
     """The segment of an event, or NO_SEGMENT."""
     return NO_SEGMENT if isinstance(event, SessionDone | SessionFailed) else event.segment_id

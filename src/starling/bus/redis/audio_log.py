@@ -1,0 +1,215 @@
+"""The gateway's end of the audio log: it appends, in batches, and waits where a session is too far ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+import msgspec
+
+from starling.bus.entries import kind_of, pack_entry
+from starling.bus.partitions import partition_of
+from starling.bus.redis.inbox import Inbox
+from starling.bus.redis.link import Link
+from starling.bus.redis.scripts import APPEND, FORGET, LOOK, OPEN, TAKE
+from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
+from starling.core.records import Audio, Checkpoint, Ended, Followed, Gap, Opened, Record, SessionRecord, Tail
+
+BATCH: Final = 256
+"""Records that go to Redis at once, at most."""
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A session that this gateway appends to. ``number``: of its last record; ``end``: where its sound ends."""
+
+    session_id: str
+    partition: int
+    end: int
+    committed: int
+    number: int = 0
+    sequence: int = -1
+    received: int = 0
+    ended: bool = False
+    gone: bool = False
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def lead(self) -> int:
+        return max(0, self.end - self.committed)
+
+    def told(self, answer: int) -> None:
+        """Take what Redis answers: the committed position, or that the session is not this gateway's any more."""
+        if answer < 0:
+            self.gone = True
+        self.committed = max(self.committed, answer)
+        self.room.set()
+
+
+class GatewayAudioLog:
+    """The AudioLog of a gateway. Closing it concerns this process alone. ``offset``: what makes its clock the wall's, in seconds.
+
+    While Redis is away, appends wait: a session's client is not read any more once what was taken of it is not written.
+    """
+
+    def __init__(self, link: Link, inbox: Inbox, *, max_lead: int, offset: float = 0.0) -> None:
+        self._link = link
+        self._gateway = inbox.gateway
+        self._max_lead = max_lead
+        self._offset = offset
+        self._sessions: dict[str, _Writing] = {}
+        self._batch: deque[tuple[_Writing, tuple[str | int | bytes, ...]]] = deque()
+        self._flushing: asyncio.Task[None] | None = None
+        self._closed = False
+        inbox.on(b"c", self._on_commit)
+        inbox.on(b"f", self._on_gone)
+        inbox.on(b"m", self._on_gone)
+        inbox.look_again(self._look)
+
+    async def append(self, record: Record) -> None:
+        self._refuse_when_closed()
+        if isinstance(record, Opened):
+            await self._open(record)
+            return
+        writing = await self._room_for(record)
+        if isinstance(record, Audio | Gap) and record.end <= writing.end:
+            await self._flushed()  # what made it known may not be there yet
+        else:
+            self._add(writing, record)
+            await self._flushed()
+        if writing.gone:
+            self._drop(writing)
+            raise _gone(record.session_id)
+
+    async def _open(self, opened: Opened) -> None:
+        session_id, checkpoint = opened.session_id, opened.checkpoint
+        partition = partition_of(session_id, self._link.options.partitions)
+        entry = pack_entry(opened, checkpoint.position)
+        place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
+        known = session_id in self._sessions
+        if known or not await self._link.run(
+            OPEN, self._gateway, session_id, partition, msgspec.msgpack.encode(opened), *place, entry
+        ):
+            raise IllegalTransition(f"session {session_id} is open on this log already")
+        writing = _Writing(session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence)
+        self._sessions[session_id] = writing
+
+    async def _room_for(self, record: SessionRecord) -> _Writing:
+        while True:
+            self._refuse_when_closed()
+            writing = self._sessions.get(record.session_id)
+            if writing is None or writing.gone:
+                raise _gone(record.session_id)
+            if not isinstance(record, Audio | Gap) or writing.lead < self._max_lead:
+                return writing
+            writing.room.clear()
+            await writing.room.wait()
+
+    def _add(self, writing: _Writing, record: SessionRecord) -> None:
+        """It will be written from here on, whether or not anybody waits for that."""
+        if isinstance(record, Audio | Gap):
+            writing.end = record.end
+        writing.number += 1
+        writing.sequence, writing.received = record.sequence, record.received
+        writing.ended = writing.ended or isinstance(record, Ended)
+        entry = pack_entry(record, writing.end, offset=self._offset)
+        fields = (writing.number, int(kind_of(record)), writing.end, record.sequence, record.received, entry)
+        self._batch.append((writing, (writing.session_id, writing.partition, *fields)))
+
+    async def _flushed(self) -> None:
+        """Until everything that was added is on the log."""
+        while self._batch or self._flushing is not None:
+            if self._flushing is None:
+                self._flushing = asyncio.create_task(self._flush(), name="append")
+            await asyncio.shield(self._flushing)
+
+    async def _flush(self) -> None:
+        try:
+            await asyncio.sleep(0)  # whoever else has something in this turn of the loop
+            while self._batch:
+                batch = [self._batch.popleft() for _ in range(min(BATCH, len(self._batch)))]
+                try:
+                    answers = await self._link.run(APPEND, self._gateway, *(item for _, fields in batch for item in fields))
+                except ShuttingDown:
+                    self._batch.clear()
+                    raise
+                for (writing, _), answer in zip(batch, answers, strict=True):
+                    writing.told(answer)
+        finally:
+            self._flushing = None
+
+    def follow(self) -> AsyncIterator[Sequence[Followed]]:
+        """A recognizer's."""
+        _not_here("follows the log")
+
+    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:  # noqa: ARG002 - the port's
+        _not_here("commits")
+
+    async def forget(self, session_id: str) -> None:
+        writing = self._sessions.get(session_id)
+        if writing is not None:
+            self._drop(writing)
+            await self._link.run(FORGET, session_id, writing.partition, "")
+
+    async def tail(self, session_id: str) -> Tail:
+        writing = self._sessions.get(session_id)
+        if writing is None or writing.gone:
+            writing = await self._take(session_id)
+        return Tail(position=writing.end, sequence=writing.sequence, received=writing.received, ended=writing.ended)
+
+    async def _take(self, session_id: str) -> _Writing:
+        known = await self._link.run(TAKE, self._gateway, session_id)
+        if not known:
+            raise _gone(session_id)
+        end, sequence, received, ended, number, committed = (int(value) for value in known[1:])
+        partition = partition_of(session_id, self._link.options.partitions)
+        writing = _Writing(session_id, partition, end, committed, number, sequence, received, bool(ended))
+        self._sessions[session_id] = writing
+        return writing
+
+    def lag(self) -> int:
+        return sum(writing.lead for writing in self._sessions.values())
+
+    async def close(self) -> None:
+        self._closed = True
+        for writing in self._sessions.values():
+            writing.room.set()
+
+    # --- what Redis tells ---
+
+    def _on_commit(self, message: bytes) -> None:
+        session_id, _, position = message.partition(b"\0")
+        if (writing := self._sessions.get(session_id.decode())) is not None:
+            writing.told(int(position))
+
+    def _on_gone(self, message: bytes) -> None:
+        if (writing := self._sessions.get(message.decode())) is not None:
+            self._drop(writing)
+
+    async def _look(self) -> None:
+        known = list(self._sessions.values())
+        answers = await self._link.run(LOOK, self._gateway, *(writing.session_id for writing in known)) if known else ()
+        for writing, answer in zip(known, answers, strict=True):
+            writing.told(answer)
+            if writing.gone:
+                self._drop(writing)
+
+    def _drop(self, writing: _Writing) -> None:
+        writing.told(-1)
+        if self._sessions.get(writing.session_id) is writing:
+            del self._sessions[writing.session_id]
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise ShuttingDown("the audio log is closed; connect again")
+
+
+def _gone(session_id: str) -> SessionGone:
+    return SessionGone(f"session {session_id} is not open on this log")
+
+
+def _not_here(what: str) -> NoReturn:
+    raise IllegalTransition(f"only a recognizer {what}")

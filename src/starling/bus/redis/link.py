@@ -1,0 +1,220 @@
+"""The way to Redis: one for each process. It says whether it is open, and waits where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
+
+from starling.core.errors import InvalidOption, ServerError, ShuttingDown
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+OLDEST: Final = (6, 2)
+"""The first version that trims streams by id."""
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts to reach a Redis that is away, at first and at last."""
+
+ATTEMPT: Final = 5.0
+"""Seconds after which one attempt has failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisOptions:
+    """``url``: as ``redis://user:password@host:6379/0``, ``rediss://`` with TLS or ``unix:///path``. ``prefix``: of all keys.
+
+    ``partitions``: of the audio log, the same in every process. ``lease``: seconds after which a recognizer that gives no sign
+    of life is taken for dead.
+    """
+
+    url: str
+    prefix: str = "starling:"
+    partitions: int = 16
+    lease: float = 1.5
+
+
+def redacted(url: str) -> str:
+    """``url`` without its credentials, for people to read."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+class Link:
+    """``up`` is None before the first attempt. ``changed`` is called when it becomes another one."""
+
+    def __init__(self, options: RedisOptions, *, changed: Callable[[], None] = lambda: None) -> None:
+        self.options = options
+        self.prefix = options.prefix
+        self.up: bool | None = None
+        self.failures = 0
+        self._changed = changed
+        self._closed = False
+        self._ended = asyncio.Event()
+        self._scripts: dict[str, AsyncScript] = {}
+        try:
+            self._client: Redis = Redis.from_url(
+                options.url, socket_timeout=None, retry=Retry(NoBackoff(), 0), client_name="starling", **_keeping(options.url)
+            )
+        except ValueError as error:
+            raise InvalidOption(f"bus.url must look like redis://host:6379/0; got {redacted(options.url)}") from error
+
+    @property
+    def address(self) -> str:
+        """Where it leads, without credentials."""
+        return redacted(self.options.url)
+
+    async def check(self) -> None:
+        """Whether Starling can work there. Raises InvalidOption where it cannot, ServerError where nobody answers."""
+        try:
+            await asyncio.wait_for(self._check(), ATTEMPT)
+        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+            raise InvalidOption(f"Redis at {self.address} refuses these credentials: {error}") from None
+        except (RedisError, OSError, TimeoutError) as error:
+            reason = type(error).__name__
+            raise ServerError(f"Redis at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
+        self._note(up=True)
+
+    async def _check(self) -> None:
+        facts = await self._client.info("server")
+        version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
+        if version < OLDEST:
+            wanted = ".".join(map(str, OLDEST))
+            raise InvalidOption(f"Redis at {self.address} is {facts['redis_version']}; Starling needs {wanted} or later")
+        memory = await self._client.info("memory")
+        policy = str(memory.get("maxmemory_policy", "noeviction"))
+        if policy != "noeviction":
+            raise InvalidOption(
+                f"Redis at {self.address} has maxmemory-policy {policy} and would drop audio when it is full: "
+                "set it to noeviction (CONFIG SET maxmemory-policy noeviction)"
+            )
+        persistence = await self._client.info("persistence")
+        if not int(persistence.get("aof_enabled", 0)):
+            log.warning("redis keeps no append-only file", address=self.address, advice="appendonly yes: else a restart ends all")
+        partitions = self.options.partitions
+        await self._client.set(f"{self.prefix}partitions", partitions, nx=True)
+        agreed = int(await self._client.get(f"{self.prefix}partitions") or partitions)
+        if agreed != partitions:
+            raise InvalidOption(
+                f"bus.partitions is {partitions} here and {agreed} in Redis at {self.address}: they must be the same everywhere; "
+                "to change them, end every gateway and recognizer and delete the key partitions"
+            )
+
+    async def run(self, script: str, *args: str | bytes | float) -> Any:
+        """What ``script`` answers, however long Redis is away. Raises ShuttingDown once the link is closed."""
+        registered = self._scripts.get(script)
+        if registered is None:
+            registered = self._scripts[script] = self._client.register_script(script)
+        return await self.patiently(lambda: registered(keys=(), args=(self.prefix, *args)))
+
+    async def run_once(self, script: str, *args: str | bytes | float) -> Any:
+        """The same, or the RedisError or OSError that the attempt ended in."""
+        registered = self._scripts.get(script)
+        if registered is None:
+            registered = self._scripts[script] = self._client.register_script(script)
+        return await self._attempt(lambda: registered(keys=(), args=(self.prefix, *args)), ATTEMPT)
+
+    async def command(self, *args: str | bytes | int) -> Any:
+        """One command, as ``run``."""
+        execute: Callable[..., Awaitable[Any]] = self._client.execute_command
+        return await self.patiently(lambda: execute(*args))
+
+    async def tell(self, channel: str, message: bytes) -> None:
+        """Publish ``message``, if that is possible now."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._attempt(lambda: self._client.publish(self.prefix + channel, message), ATTEMPT)
+
+    async def read(self, streams: dict[Any, Any], *, block: int, count: int) -> Sequence[tuple[bytes, Sequence[Any]]]:
+        """What is new in ``streams``, by their last ids known; waits ``block`` milliseconds for it, 0 does not wait."""
+        waiting = block or None
+        answer = await self.patiently(
+            lambda: self._client.xread(streams, count=count, block=waiting),
+            ATTEMPT + block / 1000,
+        )
+        return answer or ()
+
+    async def patiently(self, attempt: Callable[[], Awaitable[T]], limit: float = ATTEMPT) -> T:
+        """Try until it works. Raises ShuttingDown when the link is closed meanwhile, and what is Redis's answer."""
+        pause = FIRST_PAUSE
+        while True:
+            if self._closed:
+                raise ShuttingDown("the connection to Redis is closed; connect again")
+            try:
+                return await self._attempt(attempt, limit)
+            except ResponseError as error:
+                if not _passes(error):
+                    raise
+            except (RedisError, OSError, TimeoutError):
+                pass
+            await self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that not all come back at once
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _attempt(self, attempt: Callable[[], Awaitable[T]], limit: float) -> T:
+        try:
+            async with asyncio.timeout(limit):
+                answer = await attempt()
+        except ResponseError as error:
+            self._note(up=not _passes(error))
+            raise
+        except (RedisError, OSError, TimeoutError):
+            self._note(up=False)
+            raise
+        self._note(up=True)
+        return answer
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            pass
+
+    def _note(self, *, up: bool) -> None:
+        self.failures += not up
+        if up != self.up and not self._closed:
+            if self.up is not None:
+                log.log(20 if up else 40, "redis is back" if up else "redis is away", address=self.address)
+            self.up = up
+            self._changed()
+
+    @asynccontextmanager
+    async def channels(self, *names: str) -> AsyncIterator[PubSub]:
+        """A connection that hears what is published there. Raises RedisError, OSError."""
+        pubsub = self._client.pubsub()
+        try:
+            await pubsub.subscribe(*(self.prefix + name for name in names))
+            yield pubsub
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        """Whoever waits for Redis gives up."""
+        self._closed = True
+        self._ended.set()
+        await self._client.aclose()
+
+
+def _keeping(url: str) -> dict[str, Any]:
+    """How to notice that the other end of a connection is gone, where it is not on this host."""
+    return {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": ATTEMPT}
+
+
+def _passes(error: ResponseError) -> bool:
+    """Whether it is of the kind that goes by: Redis loads its data, is a replica for now, or is out of memory."""
+    return str(error).split(" ")[0] in {"LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}

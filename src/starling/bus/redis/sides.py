@@ -1,0 +1,59 @@
+"""What each role has of the bus on Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from starling.bus.redis.audio_log import GatewayAudioLog
+from starling.bus.redis.directory import RedisSessionDirectory
+from starling.bus.redis.follower import RecognizerAudioLog
+from starling.bus.redis.inbox import Inbox
+from starling.bus.redis.link import Link
+from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
+from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
+from starling.bus.redis.tenure import Tenure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySide:
+    """A gateway's. ``inbox`` must run."""
+
+    audio_log: GatewayAudioLog
+    results: GatewayResultBus
+    board: GatewayLoadBoard
+    directory: RedisSessionDirectory
+    inbox: Inbox
+
+    @classmethod
+    def of(cls, link: Link, gateway: str, now: Callable[[], float], *, max_lead: int) -> Self:
+        """``now``: the process's clock, in seconds. ``max_lead``: in samples."""
+        offset, inbox = time.time() - now(), Inbox(link, gateway)
+        return cls(
+            audio_log=GatewayAudioLog(link, inbox, max_lead=max_lead, offset=offset),
+            results=GatewayResultBus(link, inbox),
+            board=GatewayLoadBoard(inbox, now, offset=offset),
+            directory=RedisSessionDirectory(link, gateway),
+            inbox=inbox,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognizerSide:
+    """A recognizer's. ``tenure`` must run, as long as it is to have sessions."""
+
+    audio_log: RecognizerAudioLog
+    results: RecognizerResultBus
+    board: RecognizerLoadBoard
+    tenure: Tenure
+
+    @classmethod
+    def of(cls, link: Link, recognizer: str, now: Callable[[], float]) -> Self:
+        """``now``: the process's clock, in seconds."""
+        offset, tenure = time.time() - now(), Tenure(link, recognizer)
+        audio_log = RecognizerAudioLog(link, tenure, offset=offset)
+        results = RecognizerResultBus(link, audio_log)
+        audio_log.dropped = results.drop
+        return cls(audio_log=audio_log, results=results, board=RecognizerLoadBoard(link, offset=offset), tenure=tenure)

@@ -1,0 +1,132 @@
+"""Which partitions of the audio log a recognizer has: by leases that it renews, with epochs by which others know that it had."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from starling.bus.partitions import partition_of, share
+from starling.bus.redis.link import Link
+from starling.bus.redis.scripts import BEAT, LEASE, RELEASE
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+BEATS: Final = 4
+"""Signs of life within the time of a lease."""
+
+
+class Fence(Protocol):
+    """Says in which partition a session is, and with which epoch one may write for it."""
+
+    def place(self, session_id: str) -> tuple[int, str]:
+        """The partition, and the epoch: empty where nobody asks for one, ``LOST`` where this process has it no more."""
+
+    def lost(self, partition: int) -> None:
+        """A write was refused: somebody else has the partition."""
+
+
+LOST: Final = "lost"
+"""An epoch that is never the current one."""
+
+
+class Unfenced:
+    """For who may write for every session because nobody else does."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+
+    def place(self, session_id: str) -> tuple[int, str]:
+        return partition_of(session_id, self._partitions), ""
+
+    def lost(self, partition: int) -> None:
+        raise AssertionError(f"partition {partition} has no epoch to be refused by")
+
+
+class Tenure:
+    """``held``: epochs by partition. ``changed`` is set when that changes; ``lost`` tells it what Redis refused.
+
+    ``run`` keeps the leases; when it is cancelled they are given back.
+    """
+
+    def __init__(self, link: Link, member: str) -> None:
+        self.member = member
+        self.alive: tuple[str, ...] = ()
+        self.changed = asyncio.Event()
+        self._link = link
+        self._held: dict[int, int] = {}
+        self._ttl = round(link.options.lease * 1000)
+        self._draining = False
+        self._settled = False
+
+    @property
+    def held(self) -> Mapping[int, int]:
+        return self._held
+
+    @property
+    def settled(self) -> bool:
+        """Whether it had its share once."""
+        return self._settled
+
+    def place(self, session_id: str) -> tuple[int, str]:
+        partition = partition_of(session_id, self._link.options.partitions)
+        epoch = self._held.get(partition)
+        return partition, LOST if epoch is None else str(epoch)
+
+    def lost(self, partition: int) -> None:
+        """A write was refused: somebody else has it."""
+        if self._held.pop(partition, None) is not None:
+            log.warning("partition lost", partition=partition)
+            self.changed.set()
+
+    async def run(self) -> None:
+        """Hold this recognizer's share, until cancelled."""
+        try:
+            while True:
+                await self.beat()
+                await asyncio.sleep(self._link.options.lease / BEATS * random.uniform(0.8, 1.0))  # noqa: S311 - not all at once
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._give_back()))
+
+    async def beat(self) -> None:
+        """Renew, give up what is too much, take what is missing."""
+        known = {str(partition): epoch for partition, epoch in self._held.items()}
+        leases = [item for lease in known.items() for item in lease]
+        partitions = self._link.options.partitions
+        members, lost, free = await self._link.run(BEAT, self.member, self._ttl, partitions, int(self._draining), *leases)
+        for partition in lost:
+            if self._held.get(partition) == known[str(partition)]:
+                self.lost(partition)
+        self.alive = tuple(sorted(name.decode() for name in members))
+        mine = share(partitions, self.alive, self.member)
+        if surplus := len(self._held) - mine:
+            if surplus > 0:
+                await self._release(sorted(self._held)[-surplus:])
+            elif free:
+                await self._lease(free[:-surplus])
+        self._settled = self._settled or len(self._held) == mine > 0
+
+    async def _lease(self, partitions: list[int]) -> None:
+        epochs = await self._link.run(LEASE, self.member, self._ttl, *partitions)
+        taken = {partition: epoch for partition, epoch in zip(partitions, epochs, strict=True) if epoch}
+        if taken:
+            self._held.update(taken)
+            log.info("partitions taken", partitions=sorted(taken), held=len(self._held), recognizers=len(self.alive))
+            self.changed.set()
+
+    async def _release(self, partitions: list[int]) -> None:
+        leases = [item for partition in partitions for item in (partition, self._held.pop(partition))]
+        self.changed.set()
+        log.info("partitions released", partitions=partitions, held=len(self._held), recognizers=len(self.alive))
+        await self._link.run(RELEASE, self.member, *leases)
+
+    async def _give_back(self) -> None:
+        self._draining = True
+        if self._link.up is False:
+            self._held.clear()
+            self.changed.set()
+            return
+        await self._release(sorted(self._held))
+        await self.beat()

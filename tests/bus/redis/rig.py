@@ -1,0 +1,227 @@
+"""Redis in one process: a gateway's and a recognizer's ends together, on a real server and in real time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+
+from redis_server import RedisServer
+from starling.bus.history import KEPT
+from starling.bus.partitions import partition_of
+from starling.bus.redis.audio_log import GatewayAudioLog
+from starling.bus.redis.follower import RecognizerAudioLog
+from starling.bus.redis.inbox import Inbox
+from starling.bus.redis.link import ATTEMPT, Link, RedisOptions
+from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
+from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
+from starling.bus.redis.tenure import Unfenced
+from starling.core.load import Load
+from starling.core.ports import Subscription
+from starling.core.records import Checkpoint, Followed, Record, Tail
+from starling.core.transcript import SessionEvent
+from virtual_time import settling
+
+PARTITIONS = 3
+
+_NUMBERS = count()
+
+
+class Everything(Unfenced):
+    """The tenure of the only recognizer."""
+
+    def __init__(self) -> None:
+        super().__init__(PARTITIONS)
+        self.changed = asyncio.Event()
+        self.held: Mapping[int, int] = dict.fromkeys(range(PARTITIONS), 0)
+
+
+class WatchedLink(Link):
+    """``busy``: commands that are under way, but for those that wait for something new."""
+
+    busy = 0
+
+    async def patiently(self, attempt: Callable[[], Awaitable[Any]], limit: float = ATTEMPT) -> Any:
+        self.busy += 1
+        try:
+            return await super().patiently(attempt, limit)
+        finally:
+            self.busy -= 1
+
+    async def read(self, streams: dict[Any, Any], *, block: int, count: int) -> Sequence[Any]:
+        self.busy -= bool(block)
+        try:
+            return await super().read(streams, block=block, count=count)
+        finally:
+            self.busy += bool(block)
+
+
+class OnRedis:
+    """A test class whose scenarios run on Redis. What they make ends with them. ``most``: examples of a law."""
+
+    most = 1_000_000
+
+    @pytest.fixture(autouse=True)
+    def _remember(self, redis_server: RedisServer) -> None:
+        self.server = redis_server
+        self.examples = 0
+        self.links: list[WatchedLink] = []
+        self.inboxes: list[Inbox] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
+        self.examples += 1
+        if self.examples > self.most:  # the twins in memory see more of them
+            scenario.close()
+            return
+
+        async def main() -> None:
+            token = settling.set(self.settle)
+            try:
+                async with asyncio.timeout(120):
+                    await scenario
+            finally:
+                settling.reset(token)
+                for task in self.tasks:
+                    task.cancel()
+                if self.tasks:
+                    await asyncio.wait(self.tasks)
+                for link in self.links:
+                    await link.close()
+                for kept in (self.links, self.inboxes, self.tasks):
+                    kept.clear()
+
+        asyncio.run(main())
+
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 1000)
+
+    async def settle(self) -> None:
+        """Until nobody has anything to do but to wait for something new."""
+        for inbox in self.inboxes:
+            await inbox.listening.wait()
+        quiet = 0
+        while quiet < 3:
+            for link in self.links:
+                await link.command("PING")  # what Redis had to say before has come by then
+            for _ in range(10):
+                await asyncio.sleep(0)
+            quiet = 0 if any(link.busy for link in self.links) else quiet + 1
+
+    def link(self, prefix: str = "") -> WatchedLink:
+        """A way to keys that nobody else has."""
+        link = WatchedLink(
+            RedisOptions(url=self.server.url, prefix=prefix or f"{next(_NUMBERS)}:", partitions=PARTITIONS, lease=60.0)
+        )
+        self.links.append(link)
+        return link
+
+    def inbox(self, link: Link, gateway: str = "g") -> Inbox:
+        inbox = Inbox(link, gateway)
+        self.inboxes.append(inbox)
+        return inbox
+
+    def listen(self, inbox: Inbox) -> None:
+        """When all have said what they listen to."""
+        self.tasks.append(asyncio.create_task(inbox.run(), name="inbox"))
+
+    def log(self, max_lead: int) -> OneProcessLog:
+        link = self.link()
+        inbox = self.inbox(link)
+        log = OneProcessLog(link, inbox, max_lead)
+        self.listen(inbox)
+        return log
+
+    def results(self, kept: int = KEPT) -> OneProcessResults:
+        link = self.link()
+        inbox = self.inbox(link)
+        results = OneProcessResults(link, inbox, kept)
+        self.listen(inbox)
+        return results
+
+    def board(self) -> OneProcessBoard:
+        link = self.link()
+        inbox = self.inbox(link)
+        board = OneProcessBoard(link, inbox)
+        self.listen(inbox)
+        return board
+
+
+class OneProcessLog:
+    """An AudioLog whose two ends share a process."""
+
+    def __init__(self, link: Link, inbox: Inbox, max_lead: int) -> None:
+        self.gateway = GatewayAudioLog(link, inbox, max_lead=max_lead)
+        self.recognizer = RecognizerAudioLog(link, Everything())
+
+    async def append(self, record: Record) -> None:
+        await self.gateway.append(record)
+
+    def follow(self) -> AsyncIterator[Sequence[Followed]]:
+        return self.recognizer.follow()
+
+    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
+        await self.recognizer.commit(session_id, checkpoint)
+
+    async def forget(self, session_id: str) -> None:
+        await self.recognizer.forget(session_id)
+        await self.gateway.forget(session_id)
+
+    async def tail(self, session_id: str) -> Tail:
+        return await self.gateway.tail(session_id)
+
+    def lag(self) -> int:
+        return self.gateway.lag()
+
+    async def close(self) -> None:
+        await self.gateway.close()
+        await self.recognizer.close()
+
+
+class OneProcessResults:
+    """A ResultBus whose two ends share a process. Nobody owns its sessions."""
+
+    def __init__(self, link: Link, inbox: Inbox, kept: int) -> None:
+        self.inbox = inbox
+        self.gateway = GatewayResultBus(link, inbox)
+        self.recognizer = RecognizerResultBus(link, Unfenced(PARTITIONS), kept=kept)
+
+    async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
+        await self.inbox.listening.wait()
+        return await self.gateway.subscribe(session_id, after=after)
+
+    async def publish(self, event: SessionEvent) -> None:
+        await self.recognizer.publish(event)
+
+    async def forget(self, session_id: str) -> None:
+        await self.gateway.forget(session_id)
+
+
+class OneProcessBoard:
+    """A LoadBoard whose two ends share a process."""
+
+    def __init__(self, link: Link, inbox: Inbox) -> None:
+        self.gateway = GatewayLoadBoard(inbox, lambda: 0.0)
+        self.recognizer = RecognizerLoadBoard(link)
+
+    def post(self, worker_id: str, load: Load) -> None:
+        self.recognizer.post(worker_id, load)
+
+    def withdraw(self, worker_id: str) -> None:
+        self.recognizer.withdraw(worker_id)
+
+    def loads(self) -> Mapping[str, Load]:
+        return self.gateway.loads()
+
+
+def sessions_in(partition: int, number: int) -> list[str]:
+    """Names of ``number`` sessions that are in ``partition``."""
+    names = (f"s{index}" for index in count())
+    found: list[str] = []
+    while len(found) < number:
+        if partition_of(name := next(names), PARTITIONS) == partition:
+            found.append(name)
+    return found
