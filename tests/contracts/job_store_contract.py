@@ -578,6 +578,19 @@ class JobStoreContract:
 
         self.check(scenario)
 
+    def test_what_is_not_over_may_be_spared(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            await store.submit(job())
+            assert await store.delete("job-a", only_over=True) is None
+            claim = await claimed(store)
+            assert await store.delete("job-a", only_over=True) is None
+            done = await store.finish(claim, now=NOW, duration=1.0)
+            assert await store.delete("job-a", only_over=True) == done
+            await store.purge()
+            assert await store.get("job-a") is None
+
+        self.check(scenario)
+
     def test_recordings_without_a_job_are_found(self) -> None:
         async def scenario(store: JobStore) -> None:
             await store.submit(job("a"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starling.config.settings import Settings
@@ -12,6 +15,7 @@ from starling.jobs.directory import DirectoryRecordings
 from starling.jobs.journal import Journal
 from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
+from starling.jobs.retention import DAY, Retention, RetentionOptions
 from starling.jobs.sqlite.store import SqliteJobStore
 
 
@@ -37,6 +41,28 @@ def open_job_store(settings: Settings, *, observe: Observer | None = None) -> Jo
     if kind == "sqlite" and place:
         return SqliteJobStore(data_path(place), options, observe=observe)
     raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got {settings.jobs.store!r}")
+
+
+def retention_options(settings: Settings) -> RetentionOptions:
+    """How long recordings and texts are kept."""
+    jobs = settings.jobs
+    return RetentionOptions(
+        max_recordings=jobs.max_recordings,
+        recording_age=jobs.recording_days * DAY,
+        max_results=jobs.max_results,
+        result_age=jobs.result_days * DAY,
+    )
+
+
+@asynccontextmanager
+async def retaining(settings: Settings, store: JobStore, recordings: Recordings, *, worker: str) -> AsyncIterator[None]:
+    """Delete now and then what is not to be kept any longer, unless another process does. ``worker``: no other one's name."""
+    task = asyncio.create_task(Retention(store, recordings, retention_options(settings), worker=worker).run(), name="retention")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _journal(settings: Settings) -> Observer | None:

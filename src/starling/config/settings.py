@@ -317,7 +317,7 @@ class Jobs(Group):
     recordings: str = setting(
         "~/.local/share/starling/recordings",
         "where the audio is: a directory, or `s3://BUCKET/PREFIX` for any store of objects that speaks S3. Every host that "
-        "transcribes must reach it",
+        "transcribes must reach it; of one `jobs.store` only, for what its jobs do not name is deleted after a day",
     )
     s3_endpoint: str | None = setting(None, "URL of that store, where it is not Amazon's")
     workers: int | None = setting(

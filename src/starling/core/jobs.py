@@ -241,8 +241,11 @@ class JobStore(Protocol):
     async def retry(self, job_id: str, *, now: float) -> Job | None:
         """Do a failed or cancelled job from its beginning. Others stay as they are. Raises RecordingGone if it is not kept."""
 
-    async def delete(self, job_id: str) -> Job | None:
-        """Forget the job and what was found; answers what it was. Its recording is the caller's to delete, afterwards."""
+    async def delete(self, job_id: str, *, only_over: bool = False) -> Job | None:
+        """Forget the job and what was found; answers what it was. Its recording is the caller's to delete, afterwards.
+
+        ``only_over``: one that waits or runs stays, and the answer is None.
+        """
 
     async def forget_audio(self, job_id: str) -> Job | None:
         """Of a job that is over, keep the text only: answers what it was; None if it is not over or names no recording.
@@ -252,6 +255,9 @@ class JobStore(Protocol):
 
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
         """Those of ``keys`` that are no recording of any job."""
+
+    async def purge(self) -> None:
+        """Let nothing that was deleted stay where it was kept, nor the room that it took. May take a while."""
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         """Whether ``worker`` is to do ``chore``, which nobody else does then until ``lease`` seconds have passed."""

@@ -143,10 +143,11 @@ class MemoryJobStore:
         kept.checkpoints.clear()
         return self._store(step)
 
-    async def delete(self, job_id: str) -> Job | None:
-        kept = self._kept.pop(job_id, None)
-        if kept is None:
+    async def delete(self, job_id: str, *, only_over: bool = False) -> Job | None:
+        kept = self._kept.get(job_id)
+        if kept is None or (only_over and not kept.job.status.over):
             return None
+        del self._kept[job_id]
         self._tell(Step(Verb.DELETE, kept.job))
         return kept.job
 
@@ -162,6 +163,9 @@ class MemoryJobStore:
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
         named = {kept.job.recording.key for kept in self._kept.values()}
         return [key for key in keys if key not in named]
+
+    async def purge(self) -> None:
+        pass
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         holder, until = self._chores.get(chore, (worker, now))

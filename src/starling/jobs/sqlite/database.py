@@ -16,6 +16,9 @@ from starling.jobs.sqlite.schema import MIGRATIONS
 PATIENCE: Final = 10.0
 """Seconds to wait for another process that writes."""
 
+PAGES: Final = 1000
+"""Pages of 4 KiB that are given back at once, while others wait to write."""
+
 OWNER_ONLY: Final = 0o600
 
 
@@ -101,9 +104,14 @@ class Database:
         [(number,)] = self.run("PRAGMA data_version")
         return int(number)
 
-    def purge(self) -> None:
-        """Give back the pages of what was deleted, and empty the log of changes, where it may still stand."""
-        self.run("PRAGMA incremental_vacuum")
+    def shrink(self) -> bool:
+        """Give back some of the pages that hold nothing any more; whether there are others."""
+        self.run(f"PRAGMA incremental_vacuum({PAGES})")
+        [(free,)] = self.run("PRAGMA freelist_count")
+        return bool(free)
+
+    def empty_log(self) -> None:
+        """Write back the log of changes, in which what was deleted may still stand."""
         self.run("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:

@@ -145,10 +145,10 @@ class Queue:
             self._database.run("DELETE FROM checkpoints WHERE job_id = ?", (job_id,))
             return self._store(step)
 
-    def delete(self, job_id: str) -> Job | None:
+    def delete(self, job_id: str, *, only_over: bool) -> Job | None:
         with self._database.writing(lasts=True):
             kept = read_job(self._database, job_id)
-            if kept is None:
+            if kept is None or (only_over and not kept.job.status.over):
                 return None
             self._database.run("DELETE FROM jobs WHERE job_id = ?", (job_id,))
             self._steps.append(Step(Verb.DELETE, kept.job))

@@ -94,14 +94,19 @@ class SqliteJobStore:
     async def retry(self, job_id: str, *, now: float) -> Job | None:
         return await self._change(lambda: self._queue.retry(job_id, now))
 
-    async def delete(self, job_id: str) -> Job | None:
-        return await self._change(lambda: self._queue.delete(job_id))
+    async def delete(self, job_id: str, *, only_over: bool = False) -> Job | None:
+        return await self._change(lambda: self._queue.delete(job_id, only_over=only_over))
 
     async def forget_audio(self, job_id: str) -> Job | None:
         return await self._change(lambda: self._queue.forget_audio(job_id))
 
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
         return await self._run(lambda: self._looking.unnamed(keys))
+
+    async def purge(self) -> None:
+        while await self._run(self._database.shrink):
+            pass
+        await self._run(self._database.empty_log)
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         return await self._change(lambda: self._queue.take_turn(chore, worker, now, lease))
@@ -140,10 +145,6 @@ class SqliteJobStore:
                         self._watchers.changed(job_id)
                 version, known = now, {job_id: revisions.get(job_id, -1) for job_id in watched}
             await asyncio.sleep(LOOK)
-
-    async def purge(self) -> None:
-        """Let nothing that was deleted stay in the file, nor the room it took."""
-        await self._run(self._database.purge)
 
     async def close(self) -> None:
         if self._closed:
