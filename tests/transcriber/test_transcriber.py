@@ -10,6 +10,7 @@ from starling.core.jobs import Claim, JobStatus
 from starling.jobs.memory import MemoryJobStore
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.options import TranscriberOptions
+from starling.transcriber.ports import NoScribe
 from starling.transcriber.transcriber import Transcriber
 from transcriber.stand import Stand, does, job
 from virtual_time import run
@@ -111,5 +112,24 @@ def test_a_bug_in_one_attempt_is_survived() -> None:
         found = await stand.store.get("a")
         assert found is not None
         assert (found.status, found.attempts) == (JobStatus.DONE, 2)
+
+    run(scenario())
+
+
+def test_where_no_scribe_is_to_be_had_no_attempt_is_used_up() -> None:
+    async def nobody(order: Order, tell: Callable[[Told], Awaitable[None]]) -> Over:
+        raise NoScribe("no memory")
+
+    async def scenario() -> None:
+        stand = Stand(nobody, nobody, nobody, nobody, nobody, does)
+        await stand.store.submit(job())
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await until_over(stand, "a")
+        await asyncio.sleep(0)
+        await ended(running)
+        found = await stand.store.get("a")
+        assert found is not None
+        assert (found.status, found.attempts) == (JobStatus.DONE, 1)
+        assert asyncio.get_running_loop().time() < 120
 
     run(scenario())

@@ -41,7 +41,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
     """The gateway's share of the settings. Raises InvalidOption for a server that would let strangers in unasked."""
     return GatewayOptions(
         defaults=session_config(settings),
-        gate=GateOptions(**settings.gate.model_dump()),
+        gate=gate_options(settings),
         keys_file=keys_file(settings),
         protocols=spoken(settings.server.protocols, DIALECTS),
         **settings.server.model_dump(exclude={"drain_grace", "protocols"}),
@@ -87,6 +87,11 @@ def addresses(options: GatewayOptions, host: str, port: int) -> tuple[str, str]:
 def segmentation_options(settings: Settings) -> SegmentationOptions:
     """How sessions are cut into segments."""
     return SegmentationOptions(**settings.segmentation.model_dump())
+
+
+def gate_options(settings: Settings) -> GateOptions:
+    """When silence is left out."""
+    return GateOptions(**settings.gate.model_dump())
 
 
 def log_options(settings: Settings) -> LogOptions:

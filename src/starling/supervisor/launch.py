@@ -94,13 +94,18 @@ def receive_launch(fd: int = 0) -> Launch:
         launch = msgspec.json.decode(content, type=Launch)
     except msgspec.DecodeError as error:
         raise ServerError("expected to be started by `starling serve`, which is the command to use") from error
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(PR_SET_NAME, launch.name.encode()[:15], 0, 0, 0)
-    if os.getppid() != launch.parent:  # it ended before we asked to be told
-        os.kill(os.getpid(), signal.SIGKILL)
+    end_with(launch.parent, launch.name)
     if launch.core is not None and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # the core went away
             os.sched_setaffinity(0, {launch.core})
     return launch
+
+
+def end_with(parent: int, name: str) -> None:
+    """End when process ``parent`` does, whose child this one is, and be called ``name`` in `ps -o comm`."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked to be told
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -35,10 +35,14 @@ def adopt_orphans() -> None:
 
 
 class Template:
-    """A ``process`` that was started with the other end of ``requests``, a pair of sockets that keep messages apart."""
+    """A ``process`` that was started with the other end of ``requests``, a pair of sockets that keep messages apart.
 
-    def __init__(self, process: asyncio.subprocess.Process, requests: socket.socket) -> None:
+    ``patience``: seconds that it may take for a copy.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, requests: socket.socket, *, patience: float = PATIENCE) -> None:
         self._process = process
+        self._patience = patience
         self._requests = requests
         self._requests.setblocking(False)  # noqa: FBT003 - its only argument
         self._one_at_a_time = asyncio.Lock()
@@ -63,15 +67,21 @@ class Template:
 
         Raises TemplateLost, or ServerError if the machine has no process or memory for another.
         """
+        read, write = os.pipe()
+        try:
+            pid = await self.fork(read)
+            with suppress(OSError):  # it is dead already, which whoever waits for it notices
+                os.write(write, launch)
+        finally:
+            os.close(write)  # without a launch it ends
+        return pid
+
+    async def fork(self, fd: int) -> int:
+        """Make a copy that gets ``fd``, which is closed here. As ``copy`` in everything else."""
         async with self._one_at_a_time:
-            read, write = os.pipe()
-            try:
-                pid = await self._ask(read)
-                with suppress(OSError):  # it is dead already, which whoever waits for it notices
-                    os.setpgid(pid, pid)
-                    os.write(write, launch)
-            finally:
-                os.close(write)  # without a launch it ends
+            pid = await self._ask(fd)
+            with suppress(OSError):
+                os.setpgid(pid, pid)
             return pid
 
     async def _ask(self, launch: int) -> int:
@@ -80,7 +90,7 @@ class Template:
                 socket.send_fds(self._requests, [REQUEST], [launch])
             finally:
                 os.close(launch)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 answer = await asyncio.get_running_loop().sock_recv(self._requests, ANSWER.size)
         except (OSError, TimeoutError) as error:
             self.kill()

@@ -16,7 +16,7 @@ from starling.jobs.life import backoff
 from starling.telemetry.logs import get_logger
 from starling.transcriber.messages import Order, Told
 from starling.transcriber.options import TranscriberOptions
-from starling.transcriber.ports import Ports, Undone
+from starling.transcriber.ports import NoScribe, Ports, Undone
 
 log = get_logger(__name__)
 
@@ -27,7 +27,9 @@ T = TypeVar("T")
 
 
 class Outcome(StrEnum):
-    """What became of an attempt. ``LOST``: somebody else has the job now, or nobody wants it. ``RELEASED``: we had to leave."""
+    """What became of an attempt. ``LOST``: somebody else has the job now, or nobody wants it. ``RELEASED``: we had to leave,
+    or there was no scribe.
+    """
 
     DONE = "done"
     FAILED = "failed"
@@ -109,6 +111,10 @@ class Attempt:
                 over = await self._ports.scribes.transcribe(order, file, self._keep)
         except ClaimLost:
             raise
+        except NoScribe as error:
+            log.warning("no scribe to be had", job_id=job.job_id, reason=str(error))
+            await self._insist(lambda: self._ports.store.release(self._claim, now=self._ports.time()))
+            self._outcome = Outcome.RELEASED
         except Undone as undone:
             await self._fail(undone.error)
         except StarlingError as error:

@@ -61,7 +61,8 @@ async def dictate(scribe: Scribe, order: Order, file: BinaryIO, told: Callable[[
     try:
         writer.write(framed(order))
         while True:
-            await writer.drain()
+            with suppress(ConnectionError):  # what it said last can still be read
+                await writer.drain()
             match await _next(reader):
                 case Read(offset=offset, size=size):
                     writer.write(framed(await asyncio.to_thread(_read, file, offset, size)))

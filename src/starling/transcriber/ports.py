@@ -19,13 +19,17 @@ class Undone(Exception):
         self.error = error
 
 
+class NoScribe(Exception):
+    """There is nobody to do it now: no process, no memory or no model to be had. It is not the recording's fault."""
+
+
 class Scribes(Protocol):
     """Who does recordings."""
 
     async def transcribe(self, order: Order, file: BinaryIO, told: Callable[[Told], Awaitable[None]]) -> Over:
         """Have ``order`` done. ``file``: the recording, read on other threads. ``told`` gets what is found, in order.
 
-        Raises Undone, and what ``told`` raises. Cancelled or not, nobody works on it any more afterwards.
+        Raises Undone, NoScribe, and what ``told`` raises. Cancelled or not, nobody works on it any more afterwards.
         """
 
 

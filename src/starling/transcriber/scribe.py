@@ -51,7 +51,6 @@ class Line:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._file = sock.makefile("rb")
         self._sending = threading.Lock()
 
     def order(self) -> Order:
@@ -75,10 +74,16 @@ class Line:
         return answer.data
 
     def _receive(self) -> ToScribe:
-        head = self._file.read(LENGTH.size)
-        if len(head) < LENGTH.size:
-            raise ConnectionResetError("the transcriber is gone")
-        return to_scribe.decode(self._file.read(length_of(head)))
+        return to_scribe.decode(self._exactly(length_of(self._exactly(LENGTH.size))))
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            piece = self._sock.recv(size - len(data))
+            if not piece:
+                raise ConnectionResetError("the transcriber is gone")
+            data += piece
+        return bytes(data)
 
 
 class Unread(Exception):

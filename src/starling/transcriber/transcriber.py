@@ -8,14 +8,14 @@ from typing import Final
 from starling.core.errors import StarlingError
 from starling.core.jobs import Claim
 from starling.telemetry.logs import get_logger
-from starling.transcriber.attempt import Attempt
+from starling.transcriber.attempt import Attempt, Outcome
 from starling.transcriber.options import TranscriberOptions
 from starling.transcriber.ports import Ports
 
 log = get_logger(__name__)
 
 PATIENCE: Final = 10.0
-"""Seconds between two looks at a store that does not answer."""
+"""Seconds between two looks at a store that does not answer, or for a scribe where there was none."""
 
 
 class Transcriber:
@@ -37,7 +37,8 @@ class Transcriber:
             claim = await self._next(worker)
             self._ports.metrics.jobs_in_work.inc()
             try:
-                await Attempt(claim, self._options, self._ports).run()
+                if await Attempt(claim, self._options, self._ports).run() is Outcome.RELEASED:
+                    await asyncio.sleep(PATIENCE)
             except Exception:  # a bug: the lease runs out, and the job has used up an attempt
                 log.exception("attempt crashed", job_id=claim.job.job_id)
                 await asyncio.sleep(PATIENCE)

@@ -1,0 +1,133 @@
+"""Scribes that are copied from one template: the models are in memory once, and a scribe is there at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import BinaryIO, Final
+
+import msgspec
+
+from starling.config.settings import Settings
+from starling.core.errors import ServerError
+from starling.core.ports import Clock
+from starling.supervisor.copies import Copy
+from starling.supervisor.launch import Launch, Role, spawn
+from starling.supervisor.options import SupervisorOptions
+from starling.supervisor.presence import read_said
+from starling.supervisor.restarts import Restarts
+from starling.supervisor.template import Template, TemplateLost, adopt_orphans
+from starling.supervisor.templates import TemplateFailed, Templates
+from starling.transcriber.dictation import dictate
+from starling.transcriber.messages import Order, Over, Told
+from starling.transcriber.ports import NoScribe
+
+MODULE: Final = "starling.app.scribe_process"
+
+NAME: Final = "template-scribe"
+
+PATIENCE: Final = 600.0
+"""Seconds that the template may take for a copy, and be no failure: it computes only where nobody else wants to."""
+
+
+class CopiedScribe:
+    """The process ``pid``, at the other end of ``sock``."""
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        made: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        made.set_result(pid)
+        self._copy = Copy(made, lambda: None)
+        self._waiting = asyncio.ensure_future(self._copy.wait())
+        self.sock = sock
+
+    def kill(self) -> None:
+        self._copy.kill()
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._waiting)
+
+
+class CopiedScribes:
+    """``Scribes`` that are copies of the newest template. Of the process that has it: it must be on asyncio's own loop."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
+        self._settings = settings.model_dump_json(exclude={"client"}).encode()
+        self._templates = Templates(NAME, self._start_template, _is_ready, restarts, clock)
+        adopt_orphans()
+
+    async def ready(self) -> None:
+        """Wait until recordings can be transcribed. Raises what keeps the models from being loaded."""
+        try:
+            await self._templates.ready()
+        except (TemplateFailed, TemplateLost) as error:
+            raise _failure(error) from error
+
+    async def transcribe(self, order: Order, file: BinaryIO, told: Callable[[Told], Awaitable[None]]) -> Over:
+        """See the port."""
+        ours, its = socket.socketpair()
+        with its:
+            try:
+                pid = await self._templates.fork(its.fileno())
+            except BaseException as error:
+                ours.close()
+                if isinstance(error, TemplateFailed | TemplateLost):
+                    raise NoScribe(str(_failure(error))) from error
+                if isinstance(error, ServerError | OSError):
+                    raise NoScribe(str(error)) from error
+                raise
+        return await dictate(CopiedScribe(pid, ours), order, file, told)
+
+    async def close(self) -> None:
+        """End the template."""
+        await self._templates.close()
+
+    async def _start_template(self) -> Template:
+        ours, its = Template.channel()
+        with its:
+            launch = Launch(
+                role=Role.TEMPLATE,
+                row=-1,
+                worker=0,
+                name=NAME,
+                core=None,
+                settings=msgspec.Raw(self._settings),
+                capabilities=msgspec.Raw(b"null"),
+                arena=-1,
+                sheets=-1,
+                listener=-1,
+                dialects={},
+                requests=its.fileno(),
+                parent=os.getpid(),
+            )
+            try:
+                process = await spawn(launch, MODULE, [its.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        return Template(process, ours, patience=PATIENCE)
+
+
+@asynccontextmanager
+async def scribes(settings: Settings, clock: Clock) -> AsyncIterator[CopiedScribes]:
+    """Scribes for as long as the block runs, the first of them ready at once."""
+    copied = CopiedScribes(settings, clock)
+    try:
+        await copied.ready()
+        yield copied
+    finally:
+        await copied.close()
+
+
+def _is_ready(said: bytes) -> bool:
+    return bool(said) and read_said(said).failure is None
+
+
+def _failure(error: TemplateFailed | TemplateLost) -> Exception:
+    """What the template said of why it ended."""
+    said = read_said(error.said).failure if isinstance(error, TemplateFailed) else None
+    return said or ServerError("the process that transcribes recordings ended while it was started: the log says more")

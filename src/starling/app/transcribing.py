@@ -1,0 +1,74 @@
+"""A transcriber: jobs from the store, recordings from where they are kept, scribes to do them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starling.app.jobs import open_job_store, open_recordings
+from starling.app.scribes import scribes
+from starling.config.settings import Settings
+from starling.config.sizing import cores
+from starling.core.ports import Clock
+from starling.telemetry.logs import get_logger
+from starling.telemetry.metrics import Metrics
+from starling.transcriber.options import TranscriberOptions
+from starling.transcriber.ports import Ports
+from starling.transcriber.transcriber import Transcriber
+
+log = get_logger(__name__)
+
+
+def transcriber_options(settings: Settings, slots: int) -> TranscriberOptions:
+    """The transcriber's share of the settings."""
+    chosen = settings.jobs
+    return TranscriberOptions(
+        slots=slots, max_duration=chosen.max_hours * 3600, lease=chosen.lease, first_delay=chosen.retry_wait
+    )
+
+
+def slots_beside_a_server(settings: Settings) -> int:
+    """Recordings that a server's host transcribes at once."""
+    return 1 if settings.jobs.workers is None else settings.jobs.workers
+
+
+def slots_alone(settings: Settings) -> int:
+    """The same for a host that does nothing else."""
+    return settings.jobs.workers or len(cores())
+
+
+@asynccontextmanager
+async def transcribing(settings: Settings, slots: int, *, clock: Clock, metrics: Metrics) -> AsyncIterator[asyncio.Task[None]]:
+    """A transcriber for as long as the block runs; at its end it gives back the jobs that it has.
+
+    Gives its task, which ends only by an error. Raises StarlingError when it cannot start.
+    """
+    name = f"{platform.node()}-{os.getpid()}"
+    store = open_job_store(settings)
+    try:
+        recordings = open_recordings(settings)
+        async with scribes(settings, clock) as hands:
+            ports = Ports(
+                store=store,
+                recordings=recordings,
+                scribes=hands,
+                metrics=metrics,
+                time=time.time,
+                draw=random.SystemRandom().random,
+            )
+            transcriber = Transcriber(name, transcriber_options(settings, slots), ports)
+            running = asyncio.create_task(transcriber.run(), name="transcriber")
+            log.info("transcribing", worker=name, slots=slots)
+            try:
+                yield running
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+                await recordings.close()
+    finally:
+        await store.close()
