@@ -50,6 +50,7 @@ def warmed_up_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_WARM_UP_LENGTHS", WARM_UP_LENGTHS)
 
 
+@pytest.hookimpl(tryfirst=True)  # before those who distribute look
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a module or a class shares is made once: its tests are a group of ``--dist loadgroup``."""
     scopes = {item.nodeid: _scopes(item) for item in items}
