@@ -119,6 +119,64 @@ def test_a_long_absence_is_told_calmly_and_a_stop_meanwhile_still_gets_its_last_
     expect(page.locator("#settled .segment p")).to_have_text("half a sentence")
 
 
+def test_a_network_that_falls_silent_is_left_for_another_connection(console: Console, stub: StubServer) -> None:
+    """Nothing closes: what is sent is taken by nobody. The page's clock is moved on, so that nobody waits for it here."""
+    silent = stub.signal()
+
+    async def script(peer: Peer) -> None:
+        if len(stub.peers) == 1:
+            await peer.ready(resume_token=TOKEN, resume_grace=30.0)
+            await peer.hear(0.3)
+            await peer.result(0, 0, "half a", end=0.3)
+            await silent.wait()
+            return
+        await resumed(peer, 0)
+        await peer.result(0, 1, "half a sentence", final=True, end=1)
+        await peer.read_until("end")
+        await peer.done()
+
+    console.page.clock.install()
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.locator("#provisional .segment p")).to_have_text("half a")
+    page.clock.run_for(9_000)
+    assert len(stub.peers) == 1, "whoever is asked has a while to answer"
+    while len(stub.peers) < 2:
+        page.clock.run_for(1_000)
+    expect(page.locator("#settled .segment p")).to_have_text("half a sentence")
+    expect(page.locator("#status")).to_have_text("Listening")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_server_that_answers_is_left_alone_however_little_it_says(console: Console, stub: StubServer) -> None:
+    """Every keepalive is answered by the script's peer; nothing else comes."""
+    asked = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal asked
+        await peer.ready(resume_token=TOKEN, resume_grace=30.0)
+        while await peer.read() != "end":
+            asked = peer.asked
+        await peer.done()
+
+    console.page.clock.install()
+    stub.script = script
+    page = console.open()
+    page.get_by_role("button", name="Listen").click()
+    expect(page.locator("#status")).to_have_text("Listening")
+    while asked < 5:
+        before = asked
+        page.clock.run_for(4_000)
+        while asked == before:
+            page.wait_for_timeout(20)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Done")
+    assert len(stub.peers) == 1
+
+
 def test_a_recording_waits_and_goes_on(console: Console, stub: StubServer) -> None:
     async def script(peer: Peer) -> None:
         if len(stub.peers) == 1:
@@ -309,6 +367,48 @@ def test_nothing_is_told_twice(modules: Page) -> None:
     )
     first = [True, True, False, False, True, True, True]
     assert new == [*first, False, False, False, True, True, False, True, True, 0]
+
+
+WATCH = """async ([unconfirmed, answers, gone]) => {
+  const { Vigil, LOOK_EVERY } = await import("/vigil.js");
+  const vigil = new Vigil(0);
+  let asked = 0, owed = null;
+  for (let now = 0; now < 300; now += LOOK_EVERY) {
+    if (owed !== null && now >= owed) { owed = null; vigil.heard(); }
+    const verdict = vigil.look(now, unconfirmed);
+    if (verdict === "give up") return [now, asked];
+    if (verdict === "ask") { asked += 1; if (now < gone) owed = now + answers; }
+  }
+  return [null, asked];
+}"""
+
+
+@properties
+@given(answers=st.floats(0, 6), gone=st.floats(0, 100), unconfirmed=st.floats(0, 5))
+def test_silence_is_noticed_within_a_quarter_of_a_minute_and_a_slow_answer_is_one(
+    modules: Page, answers: float, gone: float, unconfirmed: float
+) -> None:
+    noticed, _ = modules.evaluate(WATCH, [unconfirmed, answers, gone])
+    assert noticed is not None
+    assert noticed - gone <= 15 + answers
+    noticed, asked = modules.evaluate(WATCH, [unconfirmed, answers, 1000])
+    assert noticed is None
+    assert 300 / (3 + answers + 1) - 1 <= asked <= 100
+
+
+def test_a_server_that_works_on_a_recording_has_the_time_that_takes(modules: Page) -> None:
+    assert modules.evaluate(WATCH, [60, 100, 1000])[0] is None
+    assert modules.evaluate(WATCH, [60, 150, 1000])[0] is not None
+
+
+def test_who_slept_does_not_blame_the_server(modules: Page) -> None:
+    assert modules.evaluate(
+        """async () => {
+          const { Vigil } = await import("/vigil.js");
+          const vigil = new Vigil(0);
+          return [vigil.look(3600, 0), vigil.look(7200, 0), vigil.look(10800, 0), vigil.look(14400, 0)];
+        }"""
+    ) == [None, None, "ask", None]
 
 
 def test_attempts_come_back_soon_then_less_often_by_a_random_share(modules: Page) -> None:

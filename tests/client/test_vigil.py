@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starling.client.vigil import ASK_EVERY, LOOK_EVERY, PATIENCE, Vigil, byte_rate
+from starling.client.vigil import ASK_EVERY, LOOK_EVERY, PATIENCE, QUIET_EVERY, Vigil, byte_rate
 from starling.core.audio import AudioFormat, Encoding
 
 RATE = 32_000.0
@@ -58,8 +58,23 @@ def test_a_server_that_works_on_a_recording_in_real_time_is_left_to_it(burst: fl
     assert first_verdict(Vigil(RATE, 0.0), seconds=400, burst=burst, speaks=False, answers=lambda _, now: now >= burst) is None
 
 
-def test_who_sends_nothing_asks_nothing() -> None:
-    assert first_verdict(Vigil(RATE, 0.0), seconds=600, speaks=False, answers=lambda *_: False) is None
+@given(gone=st.floats(0, 30))
+def test_silence_is_noticed_within_twenty_seconds_while_nothing_is_sent(gone: float) -> None:
+    def answers(asked: float, now: float) -> bool:
+        return asked < gone and now > asked
+
+    noticed = first_verdict(Vigil(RATE, 0.0), seconds=60, speaks=False, answers=answers)
+    assert noticed is not None
+    assert noticed - gone <= QUIET_EVERY + PATIENCE + 2 * LOOK_EVERY + CHUNK
+
+
+def test_who_sends_nothing_asks_seldom() -> None:
+    vigil, asked = Vigil(RATE, 0.0), []
+    for now in range(60):
+        if vigil.ask(float(now)):
+            asked.append(now)
+            vigil.answered()
+    assert asked == [8, 18, 28, 38, 48, 58]
 
 
 def test_who_slept_does_not_blame_the_server() -> None:

@@ -274,3 +274,31 @@ def test_a_drain_does_not_wait_for_who_is_away() -> None:
             assert (await it.recognizer.ended.get()).reason is EndReason.SHUTDOWN
 
     run(scenario)
+
+
+def test_a_client_that_may_come_back_learns_whether_the_network_is_there() -> None:
+    async def scenario() -> None:
+        keepalive = '{"type":"keepalive"}'
+        async with served(unfinished=True) as it, it.connect() as client:
+            await opened(client)
+            for _ in range(2):
+                await client.send(keepalive)
+                (answer,) = await hear(client, until="ack")
+                assert answer["received"] == 0
+            await client.send(noise(2 * FRAME))
+            await client.send(keepalive)
+            assert (await hear(client, until="ack"))[-1]["received"] == 4 * FRAME
+            await client.send(END)
+            await it.recognizer.ended.get()
+            for _ in range(2):
+                await client.send(keepalive)
+                assert (await hear(client, until="ack"))[-1]["received"] == 4 * FRAME
+            it.recognizer.finishing.set()
+            assert (await hear(client))[-1]["type"] == "done"
+        async with served() as it, it.connect() as client:
+            await opened(client, '{"type":"start","vad":"off"}')
+            await client.send(keepalive)
+            await client.send(END)
+            assert "ack" not in [message["type"] for message in await hear(client)], "it did not ask to come back"
+
+    run(scenario)

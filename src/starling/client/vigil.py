@@ -1,9 +1,9 @@
 """Whether a server that audio is sent to is still there: a network that is gone says nothing, least of all that it is gone. Pure.
 
-The server is asked (a WebSocket ping) while audio is sent, and judged by how long it owes the answer. An answer comes after all
-that was sent before it was taken, and a healthy server may take audio that came faster than speech as slowly as it likes; so the
-patience grows with how much of that was on its way when it was asked. Time in which this program itself did not run is not
-counted: it says nothing about the server.
+The server is asked (a WebSocket ping) while audio is sent, now and then while none is, and judged by how long it owes the
+answer. An answer comes after all that was sent before it was taken, and a healthy server may take audio that came faster than
+speech as slowly as it likes; so the patience grows with how much of that was on its way when it was asked. Time in which this
+program itself did not run is not counted: it says nothing about the server.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ PATIENCE: Final = 7.0
 
 ASK_EVERY: Final = 2.0
 """Seconds between two questions, at least."""
+
+QUIET_EVERY: Final = 10.0
+"""The same while nothing is sent: before the last results, or by a client that says nothing for a while."""
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the clock. What passes beyond twice that is time in which this program did not run."""
@@ -60,8 +63,9 @@ class Vigil:
         self._owed = None
 
     def ask(self, now: float) -> bool:
-        """Whether to ask now; it is taken as done. Who sends nothing asks nothing."""
-        if self._owed is not None or self._sent == self._asked_after or now - self._asked_at < ASK_EVERY:
+        """Whether to ask now; it is taken as done. Who sends nothing asks seldom."""
+        every = QUIET_EVERY if self._sent == self._asked_after else ASK_EVERY
+        if self._owed is not None or now - self._asked_at < every:
             return False
         lasted = min(now - self._asked_at, 2 * ASK_EVERY)  # who was quiet before has not sent anything sooner
         early = max(0.0, (self._sent - self._taken) / self._byte_rate - lasted)

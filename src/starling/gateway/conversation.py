@@ -147,7 +147,7 @@ class Conversation:
                 await self._confirm()
                 await arrivals.rest(self._allowance.hotwords(verb.config.hotwords))
             case KeepAlive():
-                await self._confirm()
+                await self._confirm(asked=True)
             case Say():
                 await self._connection.answer(verb.frames)
             case Open() | Resume() | End() | Leave():
@@ -157,10 +157,10 @@ class Conversation:
         await self._connection.socket.pause()
         self._connection.arrivals.check_length(self._supply.heard)
 
-    async def _confirm(self, *, at_once: bool = True) -> None:
-        """Tell a client that may come back what it need not keep."""
+    async def _confirm(self, *, at_once: bool = True, asked: bool = False) -> None:
+        """Tell a client that may come back what it need not keep; one that ``asked`` also if that is nothing new."""
         supply = self._supply
-        if not self.request.resume or supply.safe <= self._confirmed:
+        if not self.request.resume or (supply.safe <= self._confirmed and not asked):
             return
         if at_once or supply.heard - self._confirmed_at >= ACK_EVERY:
             self._confirmed, self._confirmed_at = supply.safe, supply.heard
@@ -179,6 +179,8 @@ class Conversation:
                     for verb in verbs:
                         if isinstance(verb, Say):
                             await connection.answer(verb.frames)
+                        elif isinstance(verb, KeepAlive):
+                            await self._confirm(asked=True)
                     verbs = ()
                     try:
                         frame = await connection.socket.receive()

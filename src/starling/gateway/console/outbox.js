@@ -17,9 +17,14 @@ export class Outbox {
     this.#limit = limit;
   }
 
+  /** Bytes that nothing is known of yet. */
+  get unconfirmed() {
+    return this.sent - this.#kept;
+  }
+
   /** Whether no more should be sent before something is confirmed. */
   get full() {
-    return this.sent - this.#kept >= this.#limit;
+    return this.unconfirmed >= this.#limit;
   }
 
   audio(buffer) {

@@ -2,6 +2,7 @@
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import { waits } from "./reconnect.js";
+import { LOOK_EVERY, Vigil } from "./vigil.js";
 
 /**
  * Which event leads from which state to which. A missing row is a mistake of the caller. `away`, and `leaving` once no more audio
@@ -35,6 +36,9 @@ const ATTEMPT_MS = 5000;
 const NO_CLOSE_FRAME = 1006;
 const NO_PROTOCOL = 4000;
 
+/** Bytes of a sample that is sent. */
+const SAMPLE_BYTES = 2;
+
 /** For a server that asks for what was confirmed before. */
 const NOT_KEPT = { type: "error", code: "not_resumable", message: "sound was asked for that is not kept any more" };
 
@@ -62,6 +66,8 @@ export class StreamSession {
   #broken = null; // how and when the connection broke
   #waits = null;
   #timer = null;
+  #vigil = null; // over the connection of a session that may go on over another
+  #looking = null;
 
   /**
    * `protocols`: subprotocols to offer. `start`: the fields of the start frame. `connect`: makes a WebSocket of a URL.
@@ -193,6 +199,7 @@ export class StreamSession {
 
   #onFrame(data) {
     const message = parse(data);
+    this.#vigil?.heard();
     if (message === null) this.#lose(NO_PROTOCOL, "not a frame of the protocol");
     else if (this.#isAway) this.#onAnswer(message);
     else if (message.type === "ack") this.#outbox.confirm(message.received);
@@ -213,7 +220,25 @@ export class StreamSession {
     this.#token = token ?? null;
     this.#grace = grace ?? 0;
     if (this.#token === null) this.#outbox = new Outbox(); // nothing of it will be asked for again
+    else this.#watch();
     if (this.#state === "connecting" || this.#state === "ending") this.#go("ready");
+  }
+
+  // --- noticing that the network is gone ---
+
+  #watch() {
+    this.#vigil = new Vigil(now());
+    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY * 1000);
+  }
+
+  #look() {
+    if (!this.#isLinked) return;
+    const unconfirmed = this.#outbox.unconfirmed / (SAMPLE_BYTES * this.#start.audio.sample_rate);
+    const verdict = this.#vigil.look(now(), unconfirmed);
+    if (verdict === "ask") this.#transmit({ type: "keepalive" });
+    if (verdict !== "give up") return;
+    this.#socket.close(); // which nobody will answer
+    this.#onClose(true, NO_CLOSE_FRAME, "the server has fallen silent");
   }
 
   // --- going on over another connection ---
@@ -267,6 +292,7 @@ export class StreamSession {
     if (message.type === "resumed" && this.#sendAgain(message.received)) {
       clearTimeout(this.#timer);
       this.#error = null;
+      this.#watch();
       this.#go("resumed");
       return;
     }
@@ -287,9 +313,15 @@ export class StreamSession {
   #hangUp() {
     clearTimeout(this.#timer);
     this.#timer = null;
+    if (!TRANSITIONS[this.#state].lost) this.#unwatch();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
+  }
+
+  #unwatch() {
+    clearInterval(this.#looking);
+    this.#looking = null;
   }
 
   #after(milliseconds, act) {
