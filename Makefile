@@ -10,7 +10,7 @@ JOBS ?= 4
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types imports format requirements clean browser redis
+.PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
 .PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-log bench-page
 
 help: ## this list
@@ -116,6 +116,9 @@ bench-log: setup-dev ## audio from process to process: shared memory beside sock
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md
+
+stubs: setup-dev ## write src/starling/protocols/wire/*_pb2.py from the .proto files beside them
+	@$(BIN)/python -m starling.protocols.wire.generate
 
 requirements: ## renew the hashed requirements from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+import grpc
 import pytest
 from websockets.asyncio.client import connect as dial
 
@@ -24,6 +24,7 @@ from starling.core.audio import Samples, seconds
 from starling.core.errors import StarlingError
 from starling.core.ports import Engine
 from starling.engine.scripted import ScriptedEngine
+from starling.protocols.wire import riva_asr_pb2 as wire
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share memory on Linux only")
 
@@ -193,19 +194,22 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
     asyncio.run(scenario())
 
 
-def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["vosk", "riva"])
+def test_clients_of_other_servers_find_their_port_again_after_the_gateway_was_killed(tmp_path: Path, protocol: str) -> None:
+    speak = {"vosk": vosk, "riva": riva}[protocol]
+
     async def scenario() -> None:
-        async with platform("--protocols", "vosk:0", workers=1, directory=tmp_path) as server:
+        async with platform("--protocols", f"{protocol}:0", workers=1, directory=tmp_path) as server:
             await server.until_logged("serving")
-            [port] = [int(found[1]) for line in server.log if (found := re.search(r'"protocols": "vosk:(\d+)"', line))]
+            [port] = [int(found[1]) for line in server.log if (found := re.search(rf'"protocols": "{protocol}:(\d+)"', line))]
             restarts = sum('"event": "process ready"' in line for line in server.log)
-            before = await vosk(port)
-            assert before["text"]
+            before = await speak(port)
+            assert before
             [gateway] = server.of_role("gateway")
             os.kill(gateway, signal.SIGKILL)
             await server.ended(gateway)
             await server.until_logged("process ready", 1 + restarts)
-            assert await vosk(port) == before
+            assert await speak(port) == before
 
     asyncio.run(scenario())
 
@@ -230,15 +234,27 @@ def test_copies_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path
     asyncio.run(scenario())
 
 
-async def vosk(port: int) -> dict[str, Any]:
-    """The last result of a Vosk client that says everything at once."""
+async def vosk(port: int) -> str:
+    """The last text for a Vosk client that says everything at once."""
     async with dial(f"ws://127.0.0.1:{port}", compression=None) as socket:
         await socket.send('{"config": {"sample_rate": 16000}}')
         await socket.send(BECKETT.tobytes())
         await socket.recv()
         await socket.send('{"eof" : 1}')
-        answer: dict[str, Any] = json.loads(await socket.recv())
-        return answer
+        text: str = json.loads(await socket.recv())["text"]
+        return text
+
+
+async def riva(port: int) -> str:
+    """The last text for a Riva client that sends a recording."""
+    config = wire.RecognitionConfig(encoding=wire.LINEAR_PCM, sample_rate_hertz=16000)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        recognize = channel.unary_unary("/nvidia.riva.asr.RivaSpeechRecognition/Recognize")
+        request = wire.RecognizeRequest(config=config, audio=BECKETT.tobytes())
+        response = wire.RecognizeResponse.FromString(
+            await recognize(request.SerializeToString(), wait_for_ready=True, timeout=30)
+        )
+    return response.results[-1].alternatives[0].transcript
 
 
 def test_what_keeps_the_model_from_loading_reaches_who_starts_the_server(tmp_path: Path) -> None:

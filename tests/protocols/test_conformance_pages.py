@@ -14,6 +14,7 @@ from starling.protocols.deepgram import parameters as deepgram
 from starling.protocols.funasr import terms as funasr
 from starling.protocols.openai_realtime import terms as openai_realtime
 from starling.protocols.registry import DIALECTS
+from starling.protocols.riva import terms as riva
 from starling.protocols.sherpa import terms as sherpa
 from starling.protocols.vosk import terms as vosk
 from starling.protocols.whisperlive import terms as whisperlive
@@ -26,6 +27,7 @@ TABLES = {
     "openai-realtime": (openai_realtime.EVENTS, openai_realtime.SESSION),
     "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES),
     "funasr": (funasr.FIELDS, funasr.COMMANDS),
+    "riva": (riva.METHODS, riva.CONFIG, riva.STREAMING),
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
     "vosk": (vosk.CONFIG, vosk.MESSAGES),
     "whisperlive": (whisperlive.OPTIONS, whisperlive.MESSAGES),

@@ -29,8 +29,9 @@ from starling.gateway.socket import Gone, Socket, Wire
 from starling.gateway.stream import StreamSession
 from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
+from starling.protocols.foreign import Head
 from starling.protocols.native.adapter import NativeAdapter
-from starling.protocols.verbs import Resume
+from starling.protocols.verbs import Offer, Resume
 from starling.telemetry.health import Health
 from starling.telemetry.logs import get_logger
 
@@ -131,6 +132,14 @@ class Gateway:
     async def serve_plain(self, wire: Wire, dialect: Dialect, address: str) -> None:
         """The same for one at ``address`` that speaks a dialect of plain TCP."""
         await self._foreigners.serve_plainly(wire, dialect, address)
+
+    async def serve_call(self, wire: Wire, dialect: Dialect, head: Head, address: str) -> None:
+        """The same for a call of a dialect of gRPC, which began with ``head``. Raises the error with which it is refused."""
+        await self._foreigners.serve_call(wire, dialect, head, address)
+
+    def offer_to(self, dialect: Dialect, head: Head, address: str) -> Offer:
+        """What is here for who sent ``head`` in ``dialect``. Raises the StarlingError with which it is refused."""
+        return self._foreigners.offer_to(dialect, head, address)
 
     async def _resume(self, websocket: WebSocket, principal: Principal, greeted: Callable[[], None]) -> None:
         """Give the connection to the session that its client comes back to, and wait for the end of it."""

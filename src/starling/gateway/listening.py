@@ -46,9 +46,29 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps the place for who listens there by itself, with SO_REUSEPORT. It does not listen. Raises as ``listen``.
+
+    gRPC takes no socket that listens already. So its port is kept from everybody else while a gateway is replaced.
+    """
+    with listen(host, port) as tried:  # who shares ports would share with anybody of this user, so nobody may be there
+        family, address = tried.family, tried.getsockname()
+    place = socket.socket(family, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        place.bind(address)
+    except OSError as error:
+        place.close()
+        raise StarlingError(f"cannot listen on {host} port {port} ({error.strerror}); end what listens there") from None
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Where clients arrive. ``dialects``: by the names of the dialects that have a port of their own."""
+    """Where clients arrive. ``dialects``: by the names of the dialects that have a port of their own.
+
+    Those of gRPC are reserved only.
+    """
 
     main: socket.socket
     dialects: Mapping[str, socket.socket] = field(default_factory=dict)
@@ -74,7 +94,8 @@ def listen_everywhere(options: GatewayOptions) -> Listeners:
     for spoken in options.protocols:
         if spoken.port is not None:
             try:
-                dialects[spoken.dialect.name] = listen(options.protocols_host, spoken.port)
+                take = listen if spoken.dialect.service is None else reserve
+                dialects[spoken.dialect.name] = take(options.protocols_host, spoken.port)
             except StarlingError:
                 Listeners(main, dialects).close()
                 raise

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -118,11 +118,14 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
     watching = asyncio.create_task(gateway.watch_keys(), name="keys")
+    calls = AsyncExitStack()
     try:
         await server.listening.wait()
         if not running.done():
+            await calls.enter_async_context(_calls(gateway, listeners))
             yield gateway.options.host, listeners.main.getsockname()[1]
     finally:
+        await calls.aclose()
         watching.cancel()
         server.should_exit = True
         await asyncio.wait([running, watching])
@@ -134,11 +137,26 @@ def rehearse(gateway: Gateway) -> None:
     _config(gateway, create_app(gateway), None).load()
 
 
+@asynccontextmanager
+async def _calls(gateway: Gateway, listeners: Listeners) -> AsyncIterator[None]:
+    """Take the calls of the dialects of gRPC."""
+    async with AsyncExitStack() as serving:
+        for spoken in gateway.options.protocols:
+            if spoken.dialect.service is not None and (place := listeners.dialects.get(spoken.dialect.name)) is not None:
+                # gRPC starts threads, which nobody may have who is copied: it is loaded by who needs it, when it does.
+                from starling.gateway.calls import serving_calls  # noqa: PLC0415
+
+                tls = certificate(gateway.options)
+                await serving.enter_async_context(serving_calls(gateway, spoken.dialect, place, tls, FORCE_AFTER))
+        yield
+
+
 def _sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[tuple[socket.socket, uvicorn.Config]]:
     yield listeners.main, _config(gateway, create_app(gateway), tls)
     for spoken in gateway.options.protocols:
-        if (listener := listeners.dialects.get(spoken.dialect.name)) is not None and spoken.dialect.body is None:
-            yield listener, _config(gateway, create_dialect_app(gateway, spoken.dialect), tls)
+        listener, dialect = listeners.dialects.get(spoken.dialect.name), spoken.dialect
+        if listener is not None and dialect.body is None and dialect.service is None:
+            yield listener, _config(gateway, create_dialect_app(gateway, dialect), tls)
 
 
 def _plain_sites(gateway: Gateway, listeners: Listeners, tls: Certificate | None) -> Iterator[_Plain]:

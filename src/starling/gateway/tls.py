@@ -26,6 +26,7 @@ class Certificate:
         self._cert = cert
         self._key = key
         self._mark = self._marked()
+        self.pair = b"", b""  # private key and certificates in PEM, for who makes a context of its own
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_alpn_protocols(["http/1.1"])
@@ -49,6 +50,7 @@ class Certificate:
         try:
             # An encrypted key would ask for its passphrase on the terminal; this one is wrong, and makes it fail.
             self.context.load_cert_chain(cert, key, password=lambda: b"")
+            self.pair = (key or cert).read_bytes(), cert.read_bytes()
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise InvalidOption(f"the private key in {key or cert} does not belong to the certificate in {cert}") from None

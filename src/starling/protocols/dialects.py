@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from starling.core.errors import InvalidOption, StarlingError
+from starling.protocols.calls import Service
 from starling.protocols.foreign import Head, authorization
 from starling.protocols.verbs import Adapter, Offer
 
@@ -45,6 +46,8 @@ class Dialect:
     ``body``: for a dialect of plain TCP instead of WebSockets, where messages begin with a line: how many bytes follow that line.
     Raises InvalidMessage for what is no such line. A message is one frame, the line and its end included. There is no request:
     the head is empty, and refusals are said by the adapter.
+    ``service``: for a dialect of gRPC instead of WebSockets, on a port of its own. The head of a call has its path and metadata;
+    a call is refused by its status.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Dialect:
     refuses_inside: bool = False
     idle_timeout: float | None = None
     body: Callable[[bytes], int] | None = None
+    service: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)

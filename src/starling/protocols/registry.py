@@ -9,6 +9,7 @@ from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.dialects import Dialect
 from starling.protocols.funasr import FUNASR
 from starling.protocols.openai_realtime.dialect import OPENAI_REALTIME
+from starling.protocols.riva import RIVA
 from starling.protocols.sherpa import SHERPA
 from starling.protocols.vosk import VOSK
 from starling.protocols.whisperlive import WHISPERLIVE
@@ -20,6 +21,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     SHERPA,
     WHISPERLIVE,
     WYOMING,
+    RIVA,
     ASSEMBLYAI,
     DEEPGRAM,
     OPENAI_REALTIME,
