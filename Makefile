@@ -13,20 +13,27 @@ DATA ?=
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
 .PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-log bench-page
 
+# pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
+define install
+set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off $(1) | awk ' \
+  /^ *Downloading .*\([0-9][0-9][0-9.]* MB\)/ { split($$2, name, "-"); print "  downloading " name[1] ", " substr($$(NF-1), 2) " MB"; fflush() } \
+  /^Installing collected packages/ { print "  all there; unpacking (half a minute) ..."; fflush() }'
+endef
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.run: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Starling needs Python 3.11 to 3.13, found {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing Starling into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@echo "installing Starling into $(VENV): $$(grep -c == requirements.txt) packages, about a minute and 0.7 GB the first time ..."
+	@$(call install,--require-hashes --no-deps -r requirements.txt)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	@echo "installing the test tools into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@echo "installing the test tools into $(VENV): $$(grep -c == requirements-dev.txt) packages ..."
+	@$(call install,--require-hashes --no-deps -r requirements-dev.txt)
 	@touch $@
 
 setup: $(VENV)/.run ## everything `starling` needs, in .venv
