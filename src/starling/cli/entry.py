@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from starling import __version__
-from starling.cli import demo, doctor, keys, mic, serve, sessions, stream, transcribe, version
+from starling.cli import demo, doctor, keys, mic, roles, serve, sessions, stream, transcribe, version
 from starling.cli.exits import ExitCode
 from starling.cli.report import complain, describe
 
@@ -33,6 +33,8 @@ def _add(command: Callable[..., object], examples: Iterable[str]) -> None:
 
 
 _add(serve.serve, serve.EXAMPLES)
+_add(roles.gateway, roles.GATEWAY_EXAMPLES)
+_add(roles.recognizer, roles.RECOGNIZER_EXAMPLES)
 _add(demo.demo, demo.EXAMPLES)
 _add(stream.stream, stream.EXAMPLES)
 _add(mic.mic, mic.EXAMPLES)

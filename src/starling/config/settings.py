@@ -367,6 +367,30 @@ class Jobs(Group):
     log_files: int = setting(5, "files to keep, that one included", unit="files", low=1, high=1000)
 
 
+class Bus(Group):
+    """What carries sessions from `starling gateway` to `starling recognizer`. `starling serve` needs none."""
+
+    url: str | None = setting(
+        None,
+        "Redis, as `redis://host:6379/0`, `rediss://` for TLS or `unix:///path`; the same for all. It must not evict keys",
+        secret=True,
+    )
+    prefix: str = setting("starling:", "what its keys begin with; two platforms on one Redis need two")
+    partitions: int = setting(
+        16,
+        "parts into which sessions are divided, to be shared by recognizers: at least as many as there will ever be of "
+        "these, and the same in every process",
+        unit="partitions",
+        low=1,
+        high=1024,
+    )
+    lease: float = setting(
+        1.5, "without a sign of life from a recognizer, after which others take its sessions", unit="seconds", low=0.5, high=30
+    )
+    status_host: str = setting("127.0.0.1", "address on which a recognizer tells of itself: `/readyz`, `/status`, `/metrics`")
+    status_port: int = setting(8001, "port for that; 0 takes any free one", low=0, high=65535)
+
+
 class Log(Group):
     """Events on stderr. They never hold speech."""
 
@@ -389,4 +413,5 @@ class Settings(Group):
     client: Client = Client()
     processes: Processes = Processes()
     jobs: Jobs = Jobs()
+    bus: Bus = Bus()
     log: Log = Log()

@@ -71,6 +71,19 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     _speak_dialects(app, gateway)
 
+    _tell(app, gateway)
+
+    @app.websocket("/{path:path}")
+    async def nowhere(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(unrouted(404))
+
+    app.mount("/", StaticFiles(directory=CONSOLE, html=True))
+    return app
+
+
+def _tell(app: FastAPI, gateway: Gateway) -> None:
+    """What others may know of this process."""
+
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
         live = gateway.health.live
@@ -88,19 +101,18 @@ def create_app(gateway: Gateway) -> FastAPI:
         page = render(gateway.ports.metrics) if everybodys is None else await everybodys()
         return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
+    @app.get("/status")
+    async def status(request: Request) -> JSONResponse:
+        if not gateway.access.open and not is_local(request.headers, address_of(request)):
+            gateway.access.identify_operator(request.headers, address_of(request))
+        return JSONResponse(gateway.status())
+
     @app.get("/version")
     async def version() -> dict[str, str | None]:
         """The model is null as long as no recognizer has said which one it has."""
         able = gateway.ability.known
         model, model_version = (None, None) if able is None else (able.model, able.model_version)
         return {"version": __version__, "model": model, "model_version": model_version}
-
-    @app.websocket("/{path:path}")
-    async def nowhere(websocket: WebSocket) -> None:
-        await websocket.send_denial_response(unrouted(404))
-
-    app.mount("/", StaticFiles(directory=CONSOLE, html=True))
-    return app
 
 
 def create_dialect_app(gateway: Gateway, dialect: Dialect) -> FastAPI:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal, Tenant
+from starling.core.audio import seconds
 from starling.core.errors import InvalidMessage, NotResumable, StarlingError
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
@@ -34,6 +36,7 @@ from starling.protocols.native.adapter import NativeAdapter
 from starling.protocols.verbs import Offer, Resume
 from starling.telemetry.health import Health
 from starling.telemetry.logs import get_logger
+from starling.telemetry.status import report
 
 log = get_logger(__name__)
 
@@ -101,6 +104,12 @@ class Gateway:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
             pass  # gone before the upgrade was done
+
+    def status(self) -> dict[str, Any]:
+        """What ``/status`` says."""
+        lag, limit = seconds(self.ports.audio_log.lag()), self.options.max_lag_seconds
+        told = report("gateway", self.ports.metrics, self.health, lag=lag, limit=limit, model=self.ability.known)
+        return told if self.ports.facts is None else {**told, **self.ports.facts()}
 
     def identify(self, headers: Headers, address: str) -> Principal:
         """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
@@ -184,6 +193,13 @@ class Gateway:
         """
         return await self._adoption.adopt()
 
+    def learn(self, capabilities: Capabilities) -> None:
+        """Recognition can do this: let clients in. Where others are gateways too, sessions of theirs are not waited for.
+
+        Raises InvalidOption when the language of the defaults is none of ``capabilities``.
+        """
+        self._learn(capabilities)
+
     def _learn(self, capabilities: Capabilities) -> None:
         match_language(self.options.defaults.language, capabilities.languages)
         self.ability.known = capabilities
@@ -193,6 +209,11 @@ class Gateway:
         if self.ability.known is None:
             self.ports.metrics.sessions_refused.labels(reason="starting").inc()
         _ = self.ability.capabilities
+
+    async def abandon(self, session_id: str) -> None:
+        """End a session that another gateway had, and whose client came nowhere else in time."""
+        if session_id not in self._seats:
+            await self._adoption.give_up(session_id)
 
     def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
         socket = Socket(websocket, send_timeout=self.options.send_timeout)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory
 from starling.core.sessions import Standing
@@ -14,7 +15,8 @@ from starling.telemetry.metrics import Metrics
 class Ports:
     """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's.
 
-    ``standing``: where recognition of a session stands, by its id; None where that is not known.
+    ``facts``: what else ``/status`` says, of the bus for instance. ``standing``: where recognition of a session stands, by its
+    id; None where that is not known.
     """
 
     audio_log: AudioLog
@@ -24,4 +26,5 @@ class Ports:
     clock: Clock
     metrics: Metrics
     exposition: Callable[[], Awaitable[bytes]] | None = None
+    facts: Callable[[], Mapping[str, Any]] | None = None
     standing: Callable[[str], Standing | None] = lambda _: None

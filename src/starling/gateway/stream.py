@@ -399,6 +399,10 @@ class StreamSession:
             await connection.close()
         if self._results is not None:
             self._results.close()
+        with suppress(ShuttingDown):  # the bus is closed: whoever comes after this gateway settles it
+            await self._let_go()
+
+    async def _let_go(self) -> None:
         if self._moved or (self._entry is not None and not await self._ports.directory.holds(self._identity.session_id)):
             return
         if self._supply is not None and self._supply.ended is None:

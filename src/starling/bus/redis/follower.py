@@ -84,6 +84,7 @@ class RecognizerAudioLog:
         self._tenure = tenure
         self._offset = offset
         self.dropped = dropped
+        self.taken = 0  # records
         self._partitions: dict[int, _Following] = {}
         self._readings: dict[str, _Reading] = {}
         self._out: deque[Followed] = deque()
@@ -223,6 +224,7 @@ class RecognizerAudioLog:
             reading.end = max(reading.end, entry.end)
             reading.needed.append((entry_id, entry.end, entry.is_sound))
             self._out.append(record)
+            self.taken += 1
 
     def place(self, session_id: str) -> tuple[int, str]:
         """As ``Fence``. Who has not yet heard that a partition was lost does not write by the lease that came after."""
@@ -251,6 +253,11 @@ class RecognizerAudioLog:
             self._tenure.lost(partition)
         else:
             self._readings.pop(session_id, None)
+
+    @property
+    def sessions(self) -> int:
+        """How many are followed."""
+        return len(self._readings)
 
     def lag(self) -> int:
         return sum(max(0, reading.end - reading.position) for reading in self._readings.values())

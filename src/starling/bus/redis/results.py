@@ -53,6 +53,7 @@ class RecognizerResultBus:
         self._link = link
         self._fence = fence
         self._kept = kept
+        self.published = 0
         self._channels: dict[str, _Channel] = {}
 
     async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:  # noqa: ARG002 - the port's
@@ -78,6 +79,7 @@ class RecognizerResultBus:
             if answer == FENCED:
                 self._fence.lost(partition)
             if answer != STALE:
+                self.published += answer not in {GONE, FENCED}
                 self._keep(session_id, channel if answer not in {GONE, FENCED} else None)
                 return
 

@@ -372,7 +372,9 @@ redis.call('ZADD', ns .. 'gateways', now(), gateway)
 local orphans = {}
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', ns .. 'gateways', '-inf', '(' .. string.format('%.0f', now() - patience))) do
   for _, session in ipairs(redis.call('SPOP', ns .. 'gw:' .. dead, 100)) do
-    redis.call('HSET', ns .. 's:' .. session, 'w', gateway)
+    for _, own in ipairs({{'s:', 'w'}, {'r:', 'g'}, {'dir:', 'g'}}) do
+      if redis.call('EXISTS', ns .. own[1] .. session) == 1 then redis.call('HSET', ns .. own[1] .. session, own[2], gateway) end
+    end
     redis.call('SADD', ns .. 'gw:' .. gateway, session)
     orphans[#orphans + 1] = session
   end

@@ -1,0 +1,156 @@
+"""``starling gateway`` and ``starling recognizer``: the same server with its roles apart, on any number of hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+GATEWAY_EXAMPLES = (
+    "starling gateway --bus redis://redis.example:6379/0 --host 0.0.0.0",
+    "STARLING_BUS__URL=redis://:password@redis.example:6379/0 starling gateway",
+)
+
+RECOGNIZER_EXAMPLES = (
+    "starling recognizer --bus redis://redis.example:6379/0",
+    "starling recognizer --bus redis://redis.example:6379/0 --status-host 0.0.0.0 --status-port 9100",
+)
+
+Bus: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--bus", metavar="URL", help="Redis that all share; one with a password is better in STARLING_BUS__URL."),
+]
+Config: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
+]
+LogFormat: TypeAlias = Annotated[Literal["auto", "json", "text"] | None, typer.Option("--log-format", help="How log lines look.")]
+LogLevel: TypeAlias = Annotated[
+    Literal["debug", "info", "warning", "error"] | None, typer.Option("--log-level", help="The least that is logged.")
+]
+
+
+def gateway(
+    *,
+    bus: Bus = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="TCP port; 0 takes a free one.", show_default="8000"),
+    ] = None,
+    config: Config = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate in PEM: serve https and wss.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, if --tls-cert does not have it.")
+    ] = None,
+    protocols: Annotated[
+        str | None,
+        typer.Option("--protocols", metavar="NAMES", help="Protocols of other servers to speak too: vosk,funasr or all."),
+    ] = None,
+    max_sessions: Annotated[
+        int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
+    ] = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Be one of several gateways.
+
+    Takes clients as `starling serve` does, and leaves recognition to whoever runs `starling recognizer` on the same Redis. Any
+    gateway serves any session: a client that lost its connection may come back to another one. Ctrl-C or SIGTERM finishes open
+    segments, then ends.
+    """
+    from starling.app.gateway_role import gatekeeping
+    from starling.app.options import gateway_options
+    from starling.cli.announcing import announcement, warning
+    from starling.cli.report import complain
+
+    settings = _settings(
+        config,
+        {
+            "bus.url": bus,
+            "server.host": host,
+            "server.port": port,
+            "server.tls_cert": tls_cert,
+            "server.tls_key": tls_key,
+            "server.protocols": protocols,
+            "server.max_sessions": max_sessions,
+            "log.format": log_format,
+            "log.level": log_level,
+        },
+    )
+    options = gateway_options(settings)
+    if exposed := warning(options):
+        complain(exposed)
+
+    async def main() -> None:
+        from starling.cli.interrupts import interrupts
+
+        with interrupts() as stop:
+            async with gatekeeping(settings) as running:
+                for line in announcement(options, running.url, running.ports):
+                    typer.echo(line)
+                await stop.wait()
+
+    _run(main())
+
+
+def recognizer(
+    *,
+    bus: Bus = None,
+    status_host: Annotated[
+        str | None, typer.Option("--status-host", help="Address for /readyz, /status and /metrics.", show_default="127.0.0.1")
+    ] = None,
+    status_port: Annotated[
+        int | None,
+        typer.Option(
+            "--status-port", metavar="PORT", min=0, max=65535, help="Its port; 0 takes a free one.", show_default="8001"
+        ),
+    ] = None,
+    config: Config = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Be one of several recognizers.
+
+    Takes its share of the sessions on a Redis; run one for each core. One that fails is noticed within two seconds, and others
+    go on with its sessions where it was. Ctrl-C or SIGTERM hands them over, then ends.
+    """
+    from starling.app.recognizer_role import recognizing
+
+    settings = _settings(
+        config,
+        {
+            "bus.url": bus,
+            "bus.status_host": status_host,
+            "bus.status_port": status_port,
+            "log.format": log_format,
+            "log.level": log_level,
+        },
+    )
+
+    async def main() -> None:
+        from starling.app.collection import collect_rarely
+        from starling.cli.interrupts import interrupts
+
+        with interrupts() as stop:
+            async with recognizing(settings) as running:
+                collect_rarely()
+                typer.echo(f"Starling recognizes, and tells how it is at {running.url}status (Ctrl-C ends)")
+                await stop.wait()
+
+    _run(main())
+
+
+def _settings(config: Path | None, overrides: Mapping[str, Any]) -> Any:
+    from starling.config.loading import load_settings
+
+    return load_settings(config_file=config, overrides=overrides).settings
+
+
+def _run(main: Any) -> None:
+    from starling.cli.eventloop import run
+
+    run(main)
