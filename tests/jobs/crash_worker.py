@@ -1,4 +1,4 @@
-"""A process that submits jobs and works on them until it is killed: ``python crash_worker.py FILE DIRECTORY NAME [drain]``.
+"""A process that submits jobs and works on them until it is killed: ``python -m jobs.crash_worker STORE DIRECTORY NAME [drain]``.
 
 In DIRECTORY it writes what it was promised: to ``submitted`` each job that the store took, to ``finished`` each that it finished.
 """
@@ -15,8 +15,9 @@ from pathlib import Path
 from contracts.job_store_contract import checkpoint, job, segment
 from starling.core.errors import ClaimLost
 from starling.core.jobs import Claim, JobStore
-from starling.jobs.life import Step, Verb
+from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
+from starling.jobs.redis.store import RedisJobStore
 from starling.jobs.sqlite.store import SqliteJobStore
 
 SEGMENTS = 3
@@ -24,7 +25,14 @@ LEASE = 0.3
 OPTIONS = StoreOptions(max_attempts=1_000_000, max_queued=1_000_000)
 
 
-async def main(path: Path, directory: Path, name: str, *, drain: bool) -> None:
+def open_store(place: str, observe: Observer | None = None) -> JobStore:
+    """A file, or a Redis by its URL."""
+    if ":" in place:
+        return RedisJobStore(place, OPTIONS, prefix="crash:", observe=observe)
+    return SqliteJobStore(Path(place), OPTIONS, observe=observe)
+
+
+async def main(place: str, directory: Path, name: str, *, drain: bool) -> None:
     submitted, finished = (
         os.open(directory / what, os.O_WRONLY | os.O_APPEND | os.O_CREAT) for what in ("submitted", "finished")
     )
@@ -33,7 +41,7 @@ async def main(path: Path, directory: Path, name: str, *, drain: bool) -> None:
         if step.verb is Verb.FINISH:
             os.write(finished, f"{step.job.job_id}\n".encode())
 
-    store = SqliteJobStore(path, OPTIONS, observe=observe)
+    store = open_store(place, observe)
     number = 0
     while True:
         if not drain:
@@ -66,4 +74,4 @@ async def work(store: JobStore, claim: Claim) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], drain=sys.argv[4:] == ["drain"]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], drain=sys.argv[4:] == ["drain"]))

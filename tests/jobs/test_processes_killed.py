@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from contracts.job_store_contract import LEASE, NOW, claimed, job
-from jobs.crash_worker import OPTIONS, SEGMENTS
+from jobs.crash_worker import SEGMENTS, open_store
+from redis_server import RedisServer
 from starling.core.jobs import JobQuery, JobStatus
 from starling.jobs.sqlite.store import SqliteJobStore
 
@@ -38,10 +40,21 @@ def wait_for_lines(path: Path, count: int) -> None:
         time.sleep(0.001)
 
 
-def test_jobs_outlive_whoever_is_killed_and_end_once(tmp_path: Path) -> None:
-    path, chance = tmp_path / "jobs.db", random.Random(5)
+def test_jobs_in_a_file_outlive_whoever_is_killed_and_end_once(tmp_path: Path) -> None:
+    kill_workers(str(tmp_path / "jobs.db"), tmp_path)
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_jobs_in_redis_outlive_whoever_is_killed_and_end_once(tmp_path: Path, redis_server: RedisServer) -> None:
+    kill_workers(redis_server.url, tmp_path)
+
+
+def kill_workers(place: str, tmp_path: Path) -> None:
+    chance = random.Random(5)
     submitted = tmp_path / "submitted"
-    workers = [start(str(path), str(tmp_path), f"w{number}") for number in range(2)]
+    workers = [start(place, str(tmp_path), f"w{number}") for number in range(2)]
     try:
         for kill in range(KILLS):
             wait_for_lines(submitted, len(lines(submitted)) + chance.randrange(5, 40))
@@ -50,23 +63,19 @@ def test_jobs_outlive_whoever_is_killed_and_end_once(tmp_path: Path) -> None:
             victim.kill()
             victim.wait()
             if kill < KILLS - 2:
-                workers.append(start(str(path), str(tmp_path), f"w{kill + 2}"))
-        drained = start(str(path), str(tmp_path), "last", "drain")
+                workers.append(start(place, str(tmp_path), f"w{kill + 2}"))
+        drained = start(place, str(tmp_path), "last", "drain")
         workers.append(drained)
         assert drained.wait(PATIENCE) == 0
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
-    asyncio.run(check(path, set(lines(submitted)), Counter(lines(tmp_path / "finished"))))
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    connection.close()
+    asyncio.run(check(place, set(lines(submitted)), Counter(lines(tmp_path / "finished"))))
 
 
-async def check(path: Path, promised: set[str], finished: Counter[str]) -> None:
-    store = SqliteJobStore(path, OPTIONS)
+async def check(place: str, promised: set[str], finished: Counter[str]) -> None:
+    store = open_store(place)
     found = (await store.history(JobQuery(tenant=None, limit=1_000_000))).jobs
     assert promised <= {each.job_id for each in found}
     assert {each.status for each in found} == {JobStatus.DONE}

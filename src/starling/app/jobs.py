@@ -15,6 +15,7 @@ from starling.jobs.directory import DirectoryRecordings
 from starling.jobs.journal import Journal
 from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
+from starling.jobs.redis.store import RedisJobStore
 from starling.jobs.retention import DAY, Retention, RetentionOptions
 from starling.jobs.sqlite.store import SqliteJobStore
 
@@ -40,7 +41,9 @@ def open_job_store(settings: Settings, *, observe: Observer | None = None) -> Jo
     kind, _, place = settings.jobs.store.partition(":")
     if kind == "sqlite" and place:
         return SqliteJobStore(data_path(place), options, observe=observe)
-    raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got {settings.jobs.store!r}")
+    if kind in {"redis", "rediss", "unix"}:
+        return RedisJobStore(settings.jobs.store, options, observe=observe)
+    raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got one of another kind: {kind[:20]!r}")
 
 
 def retention_options(settings: Settings) -> RetentionOptions:

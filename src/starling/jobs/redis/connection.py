@@ -1,0 +1,124 @@
+"""The way to Redis: commands and scripts, tried again while it is away for a moment."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from starling.core.errors import InvalidOption, StoreUnavailable
+from starling.jobs.redis.scripts import COMMIT
+from starling.jobs.redis.writing import Command
+
+T = TypeVar("T")
+
+OLDEST: Final = (6, 2)
+"""The first version with XAUTOCLAIM."""
+
+ATTEMPTS: Final = 8
+"""How often something is tried, within about 5 seconds."""
+
+TIMEOUT: Final = 5.0
+"""Seconds for one answer."""
+
+
+class Connection:
+    """``url``: as ``redis://user:password@host:6379/0``, ``rediss://`` or ``unix://``. ``prefix``: of all keys.
+
+    Every method raises StoreUnavailable.
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._prefix = prefix
+        self._scripts: dict[str, AsyncScript] = {}
+        self._checked = False
+        try:
+            self._redis: Redis = Redis.from_url(
+                url,
+                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), ATTEMPTS),
+                retry_on_error=[RedisConnectionError, RedisTimeoutError],
+                socket_timeout=TIMEOUT,
+                client_name="starling-jobs",
+            )
+        except ValueError:
+            raise InvalidOption(f"jobs.store must look like redis://HOST:6379/0, got one of {urlsplit(url).scheme!r}") from None
+
+    def key(self, name: str) -> str:
+        """The whole of it."""
+        return self._prefix + name
+
+    async def run(self, command: str, name: str, *arguments: str | bytes | float) -> Any:
+        """``command`` on the key ``name``."""
+        execute: Any = self._redis.execute_command
+        return await self._answer(execute(command, self._prefix + name, *arguments))
+
+    async def read(self, commands: Sequence[tuple[str | float, ...]]) -> list[Any]:
+        """What each of ``commands`` answers, at one moment. The second word is the key."""
+        if not commands:
+            return []
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for command, name, *arguments in commands:
+                cast("Any", pipeline).execute_command(command, f"{self._prefix}{name}", *arguments)
+            return list(await self._answer(pipeline.execute()))
+
+    async def script(self, text: str, *arguments: str | bytes | float) -> Any:
+        """What the script ``text`` answers; its first argument is the prefix."""
+        await self._check()
+        if text not in self._scripts:
+            self._scripts[text] = self._redis.register_script(text)
+        return await self._answer(self._scripts[text](keys=(), args=(self._prefix, *arguments)))
+
+    async def commit(self, job_id: str, conditions: Sequence[Command], steps: Sequence[Command]) -> int:
+        """See COMMIT."""
+        stamp = secrets.token_hex(8)
+        return int(await self.script(COMMIT, job_id, stamp, msgspec.msgpack.encode((conditions, steps))))
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[PubSub]:
+        """The ids of jobs that were changed. Raises RedisError and OSError."""
+        pubsub = self._redis.pubsub()
+        try:
+            await pubsub.subscribe(self._prefix + "changes")
+            yield pubsub
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _check(self) -> None:
+        """Once: whether Starling can work there."""
+        if self._checked:
+            return
+        facts = await self._answer(self._redis.info("server"))
+        version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
+        if version < OLDEST:
+            raise InvalidOption(
+                f"jobs.store: Redis is {facts['redis_version']}, and must be {'.'.join(map(str, OLDEST))} or later"
+            )
+        memory = await self._answer(self._redis.info("memory"))
+        if memory.get("maxmemory_policy", "noeviction") != "noeviction":
+            raise InvalidOption("jobs.store: Redis would drop jobs when it is full; set its maxmemory-policy to noeviction")
+        self._checked = True
+
+    async def _answer(self, asked: Awaitable[T]) -> T:
+        try:
+            return await asked
+        except (RedisError, OSError) as error:
+            raise _away(error) from error
+
+
+def _away(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"Redis, where the jobs are, does not do what it should: {type(error).__name__}: {error}")
