@@ -2,7 +2,7 @@
 
 What a test makes of the process's logging ends with it: a server in this process configures it for everybody.
 
-Several processes share the tests between them. Those that share a fixture stay together, in the process that made it.
+Several processes share the tests between them. Those that share a fixture stay in the one that made it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from starling.engine.moonshine import engine, load_model
-from together import one_at_a_time
+from together import Groups, group_of, one_at_a_time
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=2000)
@@ -50,26 +51,18 @@ def warmed_up_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_WARM_UP_LENGTHS", WARM_UP_LENGTHS)
 
 
-@pytest.hookimpl(tryfirst=True)  # before those who distribute look
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a module or a class shares is made once: its tests are a group of ``--dist loadgroup``."""
-    scopes = {item.nodeid: _scopes(item) for item in items}
-    modules = {_module(item) for item in items if scopes[item.nodeid] & {"module", "session"}}
+    """Raises UsageError for tests that share what they would not find made."""
     for item in items:
-        if _module(item) in modules:
-            item.add_marker(pytest.mark.xdist_group(_module(item)))
-        elif "class" in scopes[item.nodeid]:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.rpartition("::")[0]))
-
-
-def _module(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
-
-
-def _scopes(item: pytest.Item) -> set[str]:
-    """Of the fixtures that the tests define and ``item`` takes."""
-    known = getattr(item, "_fixtureinfo")  # noqa: B009 - pytest has no other way to know them
-    return {fixture.scope for fixtures in known.name2fixturedefs.values() for fixture in fixtures if fixture.baseid}
+        known = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no other way to know them
+        ours = [one for name, fixtures in known.items() if not name.startswith("_unittest") for one in fixtures if one.baseid]
+        if group_of(item.nodeid) == item.nodeid and any(fixture.scope in {"class", "module", "session"} for fixture in ours):
+            raise pytest.UsageError(f"{item.nodeid} shares a fixture with others: name its module in tests/together.py")
 
 
 @pytest.fixture(scope="session")

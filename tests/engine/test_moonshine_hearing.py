@@ -13,8 +13,6 @@ from starling.engine.moonshine.options import Precision
 from starling.engine.moonshine.shipped import Encoder
 from starling.engine.moonshine.weights import read_weights, wheel_folder
 
-pytestmark = pytest.mark.usefixtures("graph_cache")  # what is asked for by name below is shared by this module
-
 SPEECH = as_floats(recording("two_cities")[: samples(8.0)])
 
 
