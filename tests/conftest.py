@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +26,8 @@ settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 os.environ["XDG_CONFIG_HOME"] = os.devnull  # the API keys of whoever runs the tests are none of theirs
+_DATA = tempfile.TemporaryDirectory(prefix="starling-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_DATA_HOME"] = _DATA.name  # nor are the recordings
 
 WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS = engine._WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS[:1]
 """A server in this process need not be quick from its first decode on, and to warm up takes five times as long as to load."""

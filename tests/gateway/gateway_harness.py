@@ -22,6 +22,7 @@ from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
+from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.server import serving
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
@@ -144,7 +145,13 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    options: GatewayOptions | None = None, *, max_lead: int = 960_000, held: bool = False, unfinished: bool = False
+    options: GatewayOptions | None = None,
+    *,
+    max_lead: int = 960_000,
+    held: bool = False,
+    unfinished: bool = False,
+    recordings: RecordingPorts | None = None,
+    capabilities: Capabilities = CAPABILITIES,
 ) -> AsyncIterator[Served]:
     """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet."""
     log, bus, board = MemoryAudioLog(max_lead=max_lead), MemoryResultBus(), MemoryLoadBoard()
@@ -168,8 +175,9 @@ async def served(
         clock=SystemClock(),
         metrics=metrics,
         standing=standing,
+        recordings=recordings,
     )
-    gateway = Gateway(options or GatewayOptions(port=0), ports, CAPABILITIES, health)
+    gateway = Gateway(options or GatewayOptions(port=0), ports, capabilities, health)
     recognizing = asyncio.create_task(recognizer.run())
     try:
         listeners = listen_everywhere(gateway.options)

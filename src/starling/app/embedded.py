@@ -15,6 +15,7 @@ from typing import Final
 from starling.app.bus import Bus
 from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
+from starling.app.recordings import recording_ports
 from starling.app.unwrapping import unwrapped
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.config.settings import Settings
@@ -70,7 +71,10 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         staged = audio_log.staged(session_id)
         return None if staged is None else Standing(worker=worker_id, staged=staged)
 
-    async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer:
+    async with (
+        recording_ports(settings) as recordings,
+        recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer,
+    ):
         gateway = Gateway(
             options,
             Ports(
@@ -80,6 +84,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 directory=MemorySessionDirectory(),
                 clock=clock,
                 metrics=metrics,
+                recordings=recordings,
                 standing=standing,
             ),
             recognizer.capabilities,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
 from starling.app.options import gateway_options
+from starling.app.recordings import recording_ports
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
@@ -49,8 +50,11 @@ async def serve(place: Place, _loaded: None) -> None:
     options, health = gateway_options(place.settings), Health("engine")
     dialects = {name: socket.socket(fileno=number) for name, number in place.launch.dialects.items()}
     listeners = Listeners(socket.socket(fileno=place.launch.listener), dialects)
-    with termination() as stop, closing(listeners):
+    async with AsyncExitStack() as opened:
+        stop = opened.enter_context(termination())
+        opened.enter_context(closing(listeners))
         alive = asyncio.create_task(place.presence.run(), name="presence")
+        recordings = await opened.enter_async_context(recording_ports(place.settings))
         side = GatewaySide.of(place.arena)
 
         async def exposition() -> bytes:
@@ -69,6 +73,7 @@ async def serve(place: Place, _loaded: None) -> None:
             directory=side.directory,
             clock=place.clock,
             metrics=place.metrics,
+            recordings=recordings,
             exposition=exposition,
             standing=standing,
         )

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.app.recordings import recording_ports
 from starling.app.redis import BUS, redis_facts, redis_link
 from starling.app.unwrapping import unwrapped
 from starling.bus.redis.link import Link
@@ -64,7 +65,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS)
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
-    async with redis_link(settings, health) as link:
+    async with redis_link(settings, health) as link, recording_ports(settings) as recordings:
         side = GatewaySide.of(link, INSTANCE, clock.now, max_lead=max_lead(settings))
 
         def facts() -> Mapping[str, Any]:
@@ -78,6 +79,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             clock=clock,
             metrics=metrics,
             facts=facts,
+            recordings=recordings,
         )
         gateway = Gateway(options, ports, None, health)
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")

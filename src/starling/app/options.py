@@ -13,6 +13,7 @@ from starling.core.errors import InvalidOption
 from starling.core.ports import Capabilities
 from starling.gateway.access import is_loopback
 from starling.gateway.options import GatewayOptions
+from starling.gateway.recordings.options import RecordingOptions, networks
 from starling.protocols.dialects import spoken
 from starling.protocols.registry import DIALECTS
 from starling.scheduler.batcher import BatchOptions
@@ -75,6 +76,20 @@ def keys_file(settings: Settings) -> Path | None:
                 f"server.{exposed} {hosts[exposed]} is open to others, and there are no API keys in {path}: make one with "
                 "`starling keys create NAME`, or say auth.mode = open if anyone may use this server"
             )
+
+
+def recording_options(settings: Settings) -> RecordingOptions:
+    """What the gateway allows of recorded audio. Raises InvalidOption."""
+    chosen = settings.jobs
+    return RecordingOptions(
+        max_bytes=chosen.max_megabytes << 20,
+        max_duration=chosen.max_hours * 3600,
+        max_uploads=chosen.max_uploads,
+        wait_timeout=chosen.wait_timeout,
+        allow_urls=chosen.allow_urls,
+        allowed_networks=networks(chosen.allowed_networks),
+        callback_secret=chosen.callback_secret or "",
+    )
 
 
 def addresses(options: GatewayOptions, host: str, port: int) -> tuple[str, str]:

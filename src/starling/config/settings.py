@@ -336,6 +336,18 @@ class Jobs(Group):
     )
     max_megabytes: int = setting(2048, "largest recording", unit="MiB", low=1, high=1_048_576)
     max_hours: float = setting(12.0, "longest recording", unit="hours", low=0.01, high=1000)
+    max_uploads: int = setting(64, "recordings that come in at once", unit="uploads", low=1, high=10_000)
+    wait_timeout: float = setting(
+        600.0, "how long a request of OpenAI's or Deepgram's API waits for its text", unit="seconds", low=1, high=86_400
+    )
+    allow_urls: bool = setting(
+        False,  # noqa: FBT003 (a default, not an argument)
+        "fetch recordings by their URL, and tell callbacks: at public addresses only, whatever a name or a redirect leads to",
+    )
+    allowed_networks: tuple[str, ...] = setting((), "networks that may be reached so, besides public addresses, as `10.1.0.0/16`")
+    callback_secret: str | None = setting(
+        None, "signs what is told to callbacks that come without a secret of their own", secret=True
+    )
     lease: float = setting(
         30.0,
         "without a sign of life from its transcriber, after which a job is given to another",

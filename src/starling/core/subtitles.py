@@ -1,8 +1,9 @@
-"""Transcripts as files: plain text, SubRip (SRT) and WebVTT.
+"""Transcripts as files: plain text, SubRip (SRT), WebVTT and tab-separated values.
 
 SRT has no standard beyond what players do: a counter, ``hh:mm:ss,mmm`` times, text, a blank line. WebVTT is the W3C's
 (https://www.w3.org/TR/webvtt1/): a header, ``hh:mm:ss.mmm`` times, and ``&``, ``<`` and ``>`` escaped. A cue holds at most two
-lines of 42 characters, as broadcasters' guides have it; a longer segment becomes several cues.
+lines of 42 characters, as broadcasters' guides have it; a longer segment becomes several cues. Where channels are told apart,
+each has its own cues, which may overlap those of others, and each begins with its channel.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ CUE_LINES = 2
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What was said from ``start`` to ``end``, in seconds from the start of the recording."""
+    """What was said from ``start`` to ``end``, in seconds from the start of the recording.
+
+    ``channel``: counts from 0; None where channels are not told apart.
+    """
 
     start: float
     end: float
     text: str
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +39,17 @@ class Cue:
     start: int
     end: int
     lines: tuple[str, ...]
+    channel: int | None = None
 
 
 def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
-    """The cues of ``segments``, which are in the order of time. Each starts at or after the end of the one before it.
+    """The cues of ``segments``, which are in the order of time. Each starts when the one before on its channel has ended.
 
     A segment's time is shared among its cues by their number of characters. One without words has no cue.
     """
-    free_from = 0
+    free: dict[int | None, int] = {}
     for segment in segments:
+        free_from = free.get(segment.channel, 0)
         rows = textwrap.wrap(segment.text, LINE_LENGTH, break_on_hyphens=False)
         blocks = [tuple(rows[at : at + CUE_LINES]) for at in range(0, len(rows), CUE_LINES)]
         total = sum(len(row) for row in rows)
@@ -50,22 +57,23 @@ def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
         for block in blocks:
             start = _share(segment, said, total)
             said += sum(len(row) for row in block)
-            cue = Cue(max(start, free_from), max(_share(segment, said, total), start + 1, free_from + 1), block)
-            free_from = cue.end
+            end = max(_share(segment, said, total), start + 1, free_from + 1)
+            cue = Cue(max(start, free_from), end, block, segment.channel)
+            free_from = free[segment.channel] = cue.end
             yield cue
 
 
 def to_text(segments: Iterable[Segment]) -> str:
     """One line per segment that has words."""
-    lines = (" ".join(segment.text.split()) for segment in segments)
-    return "".join(f"{line}\n" for line in lines if line)
+    lines = ((segment.channel, " ".join(segment.text.split())) for segment in segments)
+    return "".join(f"{_speaker(channel)}{line}\n" for channel, line in lines if line)
 
 
 def to_srt(segments: Iterable[Segment]) -> str:
     """SubRip, its cues counted from 1."""
     blocks = []
-    for number, cue in enumerate(cues(segments), start=1):
-        text = "\n".join(cue.lines)
+    for number, cue in enumerate(_in_time(segments), start=1):
+        text = _speaker(cue.channel) + "\n".join(cue.lines)
         blocks.append(f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{text}\n")
     return "\n".join(blocks)
 
@@ -73,10 +81,31 @@ def to_srt(segments: Iterable[Segment]) -> str:
 def to_vtt(segments: Iterable[Segment]) -> str:
     """WebVTT."""
     blocks = ["WEBVTT\n"]
-    for cue in cues(segments):
-        text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for cue in _in_time(segments):
+        voice = "" if cue.channel is None else f"<v Channel {cue.channel + 1}>"
+        text = voice + "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{text}\n")
     return "\n".join(blocks)
+
+
+def to_tsv(segments: Iterable[Segment]) -> str:
+    """Tab-separated values: ``start`` and ``end`` in milliseconds and ``text``, and ``channel`` where channels are told apart."""
+    rows = list(segments)
+    several = any(row.channel is not None for row in rows)
+    lines = ["start\tend\ttext" + ("\tchannel" if several else "")]
+    for row in rows:
+        text = " ".join(row.text.split())
+        last = f"\t{row.channel + 1}" if row.channel is not None else ""
+        lines += [f"{round(row.start * 1000)}\t{round(row.end * 1000)}\t{text}{last}"] if text else []
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _in_time(segments: Iterable[Segment]) -> list[Cue]:
+    return sorted(cues(segments), key=lambda cue: (cue.start, cue.channel or 0))
+
+
+def _speaker(channel: int | None) -> str:
+    return "" if channel is None else f"Channel {channel + 1}: "
 
 
 def _share(segment: Segment, said: int, total: int) -> int:

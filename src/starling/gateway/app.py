@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +21,8 @@ from starling.core.errors import Forbidden, StarlingError
 from starling.gateway.access import address_of, is_local
 from starling.gateway.gateway import Gateway
 from starling.gateway.operations import operations
-from starling.gateway.refusals import refusal
+from starling.gateway.recordings.routes import routes
+from starling.gateway.recordings.voices import Trouble, invalid, refuse, trouble_of
 from starling.protocols.dialects import Dialect
 from starling.telemetry.metrics import CONTENT_TYPE, render
 from starling.version import __version__
@@ -58,6 +60,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.add_middleware(Shield, gateway=gateway)
     app.include_router(operations(gateway))
+    if gateway.desk is not None:
+        for router in routes(gateway, gateway.desk):
+            app.include_router(router)
 
     _answer_errors(app)
 
@@ -141,18 +146,22 @@ async def _stream(gateway: Gateway, dialect: Dialect, websocket: WebSocket) -> N
 
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
-    async def no_route(_: Request, error: HTTPException) -> JSONResponse:
-        return unrouted(error.status_code, error.headers)
+    async def no_route(request: Request, error: HTTPException) -> JSONResponse:
+        return unrouted(error.status_code, error.headers, request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+        return refuse(request.url.path, invalid(error))
 
     @app.exception_handler(StarlingError)
-    async def refused(_: Request, error: StarlingError) -> JSONResponse:
-        return refusal(error)
+    async def refused(request: Request, error: StarlingError) -> JSONResponse:
+        return refuse(request.url.path, trouble_of(error))
 
 
-def unrouted(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer to a request that no route takes, in the shape of ``refusals.refusal``."""
+def unrouted(status: int, headers: Mapping[str, str] | None = None, path: str = "") -> JSONResponse:
+    """The answer to a request that no route takes, in the shape that clients of ``path`` expect."""
     code, message = PLAIN_REFUSALS.get(status, ("invalid_request", "expected a request as in docs/protocol.md, got another"))
-    return JSONResponse({"error": {"code": code, "message": message, "retryable": False}}, status, headers)
+    return refuse(path, Trouble(status, code, message, headers=headers or {}))
 
 
 class Shield:
@@ -170,7 +179,8 @@ class Shield:
         async def guarded(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 headers = MutableHeaders(scope=message)
-                headers.update(SECURITY_HEADERS)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
                 # The console's files are revalidated by their ETag, so that a new release shows at once; the rest is not kept.
                 headers["Cache-Control"] = "no-cache" if "etag" in headers else "no-store"
             await send(message)
@@ -179,7 +189,7 @@ class Shield:
             self._gateway.guard.check_host(Headers(scope=scope).get("host"))
         except Forbidden as error:
             self._gateway.ports.metrics.sessions_refused.labels(reason="forbidden").inc()
-            response = refusal(error)
+            response = refuse(scope["path"], trouble_of(error))
             if scope["type"] == "websocket":
                 await WebSocket(scope, receive, guarded).send_denial_response(response)
             else:

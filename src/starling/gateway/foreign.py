@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket
 
 from starling.auth.tenants import ANYBODY, Principal
 from starling.core.errors import StarlingError
@@ -13,16 +13,16 @@ from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
 
 
-def head_of(websocket: WebSocket, trace_id: str) -> Head:
-    """The request of ``websocket``. Of a header that comes twice, the first."""
+def head_of(request: HTTPConnection, trace_id: str) -> Head:
+    """The head of ``request``. Of a header that comes twice, the first."""
     headers: dict[str, str] = {}
-    for name, value in websocket.headers.items():
+    for name, value in request.headers.items():
         headers.setdefault(name.lower(), value)
     return Head(
-        path=websocket.url.path,
-        query=tuple(websocket.query_params.multi_items()),
+        path=request.url.path,
+        query=tuple(request.query_params.multi_items()),
         headers=headers,
-        subprotocols=tuple(offered_subprotocols(websocket.headers)),
+        subprotocols=tuple(offered_subprotocols(request.headers)),
         trace_id=trace_id,
     )
 

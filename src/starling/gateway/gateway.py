@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal, Tenant
@@ -19,12 +20,14 @@ from starling.gateway.admission import Admission
 from starling.gateway.adoption import Adoption
 from starling.gateway.connection import Connection
 from starling.gateway.door import Door
+from starling.gateway.foreign import head_of
 from starling.gateway.foreigners import Foreigners
 from starling.gateway.guard import Guard
 from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
+from starling.gateway.recordings.desk import Desk
 from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
 from starling.gateway.socket import Gone, Socket, Wire
@@ -72,6 +75,9 @@ class Gateway:
         self._foreigners = Foreigners(
             options, self.ability, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
         )
+        self.desk = None
+        if ports.recordings is not None:
+            self.desk = Desk(options, ports.recordings, self.ability, quotas, clock=ports.clock, wall=wall, metrics=ports.metrics)
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
         if capabilities is not None:
             self._learn(capabilities)
@@ -114,6 +120,10 @@ class Gateway:
     def identify(self, headers: Headers, address: str) -> Principal:
         """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
         return self._door.identify(headers, address)
+
+    def identify_foreigner(self, dialect: Dialect, request: HTTPConnection, address: str) -> Principal:
+        """The same for a client of another server, which shows its key as it does there."""
+        return self._door.identify_foreigner(dialect, head_of(request, trace_id(request.headers)), address)
 
     def identify_operator(self, headers: Headers, address: str) -> Principal:
         """The same for who may see and end the sessions of others."""
@@ -226,5 +236,7 @@ class Gateway:
         Returns how many sessions are still there.
         """
         self._admission.drain()
+        if self.desk is not None:
+            self.desk.drain()
         self.health.drain("the server is shutting down")
         return await self._seats.vacate(grace)

@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from starling.gateway.options import GatewayOptions
+from starling.gateway.recordings.outflow import ABORT
 from starling.gateway.tls import Certificate
 from starling.telemetry.metrics import Metrics
 
@@ -44,6 +45,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {ABORT: self.transport.abort}}
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self.limits.head_timeout, self._give_up, HTTPStatus.REQUEST_TIMEOUT)
 

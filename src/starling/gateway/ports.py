@@ -8,6 +8,7 @@ from typing import Any
 
 from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory
 from starling.core.sessions import Standing
+from starling.gateway.recordings.ports import RecordingPorts
 from starling.telemetry.metrics import Metrics
 
 
@@ -15,8 +16,8 @@ from starling.telemetry.metrics import Metrics
 class Ports:
     """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's.
 
-    ``facts``: what else ``/status`` says, of the bus for instance. ``standing``: where recognition of a session stands, by its
-    id; None where that is not known.
+    ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
+    where there are none. ``standing``: where recognition of a session stands, by its id; None where that is not known.
     """
 
     audio_log: AudioLog
@@ -25,6 +26,7 @@ class Ports:
     directory: SessionDirectory
     clock: Clock
     metrics: Metrics
+    recordings: RecordingPorts | None = None
     exposition: Callable[[], Awaitable[bytes]] | None = None
     facts: Callable[[], Mapping[str, Any]] | None = None
     standing: Callable[[str], Standing | None] = lambda _: None

@@ -46,10 +46,13 @@ class Quotas:
             return
         if tenant.max_sessions is not None and usage.sessions >= tenant.max_sessions:
             raise _exceeded(f"tenant {tenant.name} has {tenant.max_sessions} sessions open, which is its limit", SOON)
-        self._check_day(tenant, usage)
-        wait = self._minute(tenant, usage, 0.0)
-        if wait > 0:
-            raise _exceeded(f"tenant {tenant.name} has sent its {tenant.audio_seconds_per_minute:g} s of audio a minute", wait)
+        self._check_audio(tenant, usage)
+
+    def check_audio(self, tenant: Tenant) -> None:
+        """Raises QuotaExceeded when ``tenant`` may send no more audio now, whatever its sessions."""
+        usage = self._usage.get(tenant.name)
+        if usage is not None:
+            self._check_audio(tenant, usage)
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[None]:
@@ -73,6 +76,12 @@ class Quotas:
     def used(self, tenant: str) -> Usage:
         """What the tenant of that name has used."""
         return self._usage.get(tenant, Usage())
+
+    def _check_audio(self, tenant: Tenant, usage: Usage) -> None:
+        self._check_day(tenant, usage)
+        wait = self._minute(tenant, usage, 0.0)
+        if wait > 0:
+            raise _exceeded(f"tenant {tenant.name} has sent its {tenant.audio_seconds_per_minute:g} s of audio a minute", wait)
 
     def _check_day(self, tenant: Tenant, usage: Usage) -> None:
         self._turn_page(usage)

@@ -429,6 +429,39 @@ class Metrics:
         "Log fields that were left out because they could hold speech.",
         action="Any: a line of code tries to log speech. Nothing leaked; its log line names the field under `refused`: fix it.",
     )
+    # --- recordings ---
+    jobs_submitted = Counted(
+        "starling_jobs_submitted_total",
+        "jobs",
+        "Recordings that were taken in as jobs.",
+        action="Its rate is the load on the transcribers: add some when what waits grows for long.",
+    )
+    jobs_refused = Counted(
+        "starling_jobs_refused_total",
+        "recordings",
+        "Recordings that were not taken in.",
+        action="`capacity`: add hosts. `quota`: a tenant's limit or too quick a client. `audio`: what nobody can decode came.",
+        labels={"reason": ("capacity", "quota", "size", "audio", "invalid", "other")},
+    )
+    uploads = Level(
+        "starling_uploads",
+        "uploads",
+        "Recordings that are coming in now.",
+        action="Near jobs.max_uploads for long: slow clients, or many. More are refused with `Retry-After`.",
+    )
+    upload_bytes = Counted(
+        "starling_upload_bytes_total",
+        "bytes",
+        "Bytes of recordings that were taken in.",
+        action="Its rate is what the network and the directory of recordings must carry.",
+    )
+    callbacks = Counted(
+        "starling_callbacks_total",
+        "attempts",
+        "Attempts to tell a callback that its job is over.",
+        action="`refused` and `failed` are tried again; `given_up`: somebody waits for what does not come; see the log.",
+        labels={"outcome": ("told", "refused", "failed", "given_up")},
+    )
     model_info = Facts(
         "starling_model_info",
         "The model that is loaded.",

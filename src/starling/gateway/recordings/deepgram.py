@@ -1,0 +1,80 @@
+"""Deepgram's API for recordings, on jobs of this server."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from starling.core.errors import InvalidMessage
+from starling.core.jobs import Callback, JobOptions
+from starling.core.load import Priority
+from starling.gateway.access import address_of
+from starling.gateway.gateway import Gateway
+from starling.gateway.recordings.desk import Desk, Wish
+from starling.gateway.recordings.fetching import fetch
+from starling.gateway.recordings.lingering import lingering
+from starling.gateway.recordings.reception import Stored
+from starling.gateway.recordings.waiting import outcome
+from starling.gateway.tracing import trace_id
+from starling.protocols.deepgram.dialect import DEEPGRAM
+from starling.protocols.deepgram.recorded import RecordedOptions, answer, recorded_options, request_id
+
+PATH: Final = "/v1/listen"
+
+
+def deepgram(gateway: Gateway, desk: Desk) -> APIRouter:
+    """Its route. Its document is Deepgram's own."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post(PATH)
+    async def listen(request: Request) -> JSONResponse:
+        async with lingering(request) as incoming:
+            return await _listen(gateway, desk, incoming)
+
+    return router
+
+
+async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONResponse:
+    address = address_of(request)
+    principal = gateway.identify_foreigner(DEEPGRAM, request, address)
+    with desk.receiving(principal, address):
+        able = desk.offered(principal.tenant)
+        asked = recorded_options(request.query_params.multi_items(), able, desk.defaults)
+        callback = _callback(asked, desk)
+        stored = await _received(desk, request)
+        options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
+        priority = Priority.HIGH if callback is None else Priority.NORMAL
+        wish = Wish(options=options, priority=priority)
+        job = await desk.submit(principal, stored, wish, trace_id=trace_id(request.headers))
+    headers = {"dg-request-id": request_id(job.job_id)}
+    if callback is not None:
+        return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
+    with desk.waiting.held(principal.tenant.name):
+        done, segments = await outcome(desk, job, request)
+    return JSONResponse(answer(done, segments, able, asked.shape), headers=headers)
+
+
+def _callback(asked: RecordedOptions, desk: Desk) -> Callback | None:
+    if not asked.callback:
+        return None
+    desk.check_callback(asked.callback)
+    return Callback(url=asked.callback, form=asked.shape.named())
+
+
+async def _received(desk: Desk, request: Request) -> Stored:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        return await desk.reception.body(request)
+    try:
+        given = json.loads(await desk.reception.document(request))
+    except (ValueError, RecursionError):
+        given = None
+    match given:
+        case {"url": str(url)}:
+            return await fetch(desk, url)
+        case _:
+            raise InvalidMessage('expected audio, or {"url": "..."} as JSON, got another body')

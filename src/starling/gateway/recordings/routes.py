@@ -1,0 +1,31 @@
+"""All routes of recorded audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Security
+from fastapi.security import HTTPBearer
+
+from starling.gateway.gateway import Gateway
+from starling.gateway.recordings.asking import asking
+from starling.gateway.recordings.deepgram import PATH, deepgram
+from starling.gateway.recordings.desk import Desk
+from starling.gateway.recordings.events import following
+from starling.gateway.recordings.openai import openai
+from starling.gateway.recordings.playing import playing
+from starling.gateway.recordings.statistics import watching
+from starling.gateway.recordings.submitting import submitting
+
+KEY = HTTPBearer(auto_error=False, description="an API key, where the server asks for one")
+
+
+def routes(gateway: Gateway, desk: Desk) -> Iterator[APIRouter]:
+    """Starling's own API, OpenAI's, and Deepgram's where Deepgram is spoken."""
+    own = APIRouter(prefix="/api/v1", dependencies=[Security(KEY)])
+    for part in (submitting, asking, playing, following, watching):
+        own.include_router(part(gateway, desk))
+    yield own
+    yield openai(gateway, desk)
+    if any(PATH in spoken.dialect.paths for spoken in gateway.options.protocols):
+        yield deepgram(gateway, desk)
