@@ -32,6 +32,8 @@ def material() -> dict[str, tuple[Encoding, bytes, int, int]]:
         "wav streaming": (Encoding.WAV, wav(stereo.tobytes(), rate=44_100, channels=2, size=0), 16_000, 1),
         "webm_opus live": (Encoding.WEBM_OPUS, media_recorder(packets), 16_000, 1),
         "webm_opus muxed": (Encoding.WEBM_OPUS, mux("webm", "libopus", speech(48_000, 0.2), 48_000), 16_000, 1),
+        "flac": (Encoding.FLAC, mux("flac", "flac", speech(16_000, 0.2), 16_000, frame_size="256"), 16_000, 1),
+        "flac 24 kHz stereo": (Encoding.FLAC, mux("flac", "flac", stereo, 48_000, layout="stereo"), 16_000, 1),
         "ogg_opus": (Encoding.OGG_OPUS, ogg(packets), 16_000, 1),
         "ogg_opus muxed": (Encoding.OGG_OPUS, mux("ogg", "libopus", stereo, 48_000, layout="stereo"), 16_000, 1),
     }
@@ -124,6 +126,18 @@ ENDLESS = {
     "wav: one chunk after the other": (Encoding.WAV, b"RIFF\0\0\0\0WAVE", b"JUNK\xf8\x0f\0\0" + b"\0" * 4_088),
     "wav: tags without end": (Encoding.WAV, wav(b"\0\0"), b"LIST\xf8\x0f\0\0" + b"\0" * 4_088),
     "ogg: a page that never ends": (Encoding.OGG_OPUS, b"", page([bytes(65_024)], sequence=0, flags=2)[:4_096]),
+    "flac: a frame that never ends": (
+        Encoding.FLAC,
+        mux("flac", "flac", speech(16_000, 0.2), 16_000)[:9_000],
+        b"\xff\xf8\xc9\x18" * 1_024,
+    ),
+    "flac: a picture without end": (
+        Encoding.FLAC,
+        mux("flac", "flac", speech(16_000, 0.2), 16_000)[:4]
+        + b"\0\0\0\x22"
+        + mux("flac", "flac", speech(16_000, 0.2), 16_000)[8:42],
+        b"\x06\0\x0f\xfc" + bytes(4_092),
+    ),
     "webm: a block that never ends": (Encoding.WEBM_OPUS, webm_head() + b"\xa3\x10\x02\0\0", b"\0" * 4_096),
     "webm: voids without end": (Encoding.WEBM_OPUS, webm_head(), b"\xec\x4f\xfd" + b"\0" * 4_093),
 }

@@ -155,6 +155,8 @@ def test_options_are_taken() -> None:
         ({"encoding": wire.MULAW, "sample_rate_hertz": 0}, b"\1", AudioFormat(Encoding.MULAW, 8000)),
         ({"encoding": wire.ALAW, "sample_rate_hertz": 16000}, b"\1", AudioFormat(Encoding.ALAW, 16000)),
         ({"encoding": wire.OGGOPUS}, b"x", AudioFormat(Encoding.OGG_OPUS)),
+        ({"encoding": wire.FLAC}, b"x", AudioFormat(Encoding.FLAC)),
+        ({"encoding": 0, "sample_rate_hertz": 0}, b"fLaC", AudioFormat(Encoding.FLAC)),
         ({"encoding": 0, "sample_rate_hertz": 0}, b"RIFF", AudioFormat(Encoding.WAV)),
         ({"encoding": 0, "sample_rate_hertz": 0}, b"OggS", AudioFormat(Encoding.OGG_OPUS)),
         ({"encoding": 1, "sample_rate_hertz": 22050}, b"RIFFsize", AudioFormat(Encoding.WAV)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from starling.audio.decoder import AudioDecoder
+from starling.audio.flac import read_flac
 from starling.audio.matroska import read_webm_opus
 from starling.audio.normalise import Normaliser, check_layout
 from starling.audio.ogg import read_ogg_opus
@@ -24,6 +25,7 @@ _HEADERLESS = {
 _CONTAINERS: dict[Encoding, Callable[[Normaliser], Reader]] = {
     Encoding.WEBM_OPUS: read_webm_opus,
     Encoding.OGG_OPUS: read_ogg_opus,
+    Encoding.FLAC: read_flac,
 }
 
 

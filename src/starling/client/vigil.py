@@ -27,7 +27,7 @@ LOOK_EVERY: Final = 0.5
 SLOWNESS: Final = 2.0
 """Seconds that a healthy server may spend on each second of audio that came too fast."""
 
-WITH_HEADER: Final = {Encoding.WAV: 16_000, Encoding.OGG_OPUS: 2_000, Encoding.WEBM_OPUS: 2_000}
+WITH_HEADER: Final = {Encoding.WAV: 16_000, Encoding.OGG_OPUS: 2_000, Encoding.WEBM_OPUS: 2_000, Encoding.FLAC: 12_000}
 
 
 def byte_rate(audio: AudioFormat) -> float:

@@ -43,6 +43,7 @@ class Encoding(StrEnum):
     WEBM_OPUS = "webm_opus"
     OGG_OPUS = "ogg_opus"
     WAV = "wav"
+    FLAC = "flac"
 
 
 SAMPLE_BYTES = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}

@@ -19,8 +19,11 @@ from starling.vad.gated import GatedAudio
 SLICE: Final = 32_768
 """Bytes of PCM decoded at once: a second of it, or four at the lowest rate."""
 
-OPUS_SLICE: Final = 64
-"""Bytes of Opus decoded at once: two of them can be 120 ms of silence, so these can be several seconds of it."""
+SWELLING: Final = frozenset({Encoding.OGG_OPUS, Encoding.WEBM_OPUS, Encoding.FLAC})
+"""Encodings in which a few bytes can be a lot of silence."""
+
+SMALL_SLICE: Final = 64
+"""Bytes of these decoded at once: two of Opus can be 120 ms, a dozen of FLAC a second, so these can be several seconds."""
 
 
 class Intake:
@@ -49,7 +52,7 @@ class Intake:
         self._origin = Origin.of(request.audio, self.wave)
         self._skip = 0  # samples that are on the log already
         self.taken = 0  # bytes that were decoded
-        self._slice = OPUS_SLICE if request.audio.encoding in {Encoding.OGG_OPUS, Encoding.WEBM_OPUS} else SLICE
+        self._slice = SMALL_SLICE if request.audio.encoding in SWELLING else SLICE
         if tail is not None and (begun or request.audio.encoding is not Encoding.WAV):
             if self._origin is None:
                 raise NotResumable(f"audio in {request.audio.encoding} cannot go on at another server; start a new session")

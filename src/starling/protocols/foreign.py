@@ -21,6 +21,7 @@ MAGIC: Final = 4
 CONTAINERS: Final[Mapping[bytes, Encoding]] = {
     b"RIFF": Encoding.WAV,
     b"OggS": Encoding.OGG_OPUS,
+    b"fLaC": Encoding.FLAC,
     b"\x1a\x45\xdf\xa3": Encoding.WEBM_OPUS,
 }
 """What is in a container that begins so: for dialects that do not say it."""

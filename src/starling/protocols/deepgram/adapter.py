@@ -213,7 +213,7 @@ def _container(data: bytes) -> AudioFormat:
     encoding = CONTAINERS.get(data[:MAGIC])
     if encoding is None:
         raise UnsupportedAudio(
-            "expected audio that begins like WAV, Ogg or WebM, got another beginning: "
+            "expected audio that begins like WAV, FLAC, Ogg or WebM, got another beginning: "
             "for audio without a header say encoding and sample_rate in the query"
         )
     return AudioFormat(encoding)

@@ -20,13 +20,14 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
     "alaw": Encoding.ALAW,
     "opus": Encoding.OGG_OPUS,
     "ogg-opus": Encoding.OGG_OPUS,
+    "flac": Encoding.FLAC,
 }
 """Those that can be decoded. Both names of Opus are that in Ogg: Opus alone does not say where a packet ends."""
 
 TELEPHONY: Final = {Encoding.MULAW: 8_000, Encoding.ALAW: 8_000}
 """Rates, in Hz, of what may leave out its own."""
 
-CONTAINED: Final = frozenset({Encoding.OGG_OPUS})
+CONTAINED: Final = frozenset({Encoding.OGG_OPUS, Encoding.FLAC})
 
 SHORTEST_ENDPOINTING: Final = 0.3
 """Seconds of silence that end an utterance at least: see docs/decisions/0110."""

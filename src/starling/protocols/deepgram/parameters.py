@@ -15,7 +15,7 @@ _FALSE: Final[tuple[object, ...]] = tuple(OFF)
 
 PARAMETERS: Final[Mapping[str, Term]] = {
     "encoding": supported(
-        "linear16, linear32 (floats), mulaw, alaw, opus and ogg-opus (both in Ogg); without it: WAV, Ogg, WebM"
+        "linear16, linear32 (floats), flac, mulaw, alaw, opus and ogg-opus (both in Ogg); without it: WAV, FLAC, Ogg, WebM"
     ),
     "sample_rate": supported("8000 to 96000; 8000 is understood for mulaw and alaw"),
     "channels": supported("1 to 8, mixed to one"),

@@ -10,7 +10,7 @@ FIELDS: Final = {
     "mode": supported("`2pass` (the default), `online`, `offline`"),
     "wav_name": supported("comes back with every result"),
     "wav_format": supported(
-        "`pcm`: 16 bits, one channel; any other is a whole file, WAV, Ogg/Opus or WebM/Opus, in mode `offline` only"
+        "`pcm`: 16 bits, one channel; any other is a whole file, WAV, FLAC, Ogg/Opus or WebM/Opus, in mode `offline` only"
     ),
     "audio_fs": supported("8000 to 96000, 16000 unless told otherwise; counts from the next utterance on"),
     "is_speaking": supported("`false` ends the utterance; audio after it begins the next one"),

@@ -23,7 +23,7 @@ TELEPHONY: Final[Mapping[int, Encoding]] = {wire.MULAW: Encoding.MULAW, wire.ALA
 
 TELEPHONY_RATE: Final = 8_000
 
-CONTAINED: Final[Mapping[int, Encoding]] = {wire.OGGOPUS: Encoding.OGG_OPUS}
+CONTAINED: Final[Mapping[int, Encoding]] = {wire.OGGOPUS: Encoding.OGG_OPUS, wire.FLAC: Encoding.FLAC}
 
 SHORTEST_ENDPOINTING: Final = 0.3
 """Seconds of silence that end an utterance at least: see docs/decisions/0110."""
@@ -60,7 +60,7 @@ class Wish:
         if (telephony := TELEPHONY.get(self.encoding)) is not None:
             return AudioFormat(telephony, sample_rate(self.rate or TELEPHONY_RATE), self.channels)
         if not self.sniffs:
-            raise UnsupportedAudio("encoding must be LINEAR_PCM, MULAW, ALAW or OGGOPUS, got another")
+            raise UnsupportedAudio("encoding must be LINEAR_PCM, FLAC, MULAW, ALAW or OGGOPUS, got another")
         if not self.rate:
             raise InvalidOption("audio without a header needs sample_rate_hertz: say 16000, or what it is")
         return AudioFormat(Encoding.PCM_S16LE, sample_rate(self.rate), self.channels)

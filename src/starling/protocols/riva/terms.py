@@ -17,7 +17,7 @@ METHODS: Final = {
 """Methods that a client may call. Others are UNIMPLEMENTED."""
 
 CONFIG: Final = {
-    "encoding": supported("LINEAR_PCM, MULAW, ALAW, OGGOPUS; unspecified and LINEAR_PCM: also a WAV or Ogg file with its header"),
+    "encoding": supported("LINEAR_PCM, FLAC, MULAW, ALAW, OGGOPUS; unspecified and LINEAR_PCM: also a file of WAV, FLAC or Ogg"),
     "sample_rate_hertz": supported(
         "8000 to 96000; needed for LINEAR_PCM without a header, 8000 is understood for MULAW and ALAW"
     ),
