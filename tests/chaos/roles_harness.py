@@ -1,0 +1,179 @@
+"""Gateways and recognizers as processes of their own on one Redis, and the balancer that clients find them by."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from redis_server import RedisServer
+
+_NUMBERS = count()
+
+
+@dataclass(slots=True)
+class Role:
+    """One process. ``url``: where it answers over HTTP."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[str]
+    _listening: asyncio.Task[None]
+
+    def ask(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a GET; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=2) as answer:  # noqa: S310 - our own
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+    async def until_ready(self, *, ready: bool = True) -> None:
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(self.ask, "readyz"))[0] != (200 if ready else 503):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+
+    async def status(self) -> dict[str, Any]:
+        return (await asyncio.to_thread(self.ask, "status"))[1]
+
+    def said(self, event: str) -> int:
+        return sum(f'"event": "{event}"' in line for line in self.log)
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(how)
+        async with asyncio.timeout(30):
+            status = await self.process.wait()
+            await self._listening
+        return status
+
+
+@dataclass(slots=True)
+class Apart:
+    """Roles on one Redis. Clients that connect to ``url`` are passed on to one gateway after the other, as far as they live."""
+
+    redis: RedisServer
+    environment: Mapping[str, str]
+    url: str = ""
+    gateways: list[Role] = field(default_factory=list)
+    recognizers: list[Role] = field(default_factory=list)
+    _turn: int = 0
+
+    async def gateway(self) -> Role:
+        role = await self._start("gateway", "--port", "0")
+        self.gateways.append(role)
+        return role
+
+    async def recognizer(self) -> Role:
+        role = await self._start("recognizer", "--status-port", "0")
+        self.recognizers.append(role)
+        return role
+
+    async def _start(self, *words: str) -> Role:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "starling", *words, "--log-format", "json",
+            env=os.environ | dict(self.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        log: list[str] = []
+        errors = process.stderr
+
+        async def listen() -> None:
+            while line := await errors.readline():
+                log.append(line.decode())
+
+        listening = asyncio.create_task(listen())
+        async with asyncio.timeout(90):
+            line = (await process.stdout.readline()).decode()
+        assert "http://" in line, line + "".join(log)
+        url = next(word for word in line.split() if word.startswith("http://")).removesuffix("status")
+        return Role(process, url, log, listening)
+
+    async def balance(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass one connection on."""
+        with suppress(OSError, asyncio.IncompleteReadError):
+            for _ in self.gateways:
+                self._turn += 1
+                gateway = self.gateways[self._turn % len(self.gateways)]
+                host, port = gateway.url.removeprefix("http://").rstrip("/").rsplit(":", 1)
+                try:
+                    there = await asyncio.open_connection(host, int(port))
+                except OSError:
+                    continue
+                await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+                break
+        writer.close()
+
+    async def settled(self) -> None:
+        """Until each recognizer that lives has its share, and each gateway knows of one."""
+        for role in (*self.recognizers, *self.gateways):
+            if role.process.returncode is None:
+                await role.until_ready()
+
+    async def held(self) -> list[int]:
+        """How many partitions each living recognizer has."""
+        told = [await role.status() for role in self.recognizers if role.process.returncode is None]
+        return [len(one["bus"]["held"]) for one in told]
+
+    async def until_shared(self, *shares: int) -> None:
+        """Until the living recognizers have as many partitions."""
+        async with asyncio.timeout(30):
+            while sorted(await self.held()) != sorted(shares):  # noqa: ASYNC110 - other processes
+                await asyncio.sleep(0.05)
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.transport.abort() if reader.exception() else writer.close()
+
+
+@asynccontextmanager
+async def apart(
+    redis: RedisServer, *, gateways: int, recognizers: int, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Apart]:
+    """So many of each, ready. All that still live at the end must end well when told to."""
+    environment = {
+        "STARLING_BUS__URL": redis.url,
+        "STARLING_BUS__PREFIX": f"apart {next(_NUMBERS)}:",
+        "STARLING_ENGINE__NAME": "scripted",
+        "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "100",
+    }
+    it = Apart(redis, environment | dict(settings or {}))
+    async with AsyncExitStack() as cleanup:
+        balancer = await asyncio.start_server(it.balance, "127.0.0.1", 0)
+        await cleanup.enter_async_context(balancer)
+        it.url = f"http://127.0.0.1:{balancer.sockets[0].getsockname()[1]}/"
+
+        @cleanup.callback
+        def kill() -> None:
+            for role in (*it.gateways, *it.recognizers):
+                if role.process.returncode is None:
+                    role.process.kill()
+
+        await asyncio.gather(*(it.recognizer() for _ in range(recognizers)), *(it.gateway() for _ in range(gateways)))
+        await it.settled()
+        yield it
+        for role in (*it.gateways, *it.recognizers):
+            if role.process.returncode is None:
+                assert await role.end() == 0, "".join(role.log)

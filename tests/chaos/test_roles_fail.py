@@ -1,0 +1,131 @@
+"""Gateways, recognizers and Redis itself are killed, stopped and added while people speak; nobody's captions change for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from chaos.platform_harness import Final, all_captions, caption
+from chaos.roles_harness import apart
+from chaos.test_processes_fail import BECKETT, scripted, undisturbed
+from redis_server import RedisServer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+def test_captions_are_the_same_whichever_recognizer_is_killed(redis: RedisServer) -> None:
+    sounds = [BECKETT[n * 4000 :] for n in range(6)]
+
+    async def scenario() -> None:
+        async with apart(redis, gateways=2, recognizers=2) as server:
+            talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
+            for turn in range(2):
+                await asyncio.sleep(1.5)
+                await server.recognizer()
+                await server.recognizers[turn].end(signal.SIGKILL)
+                await server.until_shared(8, 8)
+            assert await talking == [scripted(sound) for sound in sounds]
+            assert all(gateway.said("session opened") for gateway in server.gateways), "each had some of them"
+
+    asyncio.run(scenario())
+
+
+def test_clients_of_a_gateway_that_is_killed_go_on_at_the_other(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with apart(redis, gateways=2, recognizers=1) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
+            await asyncio.sleep(4.0)
+            await server.gateways[0].end(signal.SIGKILL)
+            assert await talking == [scripted(BECKETT)] * 4
+            assert server.gateways[1].said("session resumed") == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_sessions_go_on_when_redis_is_back(redis: RedisServer, how: signal.Signals) -> None:
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=1) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
+            await asyncio.sleep(3.0)
+            await asyncio.to_thread(redis.stop, how)
+            await server.gateways[0].until_ready(ready=False)
+            await server.recognizers[0].until_ready(ready=False)
+            await asyncio.to_thread(redis.start)
+            await server.settled()
+            assert await talking == [scripted(BECKETT)] * 3
+
+    asyncio.run(scenario())
+
+
+def test_a_recognizer_that_was_taken_for_dead_says_nothing_more(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=2) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
+            await asyncio.sleep(2.5)
+            zombie, heir = server.recognizers
+            os.kill(zombie.process.pid, signal.SIGSTOP)
+            async with asyncio.timeout(30):
+                while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+            os.kill(zombie.process.pid, signal.SIGCONT)
+            assert await talking == [scripted(BECKETT)] * 4
+            assert zombie.said("partition lost")
+
+    asyncio.run(scenario())
+
+
+def test_recognizers_come_and_go_while_people_speak(redis: RedisServer) -> None:
+    sounds = [BECKETT[n * 3000 :] for n in range(6)]
+
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=1) as server:
+            talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
+            await asyncio.gather(server.recognizer(), server.recognizer())
+            await server.until_shared(6, 5, 5)
+            assert await server.recognizers[0].end() == 0
+            await server.until_shared(8, 8)
+            assert await talking == [scripted(sound) for sound in sounds]
+
+    asyncio.run(scenario())
+
+
+def test_who_is_abandoned_with_its_gateway_is_ended_by_another(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        grace = {"STARLING_SERVER__RESUME_GRACE": "0.1"}
+        async with apart(redis, gateways=1, recognizers=1, settings=grace) as server:
+            talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
+            await asyncio.sleep(2.0)
+            talking.cancel()
+            await server.gateways[0].end(signal.SIGKILL)
+            assert (await server.recognizers[0].status())["clients"] == 1
+            other = await server.gateway()
+            async with asyncio.timeout(30):
+                while (await server.recognizers[0].status())["clients"]:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
+            assert other.said("session ended") == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.model
+def test_the_real_model_says_the_same_with_its_roles_apart(redis: RedisServer) -> None:
+    async def scenario() -> list[list[Final]]:
+        async with apart(redis, gateways=2, recognizers=2, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
+            await asyncio.sleep(4.0)
+            await server.recognizers[0].end(signal.SIGKILL)
+            return await talking
+
+    assert asyncio.run(scenario()) == [undisturbed(BECKETT)] * 2
