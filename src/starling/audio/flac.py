@@ -110,7 +110,7 @@ class _Frames:
 def _syncs(held: bytearray, start: int, limit: int) -> Iterator[int]:
     place = held.find(b"\xff", start, limit)
     while place >= 0:
-        if held[place + 1 : place + 2] in (b"\xf8", b"\xf9"):
+        if bytes(held[place + 1 : place + 2]) in (b"\xf8", b"\xf9"):
             yield place
         place = held.find(b"\xff", place + 1, limit)
 
