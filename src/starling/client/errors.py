@@ -6,6 +6,7 @@
     ├── Unreachable        nobody answers at the address
     ├── Refused            somebody answers, but not with a session
     ├── SessionAborted     the server reported an error and ended the session
+    ├── JobFailed          a recording was taken in, and has no text
     ├── SessionLost        the connection broke before ``done``
     └── ProtocolMismatch   the server speaks another protocol, or another version of it
 """
@@ -36,6 +37,16 @@ class SessionAborted(StarlingError):
     """The server ended the session because of an error it named: ``reason`` is that error's own code."""
 
     code = "session_aborted"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class JobFailed(StarlingError):
+    """A recording was taken in and has no text: ``reason`` is the code of what went wrong, or ``cancelled``."""
+
+    code = "job_failed"
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)

@@ -1,0 +1,111 @@
+"""What a server says of recordings, as the client has it. Spans are seconds; times of day are ISO 8601, UTC."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, TypedDict
+
+import msgspec
+
+from starling.core.config import Quality
+from starling.core.hotwords import HotWord
+from starling.core.jobs import Channels, JobStatus
+from starling.core.load import Priority
+
+FileFormat: TypeAlias = Literal["text", "srt", "vtt", "tsv"]
+
+
+class JobOptions(TypedDict, total=False):
+    """Keyword arguments of ``Jobs.submit``; what is left out is as the server has it.
+
+    ``idempotency_key``: the same one and the same recording give the same job, however often they are sent.
+    """
+
+    language: str
+    quality: Quality
+    priority: Priority
+    words: bool
+    hotwords: list[str | HotWord]
+    channels: Channels
+    formats: list[FileFormat]
+    callback: str
+    callback_secret: str
+    idempotency_key: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class Word(msgspec.Struct, frozen=True):
+    """One word. ``confidence``: 0 to 1."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float | None
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """What was said without a long pause. ``channel``: counts from 0, and is 0 of a mix."""
+
+    id: int
+    channel: int
+    start: float
+    end: float
+    text: str
+    confidence: float | None
+    words: list[Word]
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """All that was said. ``files``: by their format, those that ``submit`` asked for."""
+
+    text: str
+    language: str
+    duration: float
+    segments: list[Segment]
+    files: dict[str, str]
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A job. ``position``: jobs before it while it is queued. ``result``: once it is done, where that was asked for."""
+
+    task_id: str
+    status: JobStatus
+    progress: float
+    position: int | None
+    tenant: str
+    priority: Priority
+    created: str
+    started: str | None
+    finished: str | None
+    attempts: int
+    name: str
+    size: int
+    media_type: str
+    codec: str
+    duration: float | None
+    channels: Channels
+    language: str
+    kept: bool
+    error: Failure | None
+    result: Transcript | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the jobs, the newest first. ``cursor``: for the next page; empty after the last."""
+
+    tasks: list[Task]
+    cursor: str
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A job that was taken in."""
+
+    task_id: str
+    status: JobStatus
+    position: int | None
