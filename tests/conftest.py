@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 from starling.engine.moonshine import engine, load_model
-from together import Groups, group_of, one_at_a_time
+from together import Groups, one_at_a_time
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=2000)
@@ -57,15 +57,6 @@ def warmed_up_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     return Groups(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Raises UsageError for tests that share what they would not find made."""
-    for item in items:
-        known = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no other way to know them
-        ours = [one for name, fixtures in known.items() if not name.startswith("_unittest") for one in fixtures if one.baseid]
-        if group_of(item.nodeid) == item.nodeid and any(fixture.scope in {"class", "module", "session"} for fixture in ours):
-            raise pytest.UsageError(f"{item.nodeid} shares a fixture with others: name its module in tests/together.py")
 
 
 @pytest.fixture(scope="session")

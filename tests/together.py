@@ -18,6 +18,8 @@ SHARED_BY_CLASSES = ("tests/bus/shared/",)
 def group_of(test: str) -> str:
     """Tests of one group stay together, in the process that makes what they share; most tests are a group of their own.
 
+    Others may share fixtures, too; each process that has some of them makes its own then, which only costs time.
+
     ``test``: its node id. ``xdist_group`` would say this, but is without effect from pytest 9.2 on (xdist 3.8, issue 1386).
     """
     module, _, name = test.partition("::")
