@@ -17,6 +17,7 @@ from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis.store import RedisJobStore
 from starling.jobs.retention import DAY, Retention, RetentionOptions
+from starling.jobs.s3 import S3Recordings
 from starling.jobs.sqlite.store import SqliteJobStore
 
 
@@ -85,5 +86,7 @@ def _everybody(*observers: Observer | None) -> Observer:
 
 
 def open_recordings(settings: Settings) -> Recordings:
-    """Where recordings are, to be closed. Raises StoreUnavailable."""
+    """Where recordings are, to be closed. Raises InvalidOption for what is no place for them, StoreUnavailable."""
+    if settings.jobs.recordings.startswith("s3:"):
+        return S3Recordings(settings.jobs.recordings, endpoint=settings.jobs.s3_endpoint)
     return DirectoryRecordings(data_path(settings.jobs.recordings))

@@ -5,7 +5,7 @@
     ROOT/incoming/KEY     what is still being received, or whose process ended meanwhile: a left-over then
     ROOT/KE/KEY           a whole recording
 
-A key is 32 hexadecimal digits drawn at random, and nothing else is ever made a path of: there is no name to traverse with.
+A KEY is one of ``keys``.
 """
 
 from __future__ import annotations
@@ -14,41 +14,19 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from starling.core.errors import FrameTooLarge, RecordingGone, StoreUnavailable
+from starling.core.errors import StoreUnavailable
+from starling.jobs.keys import KEY, PIECE, check_size, gone, new_key
 from starling.jobs.offload import Offload
 
 T = TypeVar("T")
 
-KEY: Final = re.compile(r"[0-9a-f]{32}")
-
-PIECE: Final = 1 << 18
-"""Bytes that are written, or read, at once."""
-
 _INCOMING: Final = "incoming"
-
-
-def new_key() -> str:
-    """One that nobody can guess."""
-    return secrets.token_hex(16)
-
-
-def check_size(size: int, limit: int) -> None:
-    """Raises FrameTooLarge past ``limit`` bytes."""
-    if size > limit:
-        raise FrameTooLarge(f"expected a recording of at most {limit} bytes, got more: send it in parts, or compressed")
-
-
-def gone() -> RecordingGone:
-    """What is raised for a key without a recording."""
-    return RecordingGone("this recording is not kept any more: submit it again")
 
 
 async def _on_a_thread(call: Callable[[], T], /) -> T:
