@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SHARED_BY_MODULES = ("tests/browser/", "tests/bus/redis/", "tests/engine/", "tests/vad/")
+SHARED_BY_MODULES = (
+    "tests/browser/",
+    "tests/bus/redis/",
+    "tests/engine/",
+    "tests/jobs/test_processes_killed",
+    "tests/jobs/test_redis",
+    "tests/jobs/test_s3",
+    "tests/vad/",
+)
 SHARED_BY_CLASSES = ("tests/bus/shared/",)
 
 

@@ -20,6 +20,11 @@ NUMBERS = count()
 BUCKET = "recordings"
 
 
+def client(endpoint: str) -> Any:
+    untyped: Any = boto3
+    return untyped.client("s3", endpoint_url=endpoint)
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A server that speaks S3, with a bucket."""
@@ -29,7 +34,7 @@ def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
+    client(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
     yield f"http://{host}:{port}"
     server.stop()
     patch.undo()
@@ -67,7 +72,7 @@ def test_one_of_many_parts_is_whole_or_not_there(endpoint: str) -> None:
         assert await keys(recordings) == [key]
 
     asyncio.run(scenario())
-    uploads = boto3.client("s3", endpoint_url=endpoint).list_multipart_uploads(Bucket=BUCKET)
+    uploads = client(endpoint).list_multipart_uploads(Bucket=BUCKET)
     assert not uploads.get("Uploads")
 
 
