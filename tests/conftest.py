@@ -28,6 +28,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 os.environ["XDG_CONFIG_HOME"] = os.devnull  # the API keys of whoever runs the tests are none of theirs
 _DATA = tempfile.TemporaryDirectory(prefix="starling-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _DATA.name  # nor are the recordings
+os.environ["STARLING_JOBS__WORKERS"] = "0"  # nor is their computing for recordings that nobody sent
 
 WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS = engine._WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS[:1]
 """A server in this process need not be quick from its first decode on, and to warm up takes five times as long as to load."""

@@ -17,6 +17,8 @@ EDGE = {"fastapi", "uvicorn", "websockets"}
         ("starling.app.host", MODELS | EDGE),
         ("starling.app.gateway_process", MODELS),
         ("starling.app.recognizer_process", EDGE),
+        ("starling.app.transcriber_process", MODELS | EDGE | {"av"}),
+        ("starling.app.scribe_process", EDGE),
     ],
 )
 def test_a_role_does_not_load_what_is_anothers(module: str, banned: set[str]) -> None:

@@ -14,7 +14,7 @@ from starling.app import running
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.client.line import Link
-from starling.config.settings import Server, Settings
+from starling.config.settings import Jobs, Server, Settings
 from starling.core.audio import SAMPLE_RATE, Samples, seconds
 from starling.protocols.native.messages import Result, ServerMessage
 
@@ -29,7 +29,7 @@ def test_captions_of_a_cut_connection_are_those_of_a_whole_one() -> None:
     async def scenario() -> tuple[list[ServerMessage], list[Link]]:
         heard: list[ServerMessage] = []
         links: list[Link] = []
-        async with running(Settings(server=Server(port=0))) as server:
+        async with running(Settings(server=Server(port=0), jobs=Jobs(workers=0))) as server:
             host, port = server.url.removeprefix("http://").strip("/").rsplit(":", 1)
             async with Wire(host, int(port)).open() as wire:
 

@@ -26,7 +26,7 @@ from starling.protocols.native.messages import Done, Error, Result, ServerMessag
 
 pytestmark = pytest.mark.model
 
-QUIET = Settings.model_validate({"server": {"port": 0}, "log": {"level": "error"}})
+QUIET = Settings.model_validate({"server": {"port": 0}, "log": {"level": "error"}, "jobs": {"workers": 0}})
 
 
 def on_a_server(scenario: Callable[[Running], Coroutine[Any, Any, None]], settings: Settings = QUIET) -> None:

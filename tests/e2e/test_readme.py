@@ -48,7 +48,7 @@ def test_the_client_example_prints_captions_that_grow() -> None:
     [_, client] = EXAMPLES
 
     async def main() -> str:
-        settings = Settings.model_validate({"server": {"port": 0}, "log": {"level": "error"}})
+        settings = Settings.model_validate({"server": {"port": 0}, "log": {"level": "error"}, "jobs": {"workers": 0}})
         async with running(settings) as server:
             here = client.replace("ws://127.0.0.1:8000", server.stream_url)
             assert here != client

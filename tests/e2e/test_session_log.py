@@ -19,7 +19,7 @@ from starling.protocols.native.messages import Result
 
 pytestmark = pytest.mark.model
 
-SETTINGS = Settings.model_validate({"server": {"port": 0}, "log": {"level": "debug", "format": "json"}})
+SETTINGS = Settings.model_validate({"server": {"port": 0}, "log": {"level": "debug", "format": "json"}, "jobs": {"workers": 0}})
 
 
 def test_a_session_can_be_followed_and_its_words_cannot(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def speaking(protocol: str, scenario: Callable[[Running, str], Coroutine[Any, An
     """Run ``scenario`` against a server that speaks ``protocol``; it gets the URL of the port on which it does."""
     (spoken,) = (dialect for dialect in DIALECTS if dialect.name == protocol)
     entry = protocol if spoken.port is None else f"{protocol}:0"
-    chosen = {"server": {"port": 0, "protocols": [entry], **server}, "log": {"level": "error"}}
+    chosen = {"server": {"port": 0, "protocols": [entry], **server}, "log": {"level": "error"}, "jobs": {"workers": 0}}
     settings = Settings.model_validate(chosen)
 
     async def main() -> None:

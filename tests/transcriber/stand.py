@@ -16,10 +16,10 @@ from starling.core.transcript import Transcript
 from starling.jobs.memory import MemoryJobStore
 from starling.jobs.options import StoreOptions
 from starling.telemetry.metrics import Metrics
+from starling.transcriber.findings import Found
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.options import TranscriberOptions
 from starling.transcriber.ports import Ports
-from starling.transcriber.transcribing import Found
 
 CONFIG = SessionConfig(partials=False)
 EPOCH = 1_700_000_000.0

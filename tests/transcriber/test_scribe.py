@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from audio.streams import wav
+from audio.streams import mux, wav
 from scripted_session import conversation
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
@@ -128,6 +128,15 @@ def test_what_is_no_recording_is_said_to_be_none_for_good(data: bytes, code: str
         dictated(data, ThreadScribe())
     assert (undone.value.error.code, undone.value.error.final) == (code, True)
     assert "expected" in undone.value.error.message
+
+
+def test_a_recording_that_is_far_longer_than_it_is_large_is_not_heard_to_its_end() -> None:
+    bomb = mux("flac", "flac", np.zeros(1_000 * 16_000, np.int16), 16_000)
+    assert len(bomb) < 200_000
+    with pytest.raises(Undone) as undone:
+        dictated(bomb, ThreadScribe())
+    assert (undone.value.error.code, undone.value.error.final) == ("recording_too_long", True)
+    assert "at most 600 seconds" in undone.value.error.message
 
 
 def test_an_engine_that_fails_may_do_better_the_next_time() -> None:

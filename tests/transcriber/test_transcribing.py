@@ -17,7 +17,8 @@ from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
 from starling.session.options import SegmentationOptions
 from starling.transcriber.channel import Tools
-from starling.transcriber.transcribing import Heard, Task, transcribe
+from starling.transcriber.findings import Heard, Task
+from starling.transcriber.transcribing import transcribe
 from starling.vad.energy import EnergyVad
 from starling.vad.gate import GateOptions
 

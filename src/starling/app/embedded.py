@@ -8,12 +8,13 @@ import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.bus import Bus
-from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.app.keeping import kept, slots_beside_a_server, transcriber_keeper
+from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead
 from starling.app.recognition import recognition, watch_lag
 from starling.app.recordings import recording_ports
 from starling.app.unwrapping import unwrapped
@@ -99,8 +100,10 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 health.set("engine", State.OK)
                 url, stream_url = addresses(options, host, port)
                 log.info("serving", address=url, model=recognizer.capabilities.model, protocols=listeners.named)
+                keeper = transcriber_keeper(lambda: as_json(settings), clock)
                 try:
-                    yield Running(url, stream_url, metrics, health, listeners.ports)
+                    async with kept(keeper) if slots_beside_a_server(settings) else nullcontext():
+                        yield Running(url, stream_url, metrics, health, listeners.ports)
                 finally:
                     await gateway.drain(settings.server.drain_grace)
             await bus.audio_log.close()

@@ -145,6 +145,8 @@ async def everybodys_metrics(place: Place) -> bytes:
     sheets: Sheets = place.sheets
     number = sheets.ask()
     asked = {"supervisor": SUPERVISORS_SHEET} | {worker_name(row): sheet_of(Role.WORKER, row) for row in working(place.arena)}
+    if sheets.said(last := sheets.rows - 1):
+        asked[Role.TRANSCRIBER] = last
     pages = {place.launch.name: render(place.metrics)}
     until = place.clock.now() + PATIENCE
     while asked and place.clock.now() < until:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
-from starling.app.options import addresses, check_lead, gateway_options, log_options, max_lead
+from starling.app.keeping import Keeper, kept, slots_beside_a_server, transcriber_keeper
+from starling.app.options import addresses, as_json, check_lead, gateway_options, log_options, max_lead
 from starling.app.unwrapping import unwrapped
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
@@ -60,6 +61,7 @@ class Hosting:
     _orders: Orders
     _lead: int
     _crew: LocalCrew
+    _keeper: Keeper
     _reread: Callable[[], Settings] | None = field(default=None)
 
     def reload(self) -> None:
@@ -78,6 +80,7 @@ class Hosting:
                 log.warning("settings need a restart", settings=waiting)
             self._orders.settings = as_json(settings)
         self._crew.renew()
+        self._keeper.renew()
         self.supervisor.replace_workers()
 
 
@@ -107,7 +110,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
     rows = Fleet.rows(options)
     geometry = Geometry(slots=2 * edge.max_sessions + SPARE_SLOTS, workers=rows, max_lead=max_lead(settings))
     with closing(listen_everywhere(edge)) as listeners:
-        arena, sheets = Arena.create(geometry), Sheets.create(FIRST_WORKERS_SHEET + rows)
+        arena, sheets = Arena.create(geometry), Sheets.create(FIRST_WORKERS_SHEET + rows + 1)  # the last is the transcriber's
         orders = Orders(
             settings=as_json(settings),
             modules=MODULES,
@@ -129,10 +132,21 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                 if not running.done():
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
                     log.info("serving", address=url, workers=workers, protocols=listeners.named)
+                    keeper = transcriber_keeper(lambda: orders.settings, clock, sheets)
                     try:
-                        yield Hosting(
-                            url, stream_url, listeners.ports, supervisor, settings, orders, geometry.max_lead, crew, reread
-                        )
+                        async with kept(keeper) if slots_beside_a_server(settings) else nullcontext():
+                            yield Hosting(
+                                url,
+                                stream_url,
+                                listeners.ports,
+                                supervisor,
+                                settings,
+                                orders,
+                                geometry.max_lead,
+                                crew,
+                                keeper,
+                                reread,
+                            )
                     finally:
                         await supervisor.drain()
                 answering.cancel()
@@ -153,11 +167,6 @@ def supervisor_options(settings: Settings, workers: int) -> SupervisorOptions:
         memory_limit=chosen.memory_limit_mb << 20,
         drain_grace=settings.server.drain_grace,
     )
-
-
-def as_json(settings: Settings) -> bytes:
-    """What children learn of the settings: all but what is the client's."""
-    return settings.model_dump_json(exclude={"client"}).encode()
 
 
 async def _answer(sheets: Sheets, metrics: Metrics) -> None:

@@ -109,6 +109,11 @@ def gate_options(settings: Settings) -> GateOptions:
     return GateOptions(**settings.gate.model_dump())
 
 
+def as_json(settings: Settings) -> bytes:
+    """What children learn of the settings: all but what is the client's."""
+    return settings.model_dump_json(exclude={"client"}).encode()
+
+
 def log_options(settings: Settings) -> LogOptions:
     """What the log shows, and how."""
     return LogOptions(level=settings.log.level, format=settings.log.format)

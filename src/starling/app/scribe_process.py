@@ -29,9 +29,10 @@ NAME = "scribe"
 
 def main() -> None:
     """Load the models, once, and let each copy do what the socket that it is given asks for."""
-    yield_to_others()
     launch = receive_launch()
     settings = Settings.model_validate_json(bytes(launch.settings))
+    if settings.jobs.idle_only:
+        yield_to_others()
     configure_logging(log_options(settings), process=NAME)
     with socket.socket(fileno=launch.requests) as requests:
         try:

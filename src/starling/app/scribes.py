@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from starling.app.options import as_json
 from starling.config.settings import Settings
 from starling.core.errors import ServerError
 from starling.core.ports import Clock
@@ -29,6 +30,9 @@ from starling.transcriber.ports import NoScribe
 MODULE: Final = "starling.app.scribe_process"
 
 NAME: Final = "template-scribe"
+
+IDLE: Final = 300.0
+"""Seconds without a recording after which the models are let go of: many servers never see one."""
 
 PATIENCE: Final = 600.0
 """Seconds that the template may take for a copy, and be no failure: it computes only where nobody else wants to."""
@@ -56,7 +60,10 @@ class CopiedScribes:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
-        self._settings = settings.model_dump_json(exclude={"client"}).encode()
+        self._settings = as_json(settings)
+        self._clock = clock
+        self._at_work = 0
+        self._left = clock.now()
         self._templates = Templates(NAME, self._start_template, _is_ready, restarts, clock)
         adopt_orphans()
 
@@ -69,6 +76,21 @@ class CopiedScribes:
 
     async def transcribe(self, order: Order, file: BinaryIO, told: Callable[[Told], Awaitable[None]]) -> Over:
         """See the port."""
+        self._at_work += 1
+        try:
+            return await dictate(await self._copy(), order, file, told)
+        finally:
+            self._at_work -= 1
+            self._left = self._clock.now()
+
+    async def rest(self) -> None:
+        """For ever: let go of models that nobody needed for a while. They are loaded again for the next recording."""
+        while True:
+            await asyncio.sleep(IDLE)
+            if not self._at_work and self._clock.now() - self._left > IDLE:
+                self._templates.renew()
+
+    async def _copy(self) -> CopiedScribe:
         ours, its = socket.socketpair()
         with its:
             try:
@@ -80,7 +102,7 @@ class CopiedScribes:
                 if isinstance(error, ServerError | OSError):
                     raise NoScribe(str(error)) from error
                 raise
-        return await dictate(CopiedScribe(pid, ours), order, file, told)
+        return CopiedScribe(pid, ours)
 
     async def close(self) -> None:
         """End the template."""
@@ -114,12 +136,13 @@ class CopiedScribes:
 
 @asynccontextmanager
 async def scribes(settings: Settings, clock: Clock) -> AsyncIterator[CopiedScribes]:
-    """Scribes for as long as the block runs, the first of them ready at once."""
+    """Scribes for as long as the block runs. Nothing is loaded before they are needed."""
     copied = CopiedScribes(settings, clock)
+    resting = asyncio.create_task(copied.rest(), name="rest")
     try:
-        await copied.ready()
         yield copied
     finally:
+        resting.cancel()
         await copied.close()
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starling.app.jobs import open_job_store, open_recordings
+from starling.app.jobs import open_job_store, open_recordings, retaining
 from starling.app.scribes import scribes
 from starling.config.settings import Settings
 from starling.config.sizing import cores
@@ -32,31 +32,31 @@ def transcriber_options(settings: Settings, slots: int) -> TranscriberOptions:
     )
 
 
-def slots_beside_a_server(settings: Settings) -> int:
-    """Recordings that a server's host transcribes at once."""
-    return 1 if settings.jobs.workers is None else settings.jobs.workers
-
-
 def slots_alone(settings: Settings) -> int:
     """The same for a host that does nothing else."""
     return settings.jobs.workers or len(cores())
 
 
 @asynccontextmanager
-async def transcribing(settings: Settings, slots: int, *, clock: Clock, metrics: Metrics) -> AsyncIterator[asyncio.Task[None]]:
+async def transcribing(
+    settings: Settings, slots: int, *, clock: Clock, metrics: Metrics, eager: bool = False
+) -> AsyncIterator[asyncio.Task[None]]:
     """A transcriber for as long as the block runs; at its end it gives back the jobs that it has.
 
-    Gives its task, which ends only by an error. Raises StarlingError when it cannot start.
+    Gives its task, which ends only by an error. ``eager``: models are loaded now, not for the first job. Raises StarlingError
+    when it cannot start.
     """
     name = f"{platform.node()}-{os.getpid()}"
     store = open_job_store(settings)
     try:
         recordings = open_recordings(settings)
-        async with scribes(settings, clock) as hands:
+        async with scribes(settings, clock) as copied, retaining(settings, store, recordings, worker=name):
+            if eager:
+                await copied.ready()
             ports = Ports(
                 store=store,
                 recordings=recordings,
-                scribes=hands,
+                scribes=copied,
                 metrics=metrics,
                 time=time.time,
                 draw=random.SystemRandom().random,

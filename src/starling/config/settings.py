@@ -328,6 +328,10 @@ class Jobs(Group):
         low=0,
         high=256,
     )
+    idle_only: bool = setting(
+        True,  # noqa: FBT003 (a default, not an argument)
+        "transcribe only where nobody else on the host wants to compute (`SCHED_IDLE`), so that live sessions always go first",
+    )
     memory_limit_mb: int = setting(
         1024, "memory that one recording may take to be read and transcribed", unit="MiB", low=256, high=1_048_576
     )

@@ -33,6 +33,7 @@ class Role(StrEnum):
     GATEWAY = "gateway"
     WORKER = "worker"
     TEMPLATE = "template"
+    TRANSCRIBER = "transcriber"
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

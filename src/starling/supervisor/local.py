@@ -38,6 +38,8 @@ def sheet_of(role: Role, row: int) -> int:
             return GATEWAYS_SHEET
         case Role.WORKER:
             return FIRST_WORKERS_SHEET + row
+        case Role.TRANSCRIBER:
+            raise ValueError("the transcriber has the last of the sheets, behind those of all workers")
         case Role.TEMPLATE:
             raise ValueError("the template has no sheet: whom it is copied to has one")
 

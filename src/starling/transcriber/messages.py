@@ -14,7 +14,7 @@ from starling.core.config import SessionConfig
 from starling.core.errors import IllegalTransition
 from starling.core.jobs import Channels
 from starling.core.records import Checkpoint
-from starling.transcriber.transcribing import Found
+from starling.transcriber.findings import Found
 
 LENGTH: Final = struct.Struct("<I")
 """Before each frame: how many bytes it has."""

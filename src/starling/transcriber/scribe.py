@@ -14,6 +14,7 @@ from starling.core.errors import ClientError, ServerError, StarlingError
 from starling.telemetry.logs import get_logger
 from starling.transcriber.ahead import ahead
 from starling.transcriber.channel import Tools
+from starling.transcriber.findings import Found, Heard, Task
 from starling.transcriber.messages import (
     LENGTH,
     Data,
@@ -29,7 +30,7 @@ from starling.transcriber.messages import (
     length_of,
     to_scribe,
 )
-from starling.transcriber.transcribing import Found, Heard, Task, blocks_of, transcribe
+from starling.transcriber.transcribing import blocks_of, transcribe
 
 log = get_logger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from starling.audio import Recording
 from starling.core.audio import Samples, seconds
@@ -12,41 +11,7 @@ from starling.core.errors import ClientError, RecordingTooLong
 from starling.core.jobs import Channels, JobSegment
 from starling.core.records import Checkpoint
 from starling.transcriber.channel import Channel, Settled, Tools
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What to make of a recording. ``checkpoints``: by channel, where an earlier attempt got to.
-
-    ``max_duration``: seconds of sound it may have, whatever its header says.
-    """
-
-    job_id: str
-    config: SessionConfig
-    channels: Channels = Channels.MIXED
-    checkpoints: tuple[Checkpoint | None, ...] = ()
-    max_duration: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What was found in ``channel``; ``checkpoint``: from where its rest is found, and nothing of this again."""
-
-    channel: int
-    segments: tuple[JobSegment, ...]
-    checkpoint: Checkpoint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """``done``: seconds that all channels were listened to by now. ``taken``: seconds of sound there were until now.
-
-    ``found``: what is new, in the order of finding.
-    """
-
-    done: float
-    taken: float
-    found: tuple[Found, ...]
+from starling.transcriber.findings import Found, Heard, Task
 
 
 def blocks_of(recording: Recording, channels: Channels) -> Iterator[Sequence[Samples]]:
