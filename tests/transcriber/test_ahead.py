@@ -9,7 +9,8 @@ from starling.transcriber.ahead import ahead
 
 
 def test_items_come_in_order() -> None:
-    assert list(ahead(range(1_000), depth=3)) == list(range(1_000))
+    with ahead(range(1_000), depth=3) as reading:
+        assert list(reading) == list(range(1_000))
 
 
 def test_no_more_is_read_than_may_wait() -> None:
@@ -23,11 +24,10 @@ def test_no_more_is_read_than_may_wait() -> None:
                 full.set()
             yield number
 
-    reading = ahead(items(), depth=3)
-    assert next(reading) == 0
-    assert full.wait(10)
-    assert len(read) <= 5
-    reading.close()  # type: ignore[attr-defined]  # it is a generator
+    with ahead(items(), depth=3) as reading:
+        assert next(reading) == 0
+        assert full.wait(10)
+        assert len(read) <= 5
     assert len(read) <= 6
 
 
@@ -37,15 +37,14 @@ def test_an_error_comes_after_what_was_before_it() -> None:
         yield 2
         raise OSError("gone")
 
-    reading = ahead(items(), depth=8)
-    assert [next(reading), next(reading)] == [1, 2]
-    with pytest.raises(OSError, match="gone"):
-        next(reading)
+    with ahead(items(), depth=8) as reading:
+        assert [next(reading), next(reading)] == [1, 2]
+        with pytest.raises(OSError, match="gone"):
+            next(reading)
 
 
 def test_who_leaves_ends_the_reading() -> None:
     threads = threading.active_count()
-    reading = ahead(iter(range(1_000)), depth=1)
-    next(reading)
-    reading.close()  # type: ignore[attr-defined]  # it is a generator
+    with ahead(iter(range(1_000)), depth=1) as reading:
+        next(reading)
     assert threading.active_count() == threads

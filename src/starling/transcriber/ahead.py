@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -56,7 +56,14 @@ class _Ahead(Generic[T]):
         self._thread.join()
 
 
-def ahead(items: Iterable[T], *, depth: int) -> Iterator[T]:
-    """``items``, up to ``depth`` of them read before they are wanted. What they raise is raised after those before it."""
-    with closing(_Ahead(items, depth)) as reading:
-        yield from reading.read()
+@contextmanager
+def ahead(items: Iterable[T], *, depth: int) -> Iterator[Iterator[T]]:
+    """``items``, up to ``depth`` of them read before they are wanted. What they raise is raised after those before it.
+
+    When the block ends nobody reads ``items`` any more, so what they come from may be closed.
+    """
+    reading = _Ahead(items, depth)
+    try:
+        yield reading.read()
+    finally:
+        reading.close()

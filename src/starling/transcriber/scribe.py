@@ -190,8 +190,7 @@ def _written(line: Line, order: Order, tools: Tools, confined: Confined) -> Over
     )
     file = io.BufferedReader(RemoteFile(line, order.size), PIECE)
     report, taken = Report(time.monotonic()), 0.0
-    with Recording(file) as recording:
-        blocks = ahead(blocks_of(recording, order.channels), depth=AHEAD)
+    with Recording(file) as recording, ahead(blocks_of(recording, order.channels), depth=AHEAD) as blocks:
         try:
             for heard in transcribe(blocks, task, tools):
                 confined.grant(heard.done, recording.channels)
