@@ -15,6 +15,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from starling.auth.client_secrets import SecretOffice
 from starling.auth.keyring import Keyring
 from starling.auth.tenants import ANYBODY, Principal, Tenant
 from starling.auth.tickets import TicketOffice
@@ -37,6 +38,7 @@ class Access:
     def __init__(self, options: GatewayOptions, clock: Clock) -> None:
         self._keyring = None if options.keys_file is None else Keyring(options.keys_file)
         self._tickets = TicketOffice()
+        self._secrets = SecretOffice()
         self._clock = clock
         per_minute = options.failures_per_minute
         self._failures = BucketTable(per_minute / 60, per_minute)
@@ -57,6 +59,10 @@ class Access:
     def identify_key(self, key: str | None, address: str) -> Principal:
         """The same for who shows ``key`` in some other way."""
         return self._counted(lambda: self._keyholder(key), address)
+
+    def identify_secret(self, secret: str, address: str) -> Principal:
+        """The same for who shows a client secret instead of a key."""
+        return self._counted(lambda: self._secret_holder(secret), address)
 
     def _counted(self, look: Callable[[], Principal], address: str) -> Principal:
         if self._keyring is None:
@@ -94,6 +100,13 @@ class Access:
             raise Forbidden("a ticket gets no other ticket: ask for one with the API key")
         return self._tickets.issue(principal.key_id, self._clock.now())
 
+    def issue_secret(self, principal: Principal, note: str, lifetime: int) -> str:
+        """A client secret for ``principal``, with ``note`` in it. Raises as ``SecretOffice.issue``.
+
+        Where no keys are asked for it stands for none, and nobody looks at it but for the note.
+        """
+        return self._secrets.issue(principal.key_id, note, lifetime, self._clock.now())
+
     def still(self, principal: Principal) -> bool:
         """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session.
 
@@ -120,6 +133,10 @@ class Access:
         if key is None:
             raise Unauthenticated("expected an API key as this protocol's clients show theirs, got none; see docs/protocols")
         return self._keyring.authenticate(key)
+
+    def _secret_holder(self, secret: str) -> Principal:
+        assert self._keyring is not None
+        return self._keyring.principal(self._secrets.redeem(secret, self._clock.now()))
 
     def _principal(self, headers: Headers) -> Principal:
         assert self._keyring is not None

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket
 
 from starling.core.errors import Forbidden, StarlingError
 from starling.gateway.access import address_of, is_local
+from starling.gateway.client_secrets import client_secrets
 from starling.gateway.gateway import Gateway
 from starling.gateway.operations import operations
 from starling.gateway.recordings.routes import routes
@@ -136,6 +137,8 @@ def create_dialect_app(gateway: Gateway, dialect: Dialect) -> FastAPI:
 
 def _speak_dialects(app: FastAPI, gateway: Gateway) -> None:
     for spoken in gateway.options.protocols:
+        if spoken.dialect.has_secrets:
+            app.include_router(client_secrets(gateway, spoken.dialect))
         for path in spoken.dialect.paths:
             app.router.add_websocket_route(path, partial(_stream, gateway, spoken.dialect))
 

@@ -147,7 +147,7 @@ class Desk(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     async def _answer(self, context: Any, path: str) -> None:
         head = head_of(context, path, "")
         try:
-            offer = self._gateway.offer_to(self._dialect, head, address_of(context.peer()))
+            _, offer = self._gateway.offer_to(self._dialect, head, address_of(context.peer()))
             await context.write(self._questions[path](offer, await _request(context)))
         except StarlingError as error:
             await _refuse(context, error)

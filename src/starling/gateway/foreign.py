@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
+from starling.auth.client_secrets import is_secret
 from starling.auth.tenants import ANYBODY, Principal
 from starling.core.errors import StarlingError
 from starling.gateway.access import Access, is_local, offered_subprotocols
@@ -36,6 +37,8 @@ def identify(access: Access, dialect: Dialect, head: Head, address: str, *, on_l
     key = dialect.credential(head)
     if key is None and on_loopback and not dialect.has_keys and is_local(head.headers, address):
         return ANYBODY
+    if key is not None and dialect.has_secrets and is_secret(key):
+        return access.identify_secret(key, address)
     return access.identify_key(key, address)
 
 

@@ -89,10 +89,10 @@ class Foreigners:
             adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
             await self._converse(self._connection(wire, dialect, adapter), principal, address, head.trace_id, opened)
 
-    def offer_to(self, dialect: Dialect, head: Head, address: str) -> Offer:
-        """What is here for who sent ``head``. Raises the StarlingError with which it is refused."""
+    def offer_to(self, dialect: Dialect, head: Head, address: str) -> tuple[Principal, Offer]:
+        """Who sent ``head``, and what is here for it. Raises the StarlingError with which it is refused."""
         principal = self._door.identify_foreigner(dialect, head, address)
-        return offer(principal.tenant, self._ability.capabilities, self._options.defaults)
+        return principal, offer(principal.tenant, self._ability.capabilities, self._options.defaults)
 
     async def _refuse_inside(self, websocket: WebSocket, dialect: Dialect, head: Head, error: StarlingError) -> bool:
         """Let a client say what it wants, which the answer needs, and refuse it. False if the dialect takes no such request."""

@@ -156,8 +156,8 @@ class Gateway:
         """The same for a call of a dialect of gRPC, which began with ``head``. Raises the error with which it is refused."""
         await self._foreigners.serve_call(wire, dialect, head, address)
 
-    def offer_to(self, dialect: Dialect, head: Head, address: str) -> Offer:
-        """What is here for who sent ``head`` in ``dialect``. Raises the StarlingError with which it is refused."""
+    def offer_to(self, dialect: Dialect, head: Head, address: str) -> tuple[Principal, Offer]:
+        """Who sent ``head`` in ``dialect``, and what is here for it. Raises the StarlingError with which it is refused."""
         return self._foreigners.offer_to(dialect, head, address)
 
     async def _resume(self, websocket: WebSocket, principal: Principal, greeted: Callable[[], None]) -> None:

@@ -38,7 +38,8 @@ class Dialect:
     ``port``: the one that the other server listens on, where every path is the dialect's; None for a dialect that shares the
     main port, where ``paths`` are.
     ``credential``: finds the API key that a request shows. ``has_keys``: the dialect itself has a place for one. Where it has
-    not, its port is on loopback unless told otherwise, and programs of this machine need no key there.
+    not, its port is on loopback unless told otherwise, and programs of this machine need no key there. ``has_secrets``: client
+    secrets may stand for a key.
     ``subprotocol``: the one to agree to. ``accepted``: headers of the acceptance, by the trace id of the (first) session.
     ``refusal``: how a request is refused. ``refuses_inside``: not at all; instead the
     connection is accepted, its opening awaited, and the adapter says the error.
@@ -56,6 +57,7 @@ class Dialect:
     paths: tuple[str, ...] = ()
     credential: Callable[[Head], str | None] = authorization
     has_keys: bool = False
+    has_secrets: bool = False
     subprotocol: Callable[[Sequence[str]], str | None] = lambda _: None
     accepted: Callable[[str], Mapping[str, str]] = lambda _: {}
     refusal: Callable[[StarlingError], Refusal] = plain_refusal

@@ -28,6 +28,7 @@ from starling.protocols.endings import ended_by_silence
 from starling.protocols.errors import kind_of
 from starling.protocols.foreign import ForeignAdapter, Head, json_object
 from starling.protocols.openai_realtime.presenter import Presenter, error_object
+from starling.protocols.openai_realtime.secrets import described
 from starling.protocols.openai_realtime.sessions import TranscriptionSession
 from starling.protocols.verbs import Frame, Offer, OpenRequest, Say, Verb
 
@@ -57,6 +58,7 @@ class OpenAIRealtimeAdapter(ForeignAdapter):
 
     def __init__(self, offer: Offer, head: Head) -> None:
         self._session = TranscriptionSession(offer)
+        self._session.update(described(head), begun=False)
         self._presenter = Presenter(head.trace_id)
         self._begun = False  # audio came
         self._open = False

@@ -7,21 +7,14 @@ from typing import Final
 
 from starling.core.errors import StarlingError
 from starling.protocols.dialects import Dialect, Refusal
-from starling.protocols.foreign import Head, authorization
 from starling.protocols.openai_realtime.adapter import OpenAIRealtimeAdapter
 from starling.protocols.openai_realtime.presenter import error_object
+from starling.protocols.openai_realtime.secrets import shown
 
 IDLE: Final = 1800.0
 """Seconds: a client that commits by hand may have nothing to say for long, and knows no keepalive."""
 
 SUBPROTOCOL: Final = "realtime"
-KEY: Final = "openai-insecure-api-key."
-
-
-def credential(head: Head) -> str | None:
-    """The key after ``Authorization: Bearer``, or in the subprotocol in which a browser offers it."""
-    offered = next((name.removeprefix(KEY) for name in head.subprotocols if name.startswith(KEY)), None)
-    return authorization(head) or offered
 
 
 def agreed(subprotocols: Sequence[str]) -> str | None:
@@ -39,8 +32,9 @@ OPENAI_REALTIME: Final = Dialect(
     name="openai-realtime",
     adapter=OpenAIRealtimeAdapter,
     paths=("/v1/realtime",),
-    credential=credential,
+    credential=shown,
     has_keys=True,
+    has_secrets=True,
     subprotocol=agreed,
     refusal=refusal,
     idle_timeout=IDLE,

@@ -22,14 +22,7 @@ class Presenter:
 
     def session(self, kind: str, session: TranscriptionSession) -> str:
         """``kind``: created or updated."""
-        described = {
-            "type": "transcription",
-            "object": "realtime.transcription_session",
-            "id": f"sess_{self._trace_id}",
-            "audio": {"input": session.effective},
-            "include": session.include,
-        }
-        return self._event(f"session.{kind}", session=described)
+        return self._event(f"session.{kind}", session=session_object(session, self._trace_id))
 
     def new_item(self) -> str:
         """A name for the next item."""
@@ -83,6 +76,17 @@ class Presenter:
     def _event(self, kind: str, **fields: Any) -> str:
         self._events += 1
         return json_frame({"type": kind, "event_id": f"event_{self._events:06d}", **fields})
+
+
+def session_object(session: TranscriptionSession, trace_id: str) -> dict[str, Any]:
+    """``session`` as its client reads it."""
+    return {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": f"sess_{trace_id}",
+        "audio": {"input": session.effective},
+        "include": session.include,
+    }
 
 
 def error_object(error: StarlingError, event_id: str | None = None, param: str | None = None) -> dict[str, Any]:

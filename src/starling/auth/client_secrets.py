@@ -1,0 +1,64 @@
+"""Client secrets: what stands for an API key for some minutes and says how the session shall be, for clients that are not trusted
+with the key.
+
+As tickets (``tickets.py``) they are signed and nothing is kept of them, so there may be any number; all are void when the process
+ends. They differ in who chooses how long they are good, and in a note that is signed with them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import Final
+
+from starling.core.errors import InvalidOption, Unauthenticated
+
+PREFIX: Final = "ek_"
+
+LIFETIMES: Final = (10, 7200)
+"""Seconds for which one is good: the fewest and the most."""
+
+USUAL_LIFETIME: Final = 600
+
+MAX_NOTE: Final = 6_000
+"""Characters: proxies and servers take headers of 8 KiB."""
+
+MAX_LENGTH: Final = MAX_NOTE + 256
+
+
+class SecretOffice:
+    """Issues secrets and takes them back."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def issue(self, key_id: str, note: str, lifetime: int, now: float) -> str:
+        """A secret for the key called ``key_id``, good for ``lifetime`` seconds from ``now`` on, which is monotonic.
+
+        ``note``: without a dot. Raises InvalidOption for a lifetime that is none and a note that is too long.
+        """
+        low, high = LIFETIMES
+        if not low <= lifetime <= high:
+            raise InvalidOption(f"a client secret is good for {low} to {high} seconds, got {lifetime}")
+        if len(note) > MAX_NOTE:
+            raise InvalidOption("the session is too large for a client secret: give its keywords once it is there")
+        body = f"{note}.{key_id}.{int(now) + lifetime}"
+        return f"{PREFIX}{body}.{self._sign(body)}"
+
+    def redeem(self, secret: str, now: float) -> str:
+        """The id of the key that ``secret`` stands for. Raises Unauthenticated."""
+        body, _, signature = secret[:MAX_LENGTH].removeprefix(PREFIX).rpartition(".")
+        if not hmac.compare_digest(self._sign(body).encode(), signature.encode()):
+            raise Unauthenticated("this client secret is not one of this server, or older than its last start: get another")
+        _, key_id, end = body.split(".")
+        if now >= int(end):
+            raise Unauthenticated("this client secret is over: get another")
+        return key_id
+
+    def _sign(self, body: str) -> str:
+        return hmac.new(self._key, body.encode(), "sha256").hexdigest()
+
+
+def is_secret(token: str | None) -> bool:
+    """Whether ``token`` looks like a client secret, and not like a key."""
+    return token is not None and token.startswith(PREFIX)
