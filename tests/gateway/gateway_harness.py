@@ -150,6 +150,7 @@ async def served(
     max_lead: int = 960_000,
     held: bool = False,
     unfinished: bool = False,
+    shared: bool = False,
     recordings: RecordingPorts | None = None,
     capabilities: Capabilities = CAPABILITIES,
 ) -> AsyncIterator[Served]:
@@ -174,6 +175,7 @@ async def served(
         board=board,
         clock=SystemClock(),
         metrics=metrics,
+        shared=shared,
         standing=standing,
         recordings=recordings,
     )

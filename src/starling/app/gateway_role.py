@@ -79,6 +79,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             clock=clock,
             metrics=metrics,
             facts=facts,
+            shared=True,
             recordings=recordings,
         )
         gateway = Gateway(options, ports, None, health)

@@ -111,6 +111,8 @@ class Admission:
         place, options = network(address), self._options
         with self._counted():
             self._take_turn(place, principal)
+            if self._draining and self._ports.shared:
+                raise _Refused("draining", ShuttingDown(GOODBYE))
             if self._returning.total() >= options.max_sessions:
                 raise _Refused("capacity", self._full("more clients come back at once than there may be sessions"))
             if self._returning[place] >= options.max_sessions_per_address:

@@ -183,7 +183,9 @@ class Gateway:
             await connection.close()
 
     async def _session_of(self, token: str, principal: Principal) -> StreamSession:
-        """Raises NotResumable where ``token`` is nobody's here, and no other gateway's either."""
+        """Raises NotResumable where ``token`` is nobody's, here or elsewhere; Gone where only other gateways may go on."""
+        if self._admission.draining and self.ports.shared:  # this client was let in just before
+            raise Gone
         if token in self._seats.resumables:
             return self._seats.resumables.find(token)
         return await self._adoption.fetch(token, principal)

@@ -14,8 +14,10 @@ from starling.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a gateway and its sessions stand on. ``exposition``: the metrics of all processes; None shows this one's.
+    """What a gateway and its sessions stand on.
 
+    ``shared``: other gateways stand on the same, and go on with what this one leaves. ``exposition``: the metrics of all
+    processes; None shows this one's.
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
     where there are none. ``standing``: where recognition of a session stands, by its id; None where that is not known.
     """
@@ -29,4 +31,5 @@ class Ports:
     recordings: RecordingPorts | None = None
     exposition: Callable[[], Awaitable[bytes]] | None = None
     facts: Callable[[], Mapping[str, Any]] | None = None
+    shared: bool = False
     standing: Callable[[str], Standing | None] = lambda _: None

@@ -148,13 +148,17 @@ class Seats:
                 seat.session.stop(Unauthenticated(REVOKED))
 
     async def vacate(self, grace: float) -> int:
-        """Let every session finish its open segment, and wait for that up to ``grace`` seconds.
+        """Hand sessions over where there are other gateways; let the rest finish their open segments, for ``grace`` seconds.
 
         Returns how many sessions are still there.
         """
+        handed_over = 0
         for seat in self._seats.values():
-            seat.session.stop(ShuttingDown(GOODBYE))
-        log.info("draining", sessions=len(self._seats), grace_seconds=grace)
+            if self._ports.shared and seat.session.hand_over():
+                handed_over += 1
+            else:
+                seat.session.stop(ShuttingDown(GOODBYE))
+        log.info("draining", sessions=len(self._seats), handed_over=handed_over, grace_seconds=grace)
         try:
             async with asyncio.timeout(grace):
                 while self._seats:

@@ -177,6 +177,17 @@ class StreamSession:
         if self.detached:
             self._arrived.set()
 
+    def hand_over(self) -> bool:
+        """Leave the session as it is, for another gateway to go on with: its client comes back there, to what it missed.
+
+        False for one whose client cannot come back, or has said all. Returns at once.
+        """
+        if self._entry is None or self._supply is None or self._supply.ended is not None:
+            return False
+        self._moved = True
+        self._arrived.set()
+        return True
+
     async def run(self) -> None:
         """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
         with log_context(session_id=self._identity.session_id, trace_id=self._identity.trace_id):
@@ -294,6 +305,10 @@ class StreamSession:
             await asyncio.wait((talking, arriving))
             self._request, self._conversation = conversation.request, None
             self._failure = conversation.failure or self._failure
+        if self._moved and not connection.over:
+            connection.verdict = ShuttingDown
+            return False
+        self._moved = False  # all was said in the meantime
         if talking.cancelled():
             await _supersede(connection)
             return True
@@ -330,6 +345,8 @@ class StreamSession:
                 async with asyncio.timeout_at(deadline):
                     await self._arrived.wait()
                 self._arrived.clear()
+                if self._moved:
+                    return None
                 incoming, self._incoming = self._incoming, None
                 if incoming is not None and (results := await self._welcome(*incoming)) is not None:
                     break
@@ -395,7 +412,10 @@ class StreamSession:
             self._resumables.discard(self._entry.token_digest)
         if self._incoming is not None:
             connection, self._incoming = self._incoming[0], None
-            await connection.refuse(NotResumable("the session is over; start a new one"))
+            if self._moved:
+                connection.verdict = ShuttingDown
+            else:
+                await connection.refuse(NotResumable("the session is over; start a new one"))
             await connection.close()
         if self._results is not None:
             self._results.close()
