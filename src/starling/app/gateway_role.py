@@ -12,7 +12,7 @@ import msgspec
 
 from starling.app.options import addresses, gateway_options, log_options, max_lead
 from starling.app.recordings import recording_ports
-from starling.app.redis import BUS, redis_facts, redis_link
+from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.unwrapping import unwrapped
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import GatewaySide
@@ -30,9 +30,6 @@ from starling.telemetry.metrics import Metrics
 from starling.telemetry.status import INSTANCE
 
 log = get_logger(__name__)
-
-LOOK: Final = 0.25
-"""Seconds between two looks at who recognizes."""
 
 SIGN_OF_LIFE: Final = 1.0
 """Seconds between two of this gateway."""
@@ -65,7 +62,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS)
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
-    async with redis_link(settings, health) as link, recording_ports(settings) as recordings:
+    async with redis_link(settings) as link, recording_ports(settings) as recordings:
         side = GatewaySide.of(link, INSTANCE, clock.now, max_lead=max_lead(settings))
 
         def facts() -> Mapping[str, Any]:
@@ -86,7 +83,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
         with closing(listen_everywhere(options)) as listeners:
             async with asyncio.TaskGroup() as tasks, serving(gateway, listeners) as (host, port):
-                works = (side.inbox.run(), _open(gateway, link, side), _live(gateway, side))
+                works = (side.inbox.run(), watch_link(link, health), _open(gateway, link, side), _live(gateway, side))
                 working = [tasks.create_task(work) for work in works]
                 await side.inbox.listening.wait()
                 url, _ = addresses(options, host, port)

@@ -13,7 +13,7 @@ import msgspec
 from starling.app.bus import Bus
 from starling.app.options import log_options
 from starling.app.recognition import recognition, watch_lag
-from starling.app.redis import BUS, redis_facts, redis_link
+from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.status_page import StatusPage
 from starling.app.unwrapping import unwrapped
 from starling.bus.redis.link import Link
@@ -28,9 +28,6 @@ from starling.telemetry.metrics import Metrics
 from starling.telemetry.status import INSTANCE, report
 
 log = get_logger(__name__)
-
-LOOK: Final = 0.25
-"""Seconds between two looks at what this recognizer has."""
 
 HANDOVER: Final = 2.0
 """Seconds that giving the partitions back may take, and as many that what is under way may."""
@@ -63,7 +60,7 @@ async def recognizing(settings: Settings) -> AsyncIterator[Recognizing]:
 async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS, PARTITIONS, LAG)
     configure_logging(log_options(settings), metrics=metrics, process="recognizer")
-    async with redis_link(settings, health) as link:
+    async with redis_link(settings) as link:
         side = RecognizerSide.of(link, INSTANCE, clock.now)
         model: list[Capabilities] = []
 
@@ -92,15 +89,16 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
                     working = tasks.create_task(recognizer.worker.run(), name="recognizer")
                     probe = tasks.create_task(watch_lag(metrics, clock), name="event loop probe")
                     watching = tasks.create_task(_watch(health, side, settings.limits.max_lag_seconds), name="health")
+                    looking = tasks.create_task(watch_link(link, health), name="bus")
                     holding = tasks.create_task(side.tenure.run(), name="tenure")
                     log.info("recognizing", bus=link.address, instance=INSTANCE, status=url)
                     try:
                         yield Recognizing(url, health)
                     finally:
                         health.drain("the recognizer is shutting down")
-                        for task in (watching, holding):
+                        for task in (looking, watching, holding):
                             task.cancel()
-                        await asyncio.wait((watching, holding), timeout=HANDOVER)
+                        await asyncio.wait((looking, watching, holding), timeout=HANDOVER)
                         await _finish(side, link, working)
                         probe.cancel()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from starling.bus.redis.link import Link, RedisOptions
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 from starling.telemetry.health import Health, State
 
-BUS = "bus"
+LOOK: Final = 0.25
+"""Seconds between two looks at how things are."""
+
+BUS: Final = "bus"
 """The component of ``Health`` that says whether Redis answers."""
 
 
@@ -26,14 +30,9 @@ def redis_options(settings: Settings) -> RedisOptions:
 
 
 @asynccontextmanager
-async def redis_link(settings: Settings, health: Health) -> AsyncIterator[Link]:
-    """A way to Redis that was tried, and that ``health`` hears of. Raises what ``Link.check`` does."""
-
-    def changed() -> None:
-        if health[BUS].state is not State.DRAINING:
-            health.set(BUS, *((State.OK, "") if link.up else (State.STARTING, f"Redis at {link.address} does not answer")))
-
-    link = Link(redis_options(settings), changed=changed)
+async def redis_link(settings: Settings) -> AsyncIterator[Link]:
+    """A way to Redis that was tried. Raises what ``Link.check`` does."""
+    link = Link(redis_options(settings))
     try:
         await link.check()
         yield link
@@ -41,6 +40,14 @@ async def redis_link(settings: Settings, health: Health) -> AsyncIterator[Link]:
         await link.close()
 
 
+async def watch_link(link: Link, health: Health) -> None:
+    """Say in ``health`` whether sessions can be begun, for ever."""
+    while True:
+        trouble = link.trouble
+        health.set(BUS, State.STARTING if trouble else State.OK, trouble)
+        await asyncio.sleep(LOOK)
+
+
 def redis_facts(link: Link) -> dict[str, Any]:
     """What ``/status`` says of it."""
-    return {"address": link.address, "up": link.up is True, "failures": link.failures, "partitions": link.options.partitions}
+    return {"address": link.address, "up": not link.trouble, "failures": link.failures, "partitions": link.options.partitions}

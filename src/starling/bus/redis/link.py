@@ -7,15 +7,24 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from logging import ERROR, INFO
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown
 from starling.telemetry.logs import get_logger
@@ -33,6 +42,10 @@ LONGEST_PAUSE: Final = 2.0
 
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
+
+
+MEMORY: Final = 2 * LONGEST_PAUSE
+"""Seconds for which a refusal counts: longer than until the next attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +66,18 @@ def redacted(url: str) -> str:
     """``url`` without its credentials, for people to read."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 class Link:
-    """``up`` is None before the first attempt. ``changed`` is called when it becomes another one."""
+    """``up`` is None before the first attempt. ``failures``: attempts that failed."""
 
-    def __init__(self, options: RedisOptions, *, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, options: RedisOptions) -> None:
         self.options = options
         self.prefix = options.prefix
         self.up: bool | None = None
         self.failures = 0
-        self._changed = changed
+        self._refused: tuple[float, str] | None = None  # when it last answered that it cannot do it now, and why
         self._closed = False
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
@@ -80,13 +93,22 @@ class Link:
         """Where it leads, without credentials."""
         return redacted(self.options.url)
 
+    @property
+    def trouble(self) -> str:
+        """Why sessions are better not begun now; empty if nothing speaks against it."""
+        if self.up is not True:
+            return f"Redis at {self.address} does not answer"
+        if self._refused is not None and asyncio.get_running_loop().time() - self._refused[0] < MEMORY:
+            return f"Redis at {self.address} takes nothing now ({self._refused[1]})"
+        return ""
+
     async def check(self) -> None:
         """Whether Starling can work there. Raises InvalidOption where it cannot, ServerError where nobody answers."""
         try:
             await asyncio.wait_for(self._check(), ATTEMPT)
-        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-            raise InvalidOption(f"Redis at {self.address} refuses these credentials: {error}") from None
         except (RedisError, OSError, TimeoutError) as error:
+            if _denied(error):
+                raise InvalidOption(f"Redis at {self.address} refuses these credentials, or wants some: see bus.url") from None
             reason = type(error).__name__
             raise ServerError(f"Redis at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
         self._note(up=True)
@@ -170,7 +192,10 @@ class Link:
             async with asyncio.timeout(limit):
                 answer = await attempt()
         except ResponseError as error:
-            self._note(up=not _passes(error))
+            self._note(up=True)
+            if _passes(error):
+                self.failures += 1
+                self._refused = asyncio.get_running_loop().time(), type(error).__name__
             raise
         except (RedisError, OSError, TimeoutError):
             self._note(up=False)
@@ -189,9 +214,8 @@ class Link:
         self.failures += not up
         if up != self.up and not self._closed:
             if self.up is not None:
-                log.log(20 if up else 40, "redis is back" if up else "redis is away", address=self.address)
+                log.log(INFO if up else ERROR, "redis is back" if up else "redis is away", address=self.address)
             self.up = up
-            self._changed()
 
     @asynccontextmanager
     async def channels(self, *names: str) -> AsyncIterator[PubSub]:
@@ -215,6 +239,15 @@ def _keeping(url: str) -> dict[str, Any]:
     return {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": ATTEMPT}
 
 
+def _denied(error: Exception) -> bool:
+    """Whether Redis does not let this client in. On a unix socket the library says so in words only."""
+    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+        return True
+    return any(sign in str(error) for sign in ("username-password", "Authentication required", "NOAUTH", "WRONGPASS"))
+
+
 def _passes(error: ResponseError) -> bool:
     """Whether it is of the kind that goes by: Redis loads its data, is a replica for now, or is out of memory."""
-    return str(error).split(" ")[0] in {"LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}
+    if isinstance(error, OutOfMemoryError | ReadOnlyError):
+        return True
+    return str(error).split(" ")[0] in {"LOADING", "MISCONF", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}

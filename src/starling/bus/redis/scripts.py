@@ -47,6 +47,12 @@ end
 local ns = ARGV[1]
 """
 
+_MUST: Final = """
+redis.call('DEL', ns .. 'nothing')
+"""
+"""Makes a script one that has written something, which a Redis without memory lets finish: what frees memory has to work then,
+and so has what must be said before."""
+
 OPEN: Final = (
     _NOW
     + """
@@ -141,6 +147,7 @@ return answers
 
 COMMIT: Final = (
     _NOW
+    + _MUST
     + """
 local _, session, p, epoch, checkpoint, position, segment, sequence, needed, read = unpack(ARGV)
 if fenced(ns, p, epoch) then return -2 end
@@ -170,6 +177,7 @@ return 1
 
 FORGET: Final = (
     _NOW
+    + _MUST
     + """
 local _, session, p, epoch = unpack(ARGV)
 if fenced(ns, p, epoch) then return -2 end
@@ -206,6 +214,7 @@ return answer
 
 BEAT: Final = (
     _NOW
+    + _MUST
     + """
 local _, me, ttl, partitions, draining = unpack(ARGV)
 if draining == '1' then
@@ -232,6 +241,7 @@ return {redis.call('ZRANGE', ns .. 'recognizers', 0, -1), lost, free}
 
 LEASE: Final = (
     _NOW
+    + _MUST
     + """
 local _, me, ttl = unpack(ARGV)
 local epochs = {}
@@ -290,6 +300,7 @@ lasting events.
 
 PUBLISH: Final = (
     _NOW
+    + _MUST
     + """
 local _, session, p, epoch, token, number, lasting, entry, state, partial, kept = unpack(ARGV)
 if fenced(ns, p, epoch) then return -2 end
@@ -366,6 +377,7 @@ return 1
 
 ORPHANS: Final = (
     _NOW
+    + _MUST
     + """
 local _, gateway, patience = unpack(ARGV)
 redis.call('ZADD', ns .. 'gateways', now(), gateway)
