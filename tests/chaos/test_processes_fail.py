@@ -14,7 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 from websockets.asyncio.client import connect as dial
+from websockets.exceptions import ConnectionClosed
 
+from chaos.brittle_gateway import DEADLY
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
 from recordings import recording
@@ -147,6 +149,36 @@ def test_audio_that_ends_two_workers_ends_its_own_session_and_no_other(tmp_path:
                 await caption(server.url, poisonous(BECKETT), speed=4)
             assert ended.value.reason == "quarantined"
             assert await talking == [scripted(BECKETT)] * 3
+            assert sum('"cause": "crash"' in line and '"event": "process ended"' in line for line in server.log) == 2
+
+    asyncio.run(scenario())
+
+
+def test_bytes_that_end_two_gateways_are_not_unpacked_by_a_third(tmp_path: Path) -> None:
+    async def deadly(url: str) -> dict[str, Any]:
+        """The last words to who sends that."""
+        message: dict[str, Any] = {}
+        async with dial(f"{url.replace('http', 'ws', 1)}v1/stream", compression=None) as socket:
+            await socket.send('{"type":"start","audio":{"encoding":"ogg_opus"}}')
+            try:
+                message = json.loads(await socket.recv())
+                await socket.send(DEADLY)
+                while True:
+                    message = json.loads(await socket.recv())
+            except ConnectionClosed:
+                return message
+
+    async def scenario() -> None:
+        paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+        async with platform(workers=1, directory=tmp_path, settings=paths, module="chaos.brittle") as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 2, speed=1))
+            await server.until_logged("session opened", 2)
+            for deaths in (1, 2):
+                assert (await deadly(server.url))["type"] == "ready"
+                await server.until_logged("process ready", 2 + deaths)
+            last = await deadly(server.url)
+            assert (last["type"], last["code"]) == ("error", "quarantined"), last
+            assert await talking == [scripted(BECKETT)] * 2
             assert sum('"cause": "crash"' in line and '"event": "process ended"' in line for line in server.log) == 2
 
     asyncio.run(scenario())

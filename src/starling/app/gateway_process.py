@@ -30,7 +30,7 @@ from starling.gateway.server import rehearse, serving
 from starling.supervisor.launch import Role
 from starling.supervisor.local import SUPERVISORS_SHEET, sheet_of, worker_name
 from starling.supervisor.presence import BEAT, read_said, termination
-from starling.supervisor.sheets import Sheets
+from starling.supervisor.sheets import SharedWitness, Sheets
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.exposition import merged
 from starling.telemetry.health import Health, State
@@ -75,6 +75,7 @@ async def serve(place: Place, _loaded: None) -> None:
             metrics=place.metrics,
             recordings=recordings,
             exposition=exposition,
+            witness=SharedWitness(place.sheets, place.launch.row),
             standing=standing,
         )
         gateway = Gateway(options, ports, None, health)

@@ -225,7 +225,7 @@ class EngineFailed(ServerError):
 
 
 class Quarantined(ServerError):
-    """The session's audio ended the recognizer that it was given to, and the next one: no third is given it."""
+    """Such audio ended the process that it was given to, and the next one: no third is given it."""
 
     code = "quarantined"
 

@@ -282,17 +282,23 @@ MOST_WITNESSED: Final = 64
 
 
 class Work(StrEnum):
-    """What a recognizer does off its event loop, in code that could end the process."""
+    """What a process does with audio in native code, which could end it. ``UNPACK``: the gateway's, with compressed bytes."""
 
     LISTEN = "listen"
     DECODE = "decode"
+    UNPACK = "unpack"
 
 
 class Witness(Protocol):
-    """Remembers whose audio a model is at work on, where it outlives this process. Nothing here blocks."""
+    """Remembers whose audio is worked on, where it outlives this process. Nothing here blocks.
+
+    A gateway names networks and not sessions, whose bytes are over with them: ``network 192.0.2.7``.
+    """
 
     def watch(self, work: Work, session_ids: Sequence[str]) -> AbstractContextManager[None]:
         """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them."""
 
     def suspects(self) -> Container[str]:
-        """Sessions whose audio was in hand when a recognizer failed: no call is made for one of them and others together."""
+        """Sessions whose audio was in hand when a recognizer failed: no call is made for one of them and others together. And
+        senders whose bytes were in hand when gateways failed, twice: no more of theirs are unpacked.
+        """

@@ -46,7 +46,7 @@ class Allowance:
         """``glossaries``: of all sessions. ``address``: of the client, by which it is known where it shows no key."""
         self._principal = principal
         self._glossaries = glossaries
-        self._address = network(address)
+        self.network = network(address)
         self._access = access
         self._quotas = quotas
         self._clock = clock
@@ -89,4 +89,4 @@ class Allowance:
     @property
     def _name(self) -> str:
         key_id = self._principal.key_id
-        return f"key {key_id}" if key_id else f"address {self._address}"
+        return f"key {key_id}" if key_id else f"address {self.network}"

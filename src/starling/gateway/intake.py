@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from starling.audio import open_decoder
@@ -19,8 +20,8 @@ from starling.vad.gated import GatedAudio
 SLICE: Final = 32_768
 """Bytes of PCM decoded at once: a second of it, or four at the lowest rate."""
 
-SWELLING: Final = frozenset({Encoding.OGG_OPUS, Encoding.WEBM_OPUS, Encoding.FLAC})
-"""Encodings in which a few bytes can be a lot of silence."""
+PACKED: Final = frozenset({Encoding.OGG_OPUS, Encoding.WEBM_OPUS, Encoding.FLAC})
+"""Encodings that a library unpacks, and in which a few bytes can be a lot of silence. The others are arithmetic."""
 
 SMALL_SLICE: Final = 64
 """Bytes of these decoded at once: two of Opus can be 120 ms, a dozen of FLAC a second, so these can be several seconds."""
@@ -31,7 +32,7 @@ class Intake:
 
     ``tail``: where another one stopped, whose way this one goes on with the client's bytes from ``tail.received`` on. ``wave``:
     what is known of a WAV header, here by that one, and as an attribute once it was read. Raises NotResumable where only the
-    other one knows what came before: Opus.
+    other one knows what came before: Opus. ``unpacking`` is entered for as long as a library decodes.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Intake:
         *,
         tail: Tail | None = None,
         wave: WaveLayout | None = None,
+        unpacking: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._metrics = metrics
         self._audio = request.audio
@@ -52,7 +54,9 @@ class Intake:
         self._origin = Origin.of(request.audio, self.wave)
         self._skip = 0  # samples that are on the log already
         self.taken = 0  # bytes that were decoded
-        self._slice = SMALL_SLICE if request.audio.encoding in SWELLING else SLICE
+        packed = request.audio.encoding in PACKED
+        self._slice = SMALL_SLICE if packed else SLICE
+        self._unpacking = unpacking if packed else nullcontext
         if tail is not None and (begun or request.audio.encoding is not Encoding.WAV):
             if self._origin is None:
                 raise NotResumable(f"audio in {request.audio.encoding} cannot go on at another server; start a new session")
@@ -72,7 +76,9 @@ class Intake:
         """
         for start in range(0, len(data), self._slice):
             piece = data[start : start + self._slice]
-            samples = self._wanted(self._decoder.feed(piece))
+            with self._unpacking():
+                decoded = self._decoder.feed(piece)
+            samples = self._wanted(decoded)
             self.taken += len(piece)
             yield self._counted(self._gated.audio(samples, arrived))
             if self._decoder.fault is not None:
@@ -91,7 +97,9 @@ class Intake:
         fault = self._decoder.fault
         records: list[SessionRecord] = []
         if fault is None:
-            samples = self._wanted(self._decoder.flush())
+            with self._unpacking():
+                decoded = self._decoder.flush()
+            samples = self._wanted(decoded)
             fault = self._decoder.fault
             records += self._gated.audio(samples, arrived)
         return self._counted([*records, *self._gated.end(reason, arrived)]), fault

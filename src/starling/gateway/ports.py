@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory
+from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory, Witness
 from starling.core.sessions import Standing
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.telemetry.metrics import Metrics
@@ -19,7 +19,8 @@ class Ports:
     ``shared``: other gateways stand on the same, and go on with what this one leaves. ``exposition``: the metrics of all
     processes; None shows this one's.
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
-    where there are none. ``standing``: where recognition of a session stands, by its id; None where that is not known.
+    where there are none. ``witness``: who remembers whose bytes are unpacked; None remembers nothing. ``standing``: where
+    recognition of a session stands, by its id; None where that is not known.
     """
 
     audio_log: AudioLog
@@ -32,4 +33,5 @@ class Ports:
     exposition: Callable[[], Awaitable[bytes]] | None = None
     facts: Callable[[], Mapping[str, Any]] | None = None
     shared: bool = False
+    witness: Witness | None = None
     standing: Callable[[str], Standing | None] = lambda _: None

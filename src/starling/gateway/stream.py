@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -19,6 +19,7 @@ from starling.core.errors import (
     InvalidMessage,
     InvalidOption,
     NotResumable,
+    Quarantined,
     ServerError,
     SessionGone,
     ShuttingDown,
@@ -28,13 +29,13 @@ from starling.core.errors import (
     Unauthenticated,
 )
 from starling.core.load import Priority
-from starling.core.ports import Subscription
+from starling.core.ports import Subscription, Work
 from starling.core.records import Checkpoint, EndReason, Opened, Tail
 from starling.core.sessions import Attachment, SessionEntry
 from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
-from starling.gateway.intake import Intake
+from starling.gateway.intake import PACKED, Intake
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.resumption import Resumables, digest, new_token
@@ -238,7 +239,8 @@ class StreamSession:
 
     async def _open(self, connection: Connection, request: OpenRequest) -> Subscription:
         identity = self._identity
-        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics)
+        unpacking = self._unpacking(request)
+        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, unpacking=unpacking)
         results = await self._ports.results.subscribe(identity.session_id)
         opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
         await self._ports.audio_log.append(opened)
@@ -252,6 +254,17 @@ class StreamSession:
         token = await self._register(request) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
         return results
+
+    def _unpacking(self, request: OpenRequest) -> Callable[[], AbstractContextManager[None]]:
+        """What is entered for as long as bytes of this client are unpacked. Raises Quarantined where they ended two gateways."""
+        witness, whose = self._ports.witness, f"network {self._allowance.network}"
+        if witness is None:
+            return nullcontext
+        if request.audio.encoding in PACKED and whose in witness.suspects():
+            raise Quarantined(
+                "compressed audio from your address ended this server twice; send PCM, or come again in ten minutes"
+            )
+        return partial(witness.watch, Work.UNPACK, [whose])
 
     async def _register(self, request: OpenRequest) -> str:
         token, identity = new_token(), self._identity

@@ -37,7 +37,7 @@ METRICS: Final = 1 << 20
 SHEET: Final = METRICS_AT + METRICS
 
 _MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED = (WORD * n for n in range(3))
-_WORK_AT: Final = {Work.LISTEN: 1024, Work.DECODE: 2048}
+_WORK_AT: Final = {Work.LISTEN: 1024, Work.DECODE: 2048, Work.UNPACK: 3072}
 """Since when, for how many, and for whom, in words."""
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from starling.core.errors import Quarantined, ServerError, StarlingError
 from starling.core.ports import Clock
+from starling.supervisor.bans import Bans
 from starling.supervisor.crew import Child, Crew, Sessions
 from starling.supervisor.deaths import OWN_FAULT, Cause, cause_of
 from starling.supervisor.fleet import Fleet, Member, Phase
@@ -58,6 +59,7 @@ class Supervisor:
         self._ports = ports
         self._children: dict[Member, Child] = {}
         self._strikes: Strikes[int] = Strikes()
+        self._bans = Bans()
         self._ever_ready: set[Role] = set()
         self._false_starts: dict[Role, Counter[int]] = {role: Counter() for role in Role}  # by seats
         self._ready = asyncio.Event()
@@ -112,6 +114,8 @@ class Supervisor:
     async def _look(self, attending: asyncio.TaskGroup) -> None:
         now = self._ports.clock.now()
         self._notice_own_lateness(now)
+        if self._bans.forget(now):
+            self._tell_suspects()
         for member in list(self._fleet.members):
             if member in self._children and member.phase is not Phase.CONDEMNED:
                 self._judge(member, now)
@@ -178,6 +182,8 @@ class Supervisor:
         silent_since = self._ports.crew.beat(member)
         if member.role is Role.WORKER:
             await self._take_back(member, cause)
+        else:
+            self._ban(member, cause, now)
         if member.role not in self._ever_ready and (failure := self._ports.crew.failure(member)):
             self._failure = failure
         elif cause is not Cause.REPLACED:
@@ -239,18 +245,27 @@ class Supervisor:
 
     async def _take_back(self, member: Member, cause: Cause) -> None:
         """The sessions of a worker that is no more: to others at once, but for one that ended it twice."""
-        sessions, crew = self._ports.sessions, self._ports.crew
+        sessions = self._ports.sessions
         moved = sessions.reclaim(member.row)
         self._ports.metrics.sessions_moved.inc(moved)
         out = self._strikes.struck(self._blamed(member, cause), sessions.commits())
-        crew.suspect(self._strikes.suspects())
+        self._tell_suspects()
         for key in out:
             log.warning("session quarantined", member=member.name, cause=cause)
             self._ports.metrics.sessions_quarantined.inc()
             await sessions.fail(key, Quarantined("this audio ended its recognizer twice; it is not tried again"))
 
+    def _ban(self, member: Member, cause: Cause, now: float) -> None:
+        """After the end of a gateway: no third one unpacks what whoever ended two of them sends."""
+        for _ in self._bans.struck(self._blamed(member, cause), now):
+            log.warning("sender banned", member=member.name, cause=cause)
+            self._tell_suspects()
+
+    def _tell_suspects(self) -> None:
+        self._ports.crew.suspect([*self._bans.banned, *self._strikes.suspects()])
+
     def _blamed(self, member: Member, cause: Cause) -> list[int]:
-        """Keys of sessions whose audio may be why ``member`` ended."""
+        """Keys of those whose audio may be why ``member`` ended: sessions, or senders."""
         if cause not in OWN_FAULT:
             return []
         calls = list(self._ports.crew.in_hand(member).values())
