@@ -22,5 +22,5 @@ def feed(decoder: AudioDecoder, data: bytes) -> Samples:
 
 
 if __name__ == "__main__":
-    AudioDecoder.feed = feed  # type: ignore[method-assign]
+    AudioDecoder.feed = feed  # type: ignore[method-assign, assignment]
     run_template(load_edge, serve)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from starling.engine.scripted import ScriptedEngine, ScriptedStream
 from starling.scheduler.batcher import BatchOptions
 from starling.session.options import SegmentationOptions
 from starling.vad.energy import EnergyStream, EnergyVad
+from starling.worker.live import LiveSession
 from virtual_time import run, settle, stopped
 from worker.rig import Rig
 
@@ -495,3 +497,20 @@ def test_a_finished_text_ends_its_segment_sooner_however_long_the_reading_takes(
     finals = [event for event in events if isinstance(event, Transcript) and event.is_final]
     assert all(final.text.endswith(".") for final in finals)
     assert rig.measured("endpoint_wait_seconds_sum") == pytest.approx(2 * 8 * FRAME / SAMPLE_RATE)
+
+
+def test_what_a_session_held_is_free_when_it_is_over_without_a_search_for_it() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        async with rig.running():
+            for name in "abcde":
+                await rig.client(name, chunked(CHAT, name))
+            await settle()
+            assert sum(isinstance(it, LiveSession) for it in gc.get_objects()) <= 1, "loops may remember the last one"
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(scenario())
+    finally:
+        gc.enable()

@@ -105,6 +105,10 @@ class LiveSession:
         self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
         self._advance()
 
+    def close(self) -> None:
+        """Once it is over. Nothing refers to it in a circle from then on: its memory is free as soon as nobody knows it."""
+        self._outbox.close()
+
     def drop(self) -> None:
         """Another recognizer goes on with the session: say nothing more of it."""
         self._stop()

@@ -62,6 +62,10 @@ class Outbox:
             self._sending = True
             self._spawn(self._empty())
 
+    def close(self) -> None:
+        """Nothing comes any more. Its session holds it: without that it would be one that holds its session, for ever."""
+        self._send, self._moved, self._failed = _nowhere, _nothing, _nobody
+
     def clear(self) -> None:
         """Drop what waits; what is being sent may yet arrive."""
         self._waiting.clear()
@@ -89,6 +93,15 @@ class Outbox:
                 self._moved()
         self._sending = False
         self._moved()
+
+
+async def _nowhere(_: Outgoing) -> None: ...
+
+
+def _nothing() -> None: ...
+
+
+def _nobody(_: Exception) -> None: ...
 
 
 def _is_partial(event: SessionEvent) -> bool:

@@ -116,6 +116,7 @@ class RecognizerWorker:
             self._decoder.cancel(live.session_id)
         if live.over and self._sessions.get(live.session_id) is live:
             del self._sessions[live.session_id]
+            live.close()
             self._ports.metrics.log_lag.set(seconds(self._ports.audio_log.lag()))
             self._changed.set()
         self._listening.wake()
