@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from starling import __version__
-from starling.cli import demo, doctor, keys, mic, roles, serve, sessions, stream, transcribe, transcriber, version
+from starling.cli import demo, doctor, jobs, keys, mic, roles, serve, sessions, stream, transcribe, transcriber, version
 from starling.cli.exits import ExitCode
 from starling.cli.report import complain, describe
 
@@ -40,6 +40,7 @@ _add(stream.stream, stream.EXAMPLES)
 _add(mic.mic, mic.EXAMPLES)
 _add(transcribe.transcribe, transcribe.EXAMPLES)
 _add(transcriber.transcriber, transcriber.EXAMPLES)
+app.add_typer(jobs.jobs)
 app.add_typer(keys.keys)
 app.add_typer(sessions.sessions)
 _add(doctor.doctor, doctor.EXAMPLES)
