@@ -105,6 +105,8 @@ def test_a_call_is_a_session() -> None:
             assert await ended(call) == (grpc.StatusCode.OK, "")
             await until(lambda: it.gateway.active == 0)
             assert it.count("starling_sessions_opened_total") == 1
+            assert it.count("starling_protocol_sessions_total", protocol="riva") == 1
+            assert it.count("starling_protocol_sessions_total", protocol="native") == 0
 
     run(scenario)
 

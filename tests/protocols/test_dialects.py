@@ -7,10 +7,12 @@ from base64 import b64encode
 import pytest
 
 from starling.core.errors import InvalidOption
+from starling.gateway.connection import NATIVE
 from starling.protocols.dialects import Dialect, Spoken, spoken
 from starling.protocols.foreign import ForeignAdapter, Head, authorization
 from starling.protocols.registry import DIALECTS
 from starling.protocols.verbs import Adapter, Offer
+from starling.telemetry.metrics import PROTOCOLS
 
 
 def _adapter(_: Offer, __: Head) -> Adapter:
@@ -41,6 +43,10 @@ def test_names_and_ports_are_each_dialect_s_own() -> None:
     assert len({dialect.name for dialect in DIALECTS}) == len(DIALECTS)
     assert len(set(ports)) == len(ports)
     assert all((dialect.port is None) == bool(dialect.paths) for dialect in DIALECTS)
+
+
+def test_metrics_know_every_protocol() -> None:
+    assert set(PROTOCOLS) == {NATIVE, *(dialect.name for dialect in DIALECTS)}
 
 
 @pytest.mark.parametrize(

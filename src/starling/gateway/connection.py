@@ -13,17 +13,27 @@ from starling.gateway.socket import Gone, Wire
 from starling.protocols.verbs import Adapter, Frame, Leave, Open, Resume, Say, Verb
 from starling.telemetry.metrics import Metrics
 
+NATIVE = "native"
+
 
 class Connection:
     """What is said goes out in the order of its numbers, and nothing follows the last word.
 
-    ``patient``: until a session opens its client may be silent as long as in one.
+    ``patient``: until a session opens its client may be silent as long as in one. ``protocol``: what is spoken.
     """
 
     def __init__(
-        self, socket: Wire, adapter: Adapter, options: GatewayOptions, metrics: Metrics, *, patient: bool = False
+        self,
+        socket: Wire,
+        adapter: Adapter,
+        options: GatewayOptions,
+        metrics: Metrics,
+        *,
+        patient: bool = False,
+        protocol: str = NATIVE,
     ) -> None:
         self.socket = socket
+        self.protocol = protocol
         self.adapter = adapter
         self.arrivals = Arrivals(socket, options, metrics)
         self.verdict: type[StarlingError] | None = None  # why it ends, unless the client wanted it to

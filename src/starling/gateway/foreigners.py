@@ -111,7 +111,7 @@ class Foreigners:
         options = self._options
         if dialect.idle_timeout is not None:
             options = replace(options, idle_timeout=dialect.idle_timeout)
-        return Connection(wire, adapter, options, self._metrics, patient=True)
+        return Connection(wire, adapter, options, self._metrics, patient=True, protocol=dialect.name)
 
     async def _converse(
         self, connection: Connection, principal: Principal, address: str, trace: str, opened: Callable[[], None]

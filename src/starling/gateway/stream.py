@@ -248,6 +248,7 @@ class StreamSession:
         self._allowance.opened(request.config.hotwords)
         self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._lay_out)
         self._ports.metrics.sessions_opened.inc()
+        self._ports.metrics.sessions_by_protocol.labels(protocol=connection.protocol).inc()
         if self._opened is not None:
             self._opened()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)

@@ -44,6 +44,20 @@ DECODE_KINDS = ("partial", "final")
 COST_OF = ("1", "10")
 """Seconds of sound whose expected cost is shown."""
 
+PROTOCOLS: Final = (
+    "native",
+    "funasr",
+    "vosk",
+    "sherpa-onnx",
+    "whisperlive",
+    "wyoming",
+    "riva",
+    "assemblyai",
+    "deepgram",
+    "openai-realtime",
+)
+"""Starling's own, and those of other servers."""
+
 
 class Metrics:
     """The catalogue (as a class) and one set of live metrics (as an instance)."""
@@ -60,6 +74,13 @@ class Metrics:
         "sessions",
         "Sessions that were admitted.",
         action="Nothing by itself; its rate is the load that the other numbers explain.",
+    )
+    sessions_by_protocol = Counted(
+        "starling_protocol_sessions_total",
+        "sessions",
+        "Sessions that were admitted, by the protocol of their clients.",
+        action="Nothing by itself: it says which of `server.protocols` anybody uses, and whose clients a change would meet.",
+        labels={"protocol": PROTOCOLS},
     )
     sessions_ended = Counted(
         "starling_sessions_ended_total",
