@@ -27,6 +27,7 @@ from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
+from starling.gateway.recordings.couriers import Couriers
 from starling.gateway.recordings.desk import Desk
 from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
@@ -75,9 +76,10 @@ class Gateway:
         self._foreigners = Foreigners(
             options, self.ability, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
         )
-        self.desk = None
+        self.desk = self.couriers = None
         if ports.recordings is not None:
             self.desk = Desk(options, ports.recordings, self.ability, quotas, clock=ports.clock, wall=wall, metrics=ports.metrics)
+            self.couriers = Couriers(ports.recordings, self.ability, ports.metrics, wall=wall)
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
         if capabilities is not None:
             self._learn(capabilities)
@@ -138,6 +140,11 @@ class Gateway:
     def dismiss(self, session_id: str, operator: Principal) -> bool:
         """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
         return self._seats.dismiss(session_id, operator)
+
+    async def tell_callbacks(self) -> None:
+        """Tell callbacks that their jobs are over, for ever."""
+        if self.couriers is not None:
+            await self.couriers.run()
 
     async def watch_keys(self) -> None:
         """End sessions whose keys are revoked, for ever."""

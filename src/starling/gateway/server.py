@@ -118,6 +118,7 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
     watching = asyncio.create_task(gateway.watch_keys(), name="keys")
+    telling = asyncio.create_task(gateway.tell_callbacks(), name="callbacks")
     calls = AsyncExitStack()
     try:
         await server.listening.wait()
@@ -127,8 +128,9 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     finally:
         await calls.aclose()
         watching.cancel()
+        telling.cancel()
         server.should_exit = True
-        await asyncio.wait([running, watching])
+        await asyncio.wait([running, watching, telling])
         running.result()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -109,22 +110,27 @@ class Scribe:
     async def run(self) -> None:
         while True:
             await self.working.wait()
-            if not await self.step(0.0):
+            if not await self.step():
                 await asyncio.sleep(0.005)
 
-    async def step(self, now: float) -> bool:
-        claim = await self.store.claim("scribe", now=now or asyncio.get_running_loop().time() + 4e9, lease=1e9)
+    async def step(self) -> bool:
+        claim = await self.store.claim("scribe", now=time.time(), lease=1e9)
         if claim is None:
             return False
         self.claims.append(claim)
         job = claim.job
         if self.error is not None:
-            await self.store.fail(claim, self.error, now=4e9, retry_at=None)
+            await self.store.fail(claim, self.error, now=time.time(), retry_at=None)
             return True
         await self.store.add(
-            claim, segments(job, self.said), channel=0, checkpoint=Checkpoint(config=job.options.config), done=4.0, now=4e9
+            claim,
+            segments(job, self.said),
+            channel=0,
+            checkpoint=Checkpoint(config=job.options.config),
+            done=4.0,
+            now=time.time(),
         )
-        await self.store.finish(claim, now=4e9, duration=job.recording.duration or 4.0)
+        await self.store.finish(claim, now=time.time(), duration=job.recording.duration or 4.0)
         return True
 
 
