@@ -41,12 +41,13 @@ def test_captions_are_the_same_whichever_recognizer_is_killed(redis: RedisServer
     asyncio.run(scenario())
 
 
-def test_clients_of_a_gateway_that_is_killed_go_on_at_the_other(redis: RedisServer) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_clients_of_a_gateway_that_ends_go_on_at_the_other(redis: RedisServer, how: signal.Signals) -> None:
     async def scenario() -> None:
         async with apart(redis, gateways=2, recognizers=1) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
             await asyncio.sleep(4.0)
-            await server.gateways[0].end(signal.SIGKILL)
+            await server.gateways[0].end(how)
             assert await talking == [scripted(BECKETT)] * 4
             assert server.gateways[1].said("session resumed") == 2
 

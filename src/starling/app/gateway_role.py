@@ -19,6 +19,7 @@ from starling.bus.redis.sides import GatewaySide
 from starling.config.settings import Settings
 from starling.core.errors import ShuttingDown
 from starling.core.ports import Capabilities
+from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.ports import Ports
@@ -68,6 +69,10 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
         def facts() -> Mapping[str, Any]:
             return {"bus": redis_facts(link), "recognizers": sorted(side.board.loads())}
 
+        def standing(session_id: str) -> Standing | None:
+            staged = side.audio_log.staged(session_id)
+            return None if staged is None else Standing(worker=None, staged=staged)
+
         ports = Ports(
             audio_log=side.audio_log,
             results=side.results,
@@ -76,6 +81,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             clock=clock,
             metrics=metrics,
             facts=facts,
+            standing=standing,
             shared=True,
             recordings=recordings,
         )

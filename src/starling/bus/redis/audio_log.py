@@ -170,6 +170,11 @@ class GatewayAudioLog:
         self._sessions[session_id] = writing
         return writing
 
+    def staged(self, session_id: str) -> int | None:
+        """Samples of one session; None for one that this gateway does not have."""
+        writing = self._sessions.get(session_id)
+        return None if writing is None else writing.lead
+
     def lag(self) -> int:
         return sum(writing.lead for writing in self._sessions.values())
 
