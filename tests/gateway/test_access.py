@@ -15,8 +15,7 @@ from websockets.typing import Subprotocol
 
 import virtual_time
 from auth.test_keys import add
-from gateway import gateway_harness
-from gateway.gateway_harness import END, START, Served, hear, run, served, until
+from gateway.gateway_harness import CAPABILITIES, END, START, Served, hear, run, served, until
 from gateway.test_admission_http import refused
 from starling.auth import tickets
 from starling.auth.keyfile import KeyFile, changing
@@ -413,12 +412,11 @@ def test_who_sends_messages_too_fast_is_left_unread_for_a_while(monkeypatch: pyt
 
 
 def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_harness, "CAPABILITIES", replace(gateway_harness.CAPABILITIES, hotwords=True))
     monkeypatch.setattr(allowance, "HOTWORDS_BURST", 100.0)
     monkeypatch.setattr(allowance, "HOTWORDS_PER_SECOND", 500.0)
 
     async def scenario() -> None:
-        async with served() as it, it.connect() as client:
+        async with served(capabilities=replace(CAPABILITIES, hotwords=True)) as it, it.connect() as client:
             began = asyncio.get_running_loop().time()
             await client.send(NO_GATE)
             for change in range(10):
@@ -439,12 +437,11 @@ def test_who_changes_hot_words_too_often_is_left_unread_for_a_while(monkeypatch:
 def test_who_opens_session_after_session_with_new_hot_words_is_left_unread_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gateway_harness, "CAPABILITIES", replace(gateway_harness.CAPABILITIES, hotwords=True))
     monkeypatch.setattr(glossaries, "BURST", 10.0)
     monkeypatch.setattr(glossaries, "PER_SECOND", 50.0)
 
     async def scenario() -> None:
-        async with served() as it:
+        async with served(capabilities=replace(CAPABILITIES, hotwords=True)) as it:
             for number, slowed in ((0, False), (0, False), (1, True)):
                 async with it.connect() as client:
                     words = [f"name {number} {index}" for index in range(10)]

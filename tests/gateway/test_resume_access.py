@@ -26,7 +26,7 @@ def test_a_session_is_its_tenants(tmp_path: Path) -> None:
                 token = (await opened(client))["resume_token"]
                 cut(client)
             await detached(it)
-            assert [seat.session.detached for seat in it.gateway.seats] == [True]
+            assert [seat.session.stage for seat in it.gateway.seats] == ["away"]
             async with again(it, additional_headers=bearer(theirs)) as thief:
                 answer = await resume(thief, token, 0)
                 assert (answer["type"], answer["code"]) == ("error", "not_resumable")

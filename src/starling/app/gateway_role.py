@@ -56,6 +56,7 @@ async def gatekeeping(settings: Settings) -> AsyncIterator[Gatekeeping]:
     with unwrapped():
         async with _composed(settings) as gateway:
             yield gateway
+        log.info("stopped")
 
 
 @asynccontextmanager

@@ -54,6 +54,7 @@ async def recognizing(settings: Settings) -> AsyncIterator[Recognizing]:
     with unwrapped():
         async with _composed(settings) as recognizer:
             yield recognizer
+        log.info("stopped")
 
 
 @asynccontextmanager

@@ -15,8 +15,8 @@ from starling.core.load import Priority
 from starling.core.sessions import Standing
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
+from starling.gateway.life import Stage
 from starling.gateway.seats import Seat
-from starling.gateway.stream import Stage
 
 
 class ErrorBody(BaseModel):
@@ -53,7 +53,7 @@ class SessionView(BaseModel):
     tenant: str
     priority: Priority
     connected: datetime = Field(description="when its client connected, UTC")
-    state: Stage = Field(description="`detached` while it waits for a client that lost its connection")
+    state: Stage = Field(description="`away` or `leaving` while it waits for a client that lost its connection")
     worker: str | None = Field(description="the recognizer that has it; null while none has")
     language: str = Field(description="that of its next segment, as a BCP 47 tag")
     audio_seconds: float = Field(description="audio that came in")

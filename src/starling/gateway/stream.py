@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 
 from starling.core.audio import WaveLayout
@@ -36,6 +35,7 @@ from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
 from starling.gateway.intake import PACKED, Intake
+from starling.gateway.life import ABSENT, MOVABLE, Event, Life, Stage
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.resumption import Resumables, digest, new_token
@@ -59,18 +59,6 @@ class Identity:
     trace_id: str
     tenant: str = ""
     priority: Priority = Priority.NORMAL
-
-
-class Stage(StrEnum):
-    """Where a session is in its life, as operators see it."""
-
-    OPENING = "opening"
-    """Its client has not said yet what it wants."""
-    LIVE = "live"
-    DETACHED = "detached"
-    """It waits for a client that lost its connection."""
-    ENDING = "ending"
-    """No more audio comes, and the last results go out."""
 
 
 class StreamSession:
@@ -107,8 +95,7 @@ class StreamSession:
         self._incoming: tuple[Connection, Resume] | None = None  # a client that is back and not attended to yet
         self._arrived = asyncio.Event()
         self._was_adopted = connection is None
-        self._moved = False  # another gateway goes on with it
-        self._settled = False
+        self._life = Life()
         self._begun = asyncio.get_running_loop().time()
         self._began = time.time()
 
@@ -136,6 +123,7 @@ class StreamSession:
         intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail, wave=entry.wave)
         ended = EndReason.CLIENT if tail is None or tail.ended else None
         session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._lay_out, ended=ended)
+        session._life = Life(Stage.LIVE if ended is None else Stage.ENDING)
         session._entry, session._began = entry, entry.opened
         resumables.add(entry.token_digest, session)
         return session
@@ -143,11 +131,7 @@ class StreamSession:
     @property
     def stage(self) -> Stage:
         """Where it is in its life."""
-        if self._supply is None:
-            return Stage.OPENING
-        if self.detached:
-            return Stage.DETACHED
-        return Stage.LIVE if self._supply.ended is None else Stage.ENDING
+        return self._life.stage
 
     @property
     def language(self) -> str:
@@ -165,17 +149,12 @@ class StreamSession:
         """Seconds of audio that came in."""
         return 0.0 if self._supply is None else self._supply.heard
 
-    @property
-    def detached(self) -> bool:
-        """Whether its client is away and may come back."""
-        return self._entry is not None and self._entry.state is Attachment.DETACHED
-
     def stop(self, error: ShuttingDown | Unauthenticated) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
         self._stopped = error
         if self._connection is not None:
             self._connection.arrivals.stop(error)
-        if self.detached:
+        if self.stage in ABSENT:
             self._arrived.set()
 
     def hand_over(self) -> bool:
@@ -183,9 +162,9 @@ class StreamSession:
 
         False for one whose client cannot come back, or has said all. Returns at once.
         """
-        if self._entry is None or self._supply is None or self._supply.ended is not None:
+        if self._entry is None or self.stage not in MOVABLE:
             return False
-        self._moved = True
+        self._life.go(Event.MOVED)
         self._arrived.set()
         return True
 
@@ -213,7 +192,7 @@ class StreamSession:
 
         Raises NotResumable when the session is over.
         """
-        if self._settled:
+        if self.stage is Stage.OVER:
             raise NotResumable("the session is over; start a new one")
         if self._was_adopted:
             self._allowance = allowance
@@ -247,6 +226,7 @@ class StreamSession:
         self._request = request
         self._allowance.opened(request.config.hotwords)
         self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._lay_out)
+        self._life.go(Event.OPENED)
         self._ports.metrics.sessions_opened.inc()
         self._ports.metrics.sessions_by_protocol.labels(protocol=connection.protocol).inc()
         if self._opened is not None:
@@ -319,10 +299,11 @@ class StreamSession:
             await asyncio.wait((talking, arriving))
             self._request, self._conversation = conversation.request, None
             self._failure = conversation.failure or self._failure
-        if self._moved and not connection.over:
+        if connection.over and self.stage is Stage.MOVED:
+            self._life.go(Event.SAID)
+        if self.stage is Stage.MOVED:
             connection.verdict = ShuttingDown
             return False
-        self._moved = False  # all was said in the meantime
         if talking.cancelled():
             await _supersede(connection)
             return True
@@ -332,7 +313,7 @@ class StreamSession:
         """After a conversation: whether its client may be expected back."""
         resumable = self._entry is not None
         if error is None and not connection.over:
-            self._moved = True
+            self._life.go(Event.MOVED)
             raise Superseded("the session goes on at another server")
         if isinstance(error, SlowConsumer):  # which is what a network that is gone looks like from here
             connection.verdict = SlowConsumer
@@ -350,6 +331,7 @@ class StreamSession:
     async def _reattached(self) -> tuple[Connection, Subscription] | None:
         """The next connection of a client that was away, and what it missed; None if it stays away."""
         assert self._entry is not None
+        self._life.go(Event.LOST)
         await self._note(_with(self._entry, state=Attachment.DETACHED, request=self._request))
         log.info("session detached", grace_seconds=self._options.resume_grace)
         self._ports.metrics.sessions_detached.inc()
@@ -359,7 +341,7 @@ class StreamSession:
                 async with asyncio.timeout_at(deadline):
                     await self._arrived.wait()
                 self._arrived.clear()
-                if self._moved:
+                if self.stage is Stage.MOVED:
                     return None
                 incoming, self._incoming = self._incoming, None
                 if incoming is not None and (results := await self._welcome(*incoming)) is not None:
@@ -370,6 +352,7 @@ class StreamSession:
             return None
         finally:
             self._ports.metrics.sessions_detached.dec()
+        self._life.go(Event.BACK)
         await self._note(_with(self._entry, state=Attachment.ATTACHED, request=self._request))
         self._connection, self._results = incoming[0], results
         if self._stopped is not None:
@@ -414,19 +397,23 @@ class StreamSession:
             await self._connection.refuse(error)
 
     def _ending(self, reason: EndReason) -> None:
-        assert self._supply is not None
+        self._life.go(Event.ENDED)
+        self._count_end(reason)
+
+    def _count_end(self, reason: EndReason) -> None:
         self._ports.metrics.sessions_ended.labels(reason=reason).inc()
         code = None if self._failure is None else self._failure.code
         log.info("session ended", reason=reason, code=code, audio_seconds=self.heard)
 
     async def _settle(self) -> None:
         """Nothing of the session waits for this gateway any more."""
-        self._settled = True
+        moved = self.stage is Stage.MOVED
+        self._life.go(Event.SETTLED)
         if self._entry is not None:
             self._resumables.discard(self._entry.token_digest)
         if self._incoming is not None:
             connection, self._incoming = self._incoming[0], None
-            if self._moved:
+            if moved:
                 connection.verdict = ShuttingDown
             else:
                 await connection.refuse(NotResumable("the session is over; start a new one"))
@@ -434,16 +421,17 @@ class StreamSession:
         if self._results is not None:
             self._results.close()
         with suppress(ShuttingDown):  # the bus is closed: whoever comes after this gateway settles it
-            await self._let_go()
+            if not moved:
+                await self._let_go()
 
     async def _let_go(self) -> None:
-        if self._moved or (self._entry is not None and not await self._ports.directory.holds(self._identity.session_id)):
+        if self._entry is not None and not await self._ports.directory.holds(self._identity.session_id):
             return
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
             if self._stopped is not None:
                 reason = EndReason.SHUTDOWN if isinstance(self._stopped, ShuttingDown) else EndReason.ERROR
-            self._ending(reason)
+            self._count_end(reason)
             with suppress(StarlingError):  # the log is closed, or does not know the session any more
                 await self._supply.end(reason)
         if self._supply is not None:
