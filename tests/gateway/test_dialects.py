@@ -170,9 +170,13 @@ def test_more_sessions_on_a_connection_than_one_may_open_come_slower() -> None:
     run(scenario)
 
 
+ON_WEBSOCKETS = [one.name for one in DIALECTS if one.port is not None and one.body is None and one.service is None]
+"""Those with a port of their own."""
+
+
 @settings(max_examples=10)
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(LIKELY), max_size=12))
-@pytest.mark.parametrize("name", [dialect.name for dialect in DIALECTS if dialect.port is not None and dialect.body is None])
+@pytest.mark.parametrize("name", ON_WEBSOCKETS)
 def test_whatever_comes_no_session_is_left(name: str, frames: list[str | bytes]) -> None:
     async def scenario() -> None:
         options = GatewayOptions(port=0, protocols=spoken([f"{name}:0"], DIALECTS))
