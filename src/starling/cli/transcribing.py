@@ -1,179 +1,138 @@
-"""The work of ``starling transcribe``: one recording after the other, whatever becomes of each."""
+"""The work of ``starling transcribe``: recordings one after the other or side by side, here or at a server."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
-from starling.audio import Recording
 from starling.cli.recorded import STANDARD_INPUT
-from starling.cli.recorded import source as opened
-from starling.cli.report import complain, printable
-from starling.client.options import Options, session_config
-from starling.core.audio import seconds
-from starling.core.config import SessionConfig
+from starling.cli.report import complain
+from starling.cli.transcripts import Said, rendered
 from starling.core.errors import InvalidOption, StarlingError
-from starling.core.subtitles import Segment, to_srt, to_text, to_vtt
-from starling.core.transcript import SegmentFailed, SessionEvent, Transcript, Word
-from starling.protocols.native.messages import wire_confidence, wire_seconds
-from starling.recognizer import Recognizer, RecognizerStream
 
-WRITERS: dict[str, Callable[[Sequence[Segment]], str]] = {"txt": to_text, "srt": to_srt, "vtt": to_vtt}
+RECORDED: Final = frozenset({
+    "3ga", "3gp", "aac", "ac3", "aif", "aiff", "amr", "au", "avi", "caf", "flac", "flv", "gsm", "m4a", "m4b", "mka", "mkv", "mov",
+    "mp2", "mp3", "mp4", "mpeg", "mpg", "oga", "ogg", "opus", "spx", "tta", "w64", "wav", "webm", "wma", "wmv", "wv",
+})  # fmt: skip
+"""Endings of the names that are taken for recordings where a whole directory is named. What is inside decides nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording (a path, or ``-``), and the file its transcript goes to; None is standard output."""
+    """One recording (a path, or ``-``), and the file its transcript goes to; None is standard output.
+
+    ``listed``: it was found in a directory, and not named itself.
+    """
 
     source: str
     target: Path | None
+    listed: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether a run before this one wrote its transcript, and the recording has not changed since.
+
+        A transcript takes its name only once it is whole, so one that is there is.
+        """
+        if self.target is None or not self.listed:
+            return False
+        try:
+            return self.target.stat().st_mtime >= Path(self.source).stat().st_mtime
+        except OSError:
+            return False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a recording: all that was said before the ``problem``, if there was one."""
+
+    said: list[Said] = field(default_factory=list)
+    problem: str | None = None
 
 
 def plan(sources: Sequence[str], form: str, output_dir: Path | None) -> list[Job]:
-    """A job for each of ``sources``; ``output_dir`` is made. Raises InvalidOption where outputs would get in each other's way."""
-    if output_dir is None:
-        if form in {"srt", "vtt"} and len(sources) > 1:
-            raise InvalidOption(f"expected --output-dir for {len(sources)} recordings: {form} files cannot follow one another")
-        return [Job(source, None) for source in sources]
-    targets: dict[Path, str] = {}
-    for source in sources:
-        name = "stdin" if source == STANDARD_INPUT else Path(source).stem
-        target = output_dir / f"{name}.{form}"
-        if target in targets:
-            raise InvalidOption(f"{targets[target]} and {source} would both be written to {target}: transcribe them separately")
-        targets[target] = source
-    output_dir.mkdir(parents=True, exist_ok=True)
-    return [Job(source, target) for target, source in targets.items()]
+    """A job for each recording of ``sources``, which are files, directories or ``-``; ``output_dir`` is made.
 
-
-def transcribe_all(jobs: Sequence[Job], form: str, options: Options, *, debug: bool = False) -> int:
-    """Do all ``jobs`` with one model and return how many failed, after saying on stderr what was wrong with each.
-
-    ``debug``: with the traceback.
-
-    A recording that breaks off gives what was said before, and counts as failed.
+    Of a directory, transcripts lie in ``output_dir`` as their recordings do in it. Raises InvalidOption where outputs would get
+    in each other's way, and for a directory without a recording.
     """
-    config = session_config(options).updated(partials=False)
-    failed = 0
-    with Recognizer() as recognizer:
-        for job in jobs:
-            problem = _transcribe(recognizer, config, job, form, titled=len(jobs) > 1, debug=debug)
-            if problem is not None:
-                failed += 1
-                complain(problem)
-    if failed and len(jobs) > 1:
-        complain(f"{failed} of {len(jobs)} recordings failed")
-    return failed
+    found = [one for source in sources for one in _recordings(source)]
+    if output_dir is None:
+        if form in {"srt", "vtt", "tsv"} and len(found) > 1:
+            raise InvalidOption(f"expected --output-dir for {len(found)} recordings: {form} files cannot follow one another")
+        return [Job(source, None, listed) for source, _, listed in found]
+    targets: dict[Path, Job] = {}
+    for source, place, listed in found:
+        target = output_dir / place.with_suffix(f".{form}")
+        if target in targets:
+            raise InvalidOption(
+                f"{targets[target].source} and {source} would both be written to {target}: transcribe them separately"
+            )
+        targets[target] = Job(source, target, listed)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    return list(targets.values())
 
 
-def _transcribe(recognizer: Recognizer, config: SessionConfig, job: Job, form: str, *, titled: bool, debug: bool) -> str | None:
-    """Do one job; what was wrong, or None. ``titled``: a text on standard output gets the name of its recording."""
-    transcripts: list[Transcript] = []
-    problem = None
-    try:
-        _listen(recognizer.create_stream(config), job.source, transcripts)
-    except (StarlingError, OSError) as error:
-        if debug:
-            traceback.print_exc()
-        problem = f"{job.source}: {_said(error)}"
-    if problem is not None and not transcripts:
-        return problem
-    if problem is None and not transcripts:
+def _recordings(source: str) -> list[tuple[str, Path, bool]]:
+    """Paths, where their transcripts belong, and whether they were listed."""
+    path = Path(source)
+    if source == STANDARD_INPUT:
+        return [(source, Path("stdin"), False)]
+    if not path.is_dir():
+        return [(source, Path(path.name), False)]
+    files = (Path(place, name) for place, _, names in os.walk(path) for name in names)
+    listed = sorted(file for file in files if file.suffix.lower().removeprefix(".") in RECORDED)
+    if not listed:
+        raise InvalidOption(f"expected recordings in {source}, found none: name files whose endings are unusual one by one")
+    return [(str(file), file.relative_to(path), True) for file in listed]
+
+
+def report(job: Job, outcome: Outcome, form: str, *, titled: bool) -> bool:
+    """Write what came of a job, and say what was wrong with it. ``titled``: a text on standard output gets its name.
+
+    Whether nothing was.
+    """
+    problem = outcome.problem
+    if problem is None and not outcome.said:
         complain(f"{job.source}: no speech was heard")
-    text = _rendered(job.source, transcripts, form)
-    if job.target is None:
-        sys.stdout.write(f"==> {job.source} <==\n{text}\n" if titled and form == "txt" else text)
-        sys.stdout.flush()
-        return problem
-    done = "replaced" if job.target.exists() else "wrote"
+    if problem is None or outcome.said:
+        text = rendered(job.source, outcome.said, form)
+        if job.target is None:
+            sys.stdout.write(f"==> {job.source} <==\n{text}\n" if titled and form == "txt" else text)
+            sys.stdout.flush()
+        else:
+            problem = _written(job.target, text, whole=problem is None) or problem
+    if problem is not None:
+        complain(problem)
+    return problem is None
+
+
+def _written(target: Path, text: str, *, whole: bool) -> str | None:
+    """Write a file that is there at once, or not at all; what kept it from that. One that is not ``whole`` looks old."""
+    done = "replaced" if target.exists() else "wrote"
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        job.target.write_text(text, encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        if not whole:
+            os.utime(part, (0, 0))
+        part.replace(target)
     except OSError as error:
-        return f"{job.target}: {_said(error)}"
-    complain(f"{done} {job.target}")
-    return problem
+        with suppress(OSError):
+            part.unlink()
+        return f"{target}: {error.strerror}"
+    complain(f"{done} {target}")
+    return None
 
 
-def _said(error: StarlingError | OSError) -> str:
-    return error.message if isinstance(error, StarlingError) else error.strerror or str(error)
-
-
-def _listen(stream: RecognizerStream, source: str, transcripts: list[Transcript]) -> None:
-    """Append the finals of ``source`` to ``transcripts``, those before an error too."""
-    with Recording(opened(source)) as recording, _progress() as progress:
-        task = progress.add_task("-" if source == STANDARD_INPUT else printable(Path(source).name), total=recording.duration)
-        try:
-            for block in recording.blocks():
-                transcripts += _finals(stream.accept_waveform(block))
-                progress.advance(task, seconds(len(block)))
-        except (StarlingError, OSError):
-            transcripts += _finals(stream.input_finished())
-            raise
-        transcripts += _finals(stream.input_finished())
-
-
-def _finals(events: Sequence[SessionEvent]) -> list[Transcript]:
-    for event in events:
-        if isinstance(event, SegmentFailed):
-            complain(f"segment {event.segment_id} has no text: {event.message} ({event.code})")
-    return [event for event in events if isinstance(event, Transcript) and event.is_final]
-
-
-def _rendered(source: str, transcripts: Sequence[Transcript], form: str) -> str:
-    if form == "json":
-        return json.dumps({"file": source, "segments": [_as_json(one) for one in transcripts]}, ensure_ascii=False) + "\n"
-    return WRITERS[form]([Segment(seconds(one.start), seconds(one.end), one.text) for one in transcripts])
-
-
-def _as_json(transcript: Transcript) -> dict[str, Any]:
-    """As in a ``result`` of the native protocol: times in seconds, to the millisecond."""
-    return {
-        **_span(transcript),
-        "text": transcript.text,
-        "confidence": wire_confidence(transcript.confidence),
-        "language": transcript.language,
-        "words": [
-            {**_span(word), "text": word.text, "confidence": wire_confidence(word.confidence)} for word in transcript.words
-        ],
-    }
-
-
-def _span(said: Transcript | Word) -> dict[str, float]:
-    return {"start": wire_seconds(seconds(said.start)), "end": wire_seconds(seconds(said.end))}
-
-
-class _AudioTime(ProgressColumn):
-    """``0:12 of 0:44``: how far into the recording."""
-
-    def render(self, task: Task) -> Text:
-        total = f" of {_minutes(task.total)}" if task.total is not None else ""
-        return Text(f"{_minutes(task.completed)}{total}", style="progress.download")
-
-
-def _minutes(duration: float) -> str:
-    minutes, rest = divmod(round(duration), 60)
-    return f"{minutes}:{rest:02}"
-
-
-def _progress() -> Progress:
-    """Bars on stderr, gone when done; nothing at all where stderr is no terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        _AudioTime(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=False,  # it may be a pipe
-    )
+def failure(job: Job, error: StarlingError | OSError, *, debug: bool) -> str:
+    """What was wrong. ``debug``: the traceback goes to stderr."""
+    if debug:
+        traceback.print_exception(error)
+    return f"{job.source}: {error.message if isinstance(error, StarlingError) else error.strerror or str(error)}"
