@@ -14,7 +14,7 @@ from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.events import following
 from starling.gateway.recordings.openai import openai
 from starling.gateway.recordings.playing import playing
-from starling.gateway.recordings.statistics import watching
+from starling.gateway.recordings.statistics import living, watching
 from starling.gateway.recordings.submitting import submitting
 
 KEY = HTTPBearer(auto_error=False, description="an API key, where the server asks for one")
@@ -22,9 +22,10 @@ KEY = HTTPBearer(auto_error=False, description="an API key, where the server ask
 
 def routes(gateway: Gateway, desk: Desk) -> Iterator[APIRouter]:
     """Starling's own API, OpenAI's, and Deepgram's where Deepgram is spoken."""
-    own = APIRouter(prefix="/api/v1", dependencies=[Security(KEY)])
+    own = APIRouter(prefix="/api/v1", tags=["recordings"])
     for part in (submitting, asking, playing, following, watching):
-        own.include_router(part(gateway, desk))
+        own.include_router(part(gateway, desk), dependencies=[Security(KEY)])
+    own.include_router(living(gateway, desk))
     yield own
     yield openai(gateway, desk)
     if any(PATH in spoken.dialect.paths for spoken in gateway.options.protocols):

@@ -97,6 +97,13 @@ def watching(gateway: Gateway, desk: Desk) -> APIRouter:
                 readings.add(read(page, gateway.ports.clock.now()))
         return _statistics(readings, desk.wall(), views.queue(await desk.store.state(tenant=None, now=desk.wall())))
 
+    return router
+
+
+def living(gateway: Gateway, desk: Desk) -> APIRouter:
+    """The route of those who only want to know whether to come."""
+    router = APIRouter()
+
     @router.get("/health", responses={**problems(), 503: {"model": HealthView}}, summary="Whether recordings are taken in")
     async def health() -> JSONResponse:
         """Recordings are taken in from the start on, also while nobody can transcribe them yet. Needs no key."""

@@ -1,0 +1,68 @@
+"""The API does what its document says: requests made from it, right and wrong ones, get what it promises (Schemathesis)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from auth.test_keys import add
+from gateway.gateway_harness import run
+from gateway.recordings.desk_harness import desked
+from starling.gateway.options import GatewayOptions
+
+EXAMPLES = 8
+"""Of each operation, right and wrong ones."""
+
+EXCLUDED = dict.fromkeys(("POST /api/v1/asr/submit", "GET /api/v1/asr/history"), (positive_data_acceptance,))
+"""Whether bytes are a recording, and a cursor one of this server's, no schema can say."""
+
+STEADY = hypothesis.settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def conforms(url: str, key: str) -> set[str]:
+    """Ask as the document at ``url`` says, and otherwise. The operations that were asked."""
+    schema: Any = schemathesis.openapi.from_url(f"{url}/openapi.json").include(path_regex="^/api/v1/")
+    asked = set()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        asked.add(operation.label)
+        for mode in GenerationMode:
+            with suppress(hypothesis.errors.Unsatisfiable, NotImplementedError):  # of some there are no wrong ones
+                _ask(operation.as_strategy(generation_mode=mode), EXCLUDED.get(operation.label, ()), key)
+    return asked
+
+
+def _ask(cases: Any, excluded: tuple[Any, ...], key: str) -> None:
+    @STEADY
+    @hypothesis.given(case=cases)
+    def answers_as_promised(case: Any) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        case.call_and_validate(headers=headers, excluded_checks=list(excluded), timeout=20)
+
+    answers_as_promised()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_operation_answers_as_its_document_says(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    key, _ = add(keys, operator=True)
+
+    gateway = GatewayOptions(port=0, keys_file=keys, failures_per_minute=100_000)
+
+    async def scenario() -> None:
+        async with desked(tmp_path / "kept", gateway=gateway, max_queued=10_000) as it:
+            asked = await asyncio.to_thread(conforms, f"http://{it.served.authority}", key)
+            assert len(asked) == 10, asked
+
+    run(scenario)
