@@ -219,3 +219,12 @@ def test_a_secret_is_never_shown() -> None:
     with pytest.raises(InvalidOption) as refused:
         build(Tree, [{"store.tries": Given("hunter2", environment)}])
     assert "hunter2" not in str(refused.value)
+
+
+def test_credentials_in_a_url_are_never_shown(tmp_path: Path) -> None:
+    loaded = load_settings(environ={"STARLING_JOBS__STORE": "redis://user:pa@ss@host:6379/0"}, directory=tmp_path)
+    [store] = [setting.value for setting in loaded.effective() if setting.path == "jobs.store"]
+    assert store == '"redis://(hidden)@host:6379/0"'
+    with pytest.raises(InvalidOption) as refused:
+        load_settings(environ={"STARLING_SERVER__IDLE_TIMEOUT": "redis://user:password@host"}, directory=tmp_path)
+    assert "password" not in refused.value.message

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -69,3 +69,16 @@ def test_a_place_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable):
         DirectoryRecordings(tmp_path / "file" / "recordings")
+
+
+def test_a_place_that_is_gone_is_said(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        recordings = DirectoryRecordings(tmp_path / "r", offload=inline)
+        (tmp_path / "r" / "incoming").rmdir()
+        (tmp_path / "r").rmdir()
+        async with aclosing(chunks(BYTES)) as coming:
+            with pytest.raises(StoreUnavailable):
+                await recordings.put(coming, limit=len(BYTES))
+        assert await keys(recordings) == []
+
+    run(scenario())

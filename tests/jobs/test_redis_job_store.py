@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from contracts.job_store_contract import NOW, JobStoreContract, claimed, job
 from redis_server import RedisServer
@@ -17,8 +18,9 @@ from starling.core.errors import InvalidOption, StoreUnavailable
 from starling.core.jobs import JobStatus, JobStore
 from starling.jobs.life import Observer
 from starling.jobs.options import StoreOptions
+from starling.jobs.redis import store as store_module
 from starling.jobs.redis.connection import Connection
-from starling.jobs.redis.scripts import COMMIT, DONE
+from starling.jobs.redis.scripts import COMMIT, DONE, GROUP
 from starling.jobs.redis.store import RedisJobStore
 
 NUMBERS = count()
@@ -102,5 +104,25 @@ def test_one_that_would_forget_jobs_is_refused() -> None:
             with pytest.raises(InvalidOption, match="noeviction"):
                 await store.submit(job())
             await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_workers_that_are_long_gone_are_forgotten(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        prefix = f"{next(NUMBERS)}:"
+        store = RedisJobStore(redis_server.url, prefix=prefix)
+        await store.purge()
+        await store.submit(job("a"))
+        await store.submit(job("b"))
+        await claimed(store, worker="at work")
+        await store.finish(await claimed(store, worker="done"), now=NOW, duration=1.0)
+        client: Any = Redis.from_url(redis_server.url, decode_responses=True)
+        for idle, left in ((store_module.FORGOTTEN, {"at work", "done"}), (-1.0, {"at work"})):
+            monkeypatch.setattr(store_module, "FORGOTTEN", idle)
+            await store.purge()
+            assert {each["name"] for each in await client.xinfo_consumers(f"{prefix}running", GROUP)} == left
+        await client.aclose()
+        await store.close()
 
     asyncio.run(scenario())

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from starling.config.settings import Group, Settings
 from starling.config.sources import DEFAULT, Given, Layer, Source, read_layers
-from starling.config.tree import HIDDEN, PREFIX, Leaf, groups, leaves, value_at
+from starling.config.tree import HIDDEN, PREFIX, Leaf, groups, leaves, value_at, without_credentials
 from starling.core.errors import InvalidOption
 
 Tree = TypeVar("Tree", bound=Group)
@@ -119,7 +119,7 @@ def _path_of(location: tuple[int | str, ...], known: Mapping[str, Leaf]) -> str:
 
 def _wrong(leaf: Leaf, given: Given) -> str:
     unit = f" ({leaf.unit})" if leaf.unit else ""
-    shown = HIDDEN if leaf.secret else repr(given.value)
+    shown = HIDDEN if leaf.secret else without_credentials(repr(given.value))
     shown = shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
     return f"{leaf.path}: expected {leaf.expected}{unit}, got {shown} (source: {given.source})"
 

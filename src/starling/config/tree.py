@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,14 @@ NOUNS: Final[dict[object, str]] = {
 }
 
 HIDDEN: Final = "(hidden)"
+
+_CREDENTIALS: Final = re.compile(r"://[^/?#\s]*@")
+"""Of a URL: its user and password."""
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with what a URL in it must keep to itself left out."""
+    return _CREDENTIALS.sub(f"://{HIDDEN}@", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Leaf:
             case bool() | None:
                 return str(value).lower()
             case Enum() | str() | Path():
-                return f'"{value}"'
+                return f'"{without_credentials(str(value))}"'
             case tuple():
                 return "[" + ", ".join(f'"{item}"' for item in value) + "]"
             case _:

@@ -162,8 +162,6 @@ def _listed(directory: Path) -> list[tuple[str, float]]:
 def _or_unavailable() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         hint = ": make room" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         raise StoreUnavailable(f"recordings cannot be kept or read now: {error.strerror}{hint}") from error

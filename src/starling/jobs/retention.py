@@ -110,7 +110,7 @@ async def prune(
             break
         query = JobQuery(tenant=None, statuses=OVER, limit=PAGE, cursor=page.cursor)
     await _sweep(store, recordings, pruned, now=now, dry_run=dry_run)
-    if pruned.jobs and not dry_run:
+    if not dry_run:
         await store.purge()
     return pruned
 

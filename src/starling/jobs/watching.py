@@ -16,8 +16,8 @@ class Watchers:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The jobs that somebody waits for."""
-        return tuple(self._bells)
+        """The jobs that somebody waits for; none once this is closed."""
+        return () if self._closed else tuple(self._bells)
 
     def changed(self, job_id: str) -> None:
         """Wake those who wait for this job."""

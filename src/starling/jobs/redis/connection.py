@@ -15,11 +15,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from starling.core.errors import InvalidOption, StoreUnavailable
-from starling.jobs.redis.scripts import COMMIT
+from starling.jobs.redis.scripts import COMMIT, GROUP
 from starling.jobs.redis.writing import Command
 
 T = TypeVar("T")
@@ -95,6 +95,18 @@ class Connection:
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
+    async def drop_consumers(self, idle: float) -> None:
+        """Forget those of the group that have nothing, and gave no sign for ``idle`` seconds: names of processes that ended."""
+        stream = self._prefix + "running"
+        try:
+            for consumer in await self._redis.xinfo_consumers(stream, GROUP):
+                if not consumer["pending"] and consumer["idle"] > 1000 * idle:
+                    await self._redis.xgroup_delconsumer(stream, GROUP, consumer["name"])
+        except ResponseError:
+            return  # nobody has claimed anything yet
+        except (RedisError, OSError) as error:
+            raise _away(error) from error
+
     async def close(self) -> None:
         await self._redis.aclose()
 
@@ -121,4 +133,6 @@ class Connection:
 
 
 def _away(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"Redis, where the jobs are, does not do what it should: {type(error).__name__}: {error}")
+    """Without its address, for clients read this. What Redis itself says has none."""
+    reason = str(error) if isinstance(error, ResponseError) else type(error).__name__
+    return StoreUnavailable(f"the jobs cannot be read or written now: Redis, {reason}")

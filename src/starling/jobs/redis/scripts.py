@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+GROUP: Final = "transcribers"
+
 LONG_AGO: Final = 100_000_000_000
 """Milliseconds; three years. A lease is shorter."""
 

@@ -42,6 +42,12 @@ TAKING_OVER: Final = 10.0
 AGAIN: Final = 1.0
 """Seconds after which changes are listened to again, when Redis was away."""
 
+LOOK: Final = 0.2
+"""Seconds between two looks whether anybody still watches, if nothing changes."""
+
+FORGOTTEN: Final = 86_400.0
+"""Seconds after which a worker that has nothing is forgotten."""
+
 CROWDED: Final = 1000
 """How often a step is tried that others came before."""
 
@@ -251,6 +257,7 @@ class RedisJobStore:
 
     async def purge(self) -> None:
         """Redis gives memory back by itself, and rewrites its files when it is time (``auto-aof-rewrite-percentage``)."""
+        await self._connection.drop_consumers(FORGOTTEN)
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         return bool(await self._connection.script(TAKE_CHORE, chore, worker, repr(now), repr(now + lease)))
@@ -303,7 +310,7 @@ class RedisJobStore:
                     for job_id in self._watchers.watched:  # whatever happened before
                         self._watchers.changed(job_id)
                     while self._watchers.watched:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=AGAIN)
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=LOOK)
                         if message is not None:
                             self._watchers.changed(message["data"].decode())
             except (RedisError, OSError):
@@ -312,6 +319,7 @@ class RedisJobStore:
     async def close(self) -> None:
         self._watchers.close()
         if self._listening is not None:
+            await asyncio.wait([self._listening], timeout=2 * AGAIN)  # by itself: a connection that is cancelled may stay open
             self._listening.cancel()
             await asyncio.wait([self._listening])
         await self._connection.close()
