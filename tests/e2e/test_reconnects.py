@@ -22,12 +22,13 @@ from starling.gateway.access import Access
 from starling.gateway.allowance import Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.glossaries import Glossaries
+from starling.gateway.listing import Identity
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone, Socket
-from starling.gateway.stream import Identity, StreamSession
+from starling.gateway.stream import StreamSession
 from starling.protocols.native.adapter import NativeAdapter
 from starling.protocols.native.messages import Ack, Done, Ready, Result, Resumed, ServerMessage, decode_server
 from starling.protocols.verbs import Frame, Offer, Resume

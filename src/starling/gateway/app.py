@@ -45,7 +45,7 @@ SECURITY_HEADERS: Final = {
 
 NOWHERE: Final = (
     "nothing is at this path: the console is at /, speech is taken by a WebSocket at /v1/stream; programs find "
-    "/healthz /readyz /metrics /v1/admission /v1/sessions /openapi.json"
+    "/healthz /readyz /status /metrics /v1/admission /v1/sessions /openapi.json"
 )
 
 PLAIN_REFUSALS: Final = {

@@ -15,11 +15,12 @@ from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.allowance import RECHECK, REVOKED, Allowance
 from starling.gateway.connection import Connection
 from starling.gateway.glossaries import Glossaries
+from starling.gateway.listing import Identity
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.resumption import Resumables
-from starling.gateway.stream import Identity, StreamSession
+from starling.gateway.stream import StreamSession
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)

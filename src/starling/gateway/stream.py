@@ -10,10 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 
-from starling.core.audio import WaveLayout
 from starling.core.errors import (
     InvalidMessage,
     InvalidOption,
@@ -27,7 +25,6 @@ from starling.core.errors import (
     Superseded,
     Unauthenticated,
 )
-from starling.core.load import Priority
 from starling.core.ports import Subscription, Work
 from starling.core.records import Checkpoint, EndReason, Opened, Tail
 from starling.core.sessions import Attachment, SessionEntry
@@ -36,9 +33,10 @@ from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
 from starling.gateway.intake import PACKED, Intake
 from starling.gateway.life import ABSENT, MOVABLE, Event, Life, Stage
+from starling.gateway.listing import Identity, Listing
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
-from starling.gateway.resumption import Resumables, digest, new_token
+from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone
 from starling.gateway.supply import Supply
 from starling.protocols import verbs
@@ -49,16 +47,6 @@ log = get_logger(__name__)
 
 FAREWELL = 2.0
 """Seconds that a client has to answer our close, which says that it has read everything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Whose session it is. ``trace_id``: 32 hexadecimal digits (W3C Trace Context)."""
-
-    session_id: str
-    trace_id: str
-    tenant: str = ""
-    priority: Priority = Priority.NORMAL
 
 
 class StreamSession:
@@ -83,9 +71,8 @@ class StreamSession:
         self._options = options
         self._ports = ports
         self._allowance = allowance
-        self._resumables = resumables
         self._opened = opened
-        self._entry: SessionEntry | None = None  # of a session that its client may come back to
+        self._listing = Listing[StreamSession](identity, ports.directory, resumables)
         self._request = OpenRequest()
         self._conversation: Conversation | None = None  # that of now
         self._supply: Supply | None = None
@@ -122,10 +109,10 @@ class StreamSession:
             tail = None
         intake = Intake(entry.session_id, session._request, options.gate, ports.metrics, tail=tail, wave=entry.wave)
         ended = EndReason.CLIENT if tail is None or tail.ended else None
-        session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._lay_out, ended=ended)
+        session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._listing.lay_out, ended=ended)
         session._life = Life(Stage.LIVE if ended is None else Stage.ENDING)
-        session._entry, session._began = entry, entry.opened
-        resumables.add(entry.token_digest, session)
+        session._began = entry.opened
+        session._listing.adopt(session, entry)
         return session
 
     @property
@@ -162,7 +149,7 @@ class StreamSession:
 
         False for one whose client cannot come back, or has said all. Returns at once.
         """
-        if self._entry is None or self.stage not in MOVABLE:
+        if not self._listing.listed or self.stage not in MOVABLE:
             return False
         self._life.go(Event.MOVED)
         self._arrived.set()
@@ -225,14 +212,14 @@ class StreamSession:
         await self._ports.audio_log.append(opened)
         self._request = request
         self._allowance.opened(request.config.hotwords)
-        self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._lay_out)
+        self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._listing.lay_out)
         self._life.go(Event.OPENED)
         self._ports.metrics.sessions_opened.inc()
         self._ports.metrics.sessions_by_protocol.labels(protocol=connection.protocol).inc()
         if self._opened is not None:
             self._opened()
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
-        token = await self._register(request) if request.resume else None
+        token = await self._listing.add(self, request, self._began) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
         return results
 
@@ -246,32 +233,6 @@ class StreamSession:
                 "compressed audio from your address ended this server twice; send PCM, or come again in ten minutes"
             )
         return partial(witness.watch, Work.UNPACK, [whose])
-
-    async def _register(self, request: OpenRequest) -> str:
-        token, identity = new_token(), self._identity
-        self._resumables.add(digest(token), self)
-        await self._note(
-            SessionEntry(
-                session_id=identity.session_id,
-                trace_id=identity.trace_id,
-                token_digest=digest(token),
-                audio=request.audio,
-                config=request.config,
-                opened=self._began,
-                tenant=identity.tenant,
-                priority=identity.priority,
-                client_ref=request.client_ref,
-            )
-        )
-        return token
-
-    async def _lay_out(self, wave: WaveLayout) -> None:
-        if self._entry is not None:
-            await self._note(replace(self._entry, wave=wave))
-
-    async def _note(self, entry: SessionEntry) -> None:
-        self._entry = entry
-        await self._ports.directory.put(entry)
 
     def _described(self, token: str | None = None) -> verbs.Opened:
         identity = self._identity
@@ -311,7 +272,7 @@ class StreamSession:
 
     async def _left(self, connection: Connection, error: BaseException | None) -> bool:
         """After a conversation: whether its client may be expected back."""
-        resumable = self._entry is not None
+        resumable = self._listing.listed
         if error is None and not connection.over:
             self._life.go(Event.MOVED)
             raise Superseded("the session goes on at another server")
@@ -330,9 +291,8 @@ class StreamSession:
 
     async def _reattached(self) -> tuple[Connection, Subscription] | None:
         """The next connection of a client that was away, and what it missed; None if it stays away."""
-        assert self._entry is not None
         self._life.go(Event.LOST)
-        await self._note(_with(self._entry, state=Attachment.DETACHED, request=self._request))
+        await self._listing.note(Attachment.DETACHED, self._request)
         log.info("session detached", grace_seconds=self._options.resume_grace)
         self._ports.metrics.sessions_detached.inc()
         deadline = asyncio.get_running_loop().time() + self._options.resume_grace
@@ -353,7 +313,7 @@ class StreamSession:
         finally:
             self._ports.metrics.sessions_detached.dec()
         self._life.go(Event.BACK)
-        await self._note(_with(self._entry, state=Attachment.ATTACHED, request=self._request))
+        await self._listing.note(Attachment.ATTACHED, self._request)
         self._connection, self._results = incoming[0], results
         if self._stopped is not None:
             self._connection.arrivals.stop(self._stopped)
@@ -409,8 +369,7 @@ class StreamSession:
         """Nothing of the session waits for this gateway any more."""
         moved = self.stage is Stage.MOVED
         self._life.go(Event.SETTLED)
-        if self._entry is not None:
-            self._resumables.discard(self._entry.token_digest)
+        self._listing.close()
         if self._incoming is not None:
             connection, self._incoming = self._incoming[0], None
             if moved:
@@ -425,7 +384,7 @@ class StreamSession:
                 await self._let_go()
 
     async def _let_go(self) -> None:
-        if self._entry is not None and not await self._ports.directory.holds(self._identity.session_id):
+        if not await self._listing.owned():
             return
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
@@ -437,10 +396,6 @@ class StreamSession:
         if self._supply is not None:
             await self._ports.results.forget(self._identity.session_id)
             await self._ports.directory.remove(self._identity.session_id)
-
-
-def _with(entry: SessionEntry, *, state: Attachment, request: OpenRequest) -> SessionEntry:
-    return replace(entry, state=state, config=request.config)
 
 
 async def _supersede(connection: Connection) -> None:
