@@ -114,7 +114,7 @@ def test_submitting_and_finishing_reach_the_disk_and_progress_needs_not(tmp_path
             (store.cancel("job-a", now=NOW), 2),
         ):
             await call
-            assert store._database.run("PRAGMA synchronous") == [(level,)]
+            assert store._written.run("PRAGMA synchronous") == [(level,)]
         await store.close()
 
     run(scenario())

@@ -25,7 +25,7 @@ COMMIT: Final = """
 local ns, job, stamp = ARGV[1], ARGV[2], ARGV[3]
 local key, stream = ns .. 'job:' .. job, ns .. 'running'
 if redis.call('HGET', key, 'stamp') == stamp then return 0 end
-redis.pcall('XGROUP', 'CREATE', stream, 'transcribers', '0', 'MKSTREAM')  -- an error if it is there
+if redis.call('EXISTS', stream) == 0 then redis.call('XGROUP', 'CREATE', stream, 'transcribers', '0', 'MKSTREAM') end
 local conditions, steps = unpack(cmsgpack.unpack(ARGV[4]))
 for number, condition in ipairs(conditions) do
   local kind, where, what, wanted = unpack(condition)
@@ -72,7 +72,7 @@ local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local idle = math.max(0, server - now + long_ago)
 local stream, jobs = ns .. 'running', {}
-redis.pcall('XGROUP', 'CREATE', stream, 'transcribers', '0', 'MKSTREAM')
+if redis.call('EXISTS', stream) == 0 then return {} end
 local found = redis.call('XAUTOCLAIM', stream, 'transcribers', worker, string.format('%.0f', idle), '0-0', 'COUNT', 100)[2]
 for _, entry in ipairs(found) do
   if entry and entry[2] then

@@ -30,6 +30,11 @@ _TAKE_TURN: Final = """
     ON CONFLICT (tenant) DO UPDATE SET served = excluded.served
 """
 
+_ANY: Final = """
+    SELECT 1 WHERE EXISTS (SELECT 1 FROM jobs WHERE status = 'queued')
+    OR EXISTS (SELECT 1 FROM jobs WHERE status = 'running' AND until <= ?)
+"""
+
 _NEXT: Final = """
     SELECT (
         SELECT job_id FROM jobs WHERE status = 'queued' AND tenant = turns.tenant AND rank = ? AND not_before <= ?
@@ -77,6 +82,8 @@ class Queue:
         return None
 
     def claim(self, worker: str, now: float, lease: float) -> Claim | None:
+        if not self._database.run(_ANY, (now,)):
+            return None  # idle transcribers ask all the time: they keep nobody from writing
         with self._database.writing(lasts=False):
             for (record,) in self._database.run("SELECT record FROM jobs WHERE status = 'running' AND until <= ?", (now,)):
                 self._store(life.expire(unpack_job(record), now=now, max_attempts=self._options.max_attempts))
@@ -172,6 +179,8 @@ class Queue:
             return True
 
     def claim_delivery(self, now: float, lease: float) -> Delivery | None:
+        if not self._database.run("SELECT 1 FROM jobs WHERE due <= ? LIMIT 1", (now,)):
+            return None
         with self._database.writing(lasts=False):
             rows = self._database.run(
                 "UPDATE jobs SET due = ?, attempt = attempt + 1, deliveries = deliveries + 1 "

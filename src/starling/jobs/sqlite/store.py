@@ -1,4 +1,4 @@
-"""``JobStore`` on one SQLite file: a thread that works on it, and somebody who looks whether other processes did."""
+"""``JobStore`` on one SQLite file: a thread that writes, one that reads, and somebody who looks whether other processes wrote."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ class SqliteJobStore:
         observe: Observer | None = None,
         offload: Offload | None = None,
     ) -> None:
-        self._database = Database(path)
-        self._queue = Queue(self._database, options or StoreOptions())
-        self._looking = Looking(self._database)
+        self._written = Database(path)
+        self._read = Database(path)
+        self._queue = Queue(self._written, options or StoreOptions())
+        self._looking = Looking(self._read)
         self._observe = observe
-        self._thread = OneThread("jobs") if offload is None else None
-        self._offload = offload or self._thread
+        self._threads = [] if offload else [OneThread("jobs-write"), OneThread("jobs-read")]
+        self._writing: Offload = offload or self._threads[0]
+        self._reading: Offload = offload or self._threads[1]
         self._watchers = Watchers()
         self._look: asyncio.Task[None] | None = None
         self._closed = False
@@ -53,10 +55,10 @@ class SqliteJobStore:
         return await self._change(lambda: self._queue.submit(job, idempotency_key))
 
     async def get(self, job_id: str) -> Job | None:
-        return await self._run(lambda: self._looking.get(job_id))
+        return await self._reading(lambda: self._looking.get(job_id))
 
     async def segments(self, job_id: str, *, after: int = 0) -> Sequence[JobSegment]:
-        return await self._run(lambda: self._looking.segments(job_id, after))
+        return await self._reading(lambda: self._looking.segments(job_id, after))
 
     async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
         return await self._change(lambda: self._queue.claim(worker, now, lease))
@@ -101,24 +103,24 @@ class SqliteJobStore:
         return await self._change(lambda: self._queue.forget_audio(job_id))
 
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
-        return await self._run(lambda: self._looking.unnamed(keys))
+        return await self._reading(lambda: self._looking.unnamed(keys))
 
     async def purge(self) -> None:
-        while await self._run(self._database.shrink):
+        while await self._writing(self._written.shrink):
             pass
-        await self._run(self._database.empty_log)
+        await self._writing(self._written.empty_log)
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         return await self._change(lambda: self._queue.take_turn(chore, worker, now, lease))
 
     async def history(self, query: JobQuery) -> JobPage:
-        return await self._run(lambda: self._looking.history(query))
+        return await self._reading(lambda: self._looking.history(query))
 
     async def position(self, job_id: str) -> int | None:
-        return await self._run(lambda: self._looking.position(job_id))
+        return await self._reading(lambda: self._looking.position(job_id))
 
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
-        return await self._run(lambda: self._looking.state(tenant, now))
+        return await self._reading(lambda: self._looking.state(tenant, now))
 
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         return await self._change(lambda: self._queue.claim_delivery(now, lease))
@@ -137,9 +139,9 @@ class SqliteJobStore:
         """As long as somebody watches, tell of what other processes did."""
         version, known = -1, dict[str, int]()
         while watched := self._watchers.watched:
-            now = await self._run(self._database.version)
+            now = await self._reading(self._read.version)
             if now != version or not known.keys() >= set(watched):
-                revisions = await self._run(partial(self._looking.revisions, watched))
+                revisions = await self._reading(partial(self._looking.revisions, watched))
                 for job_id in watched:
                     if known.get(job_id) != revisions.get(job_id, -1):
                         self._watchers.changed(job_id)
@@ -154,9 +156,10 @@ class SqliteJobStore:
         if self._look is not None:
             self._look.cancel()
             await asyncio.wait([self._look])
-        await self._run(self._database.close)
-        if self._thread is not None:
-            self._thread.close()
+        await self._reading(self._read.close)
+        await self._writing(self._written.close)
+        for thread in self._threads:
+            thread.close()
 
     async def _change(self, call: Callable[[], T]) -> T:
         """Run it, and tell what happened, whether or not anybody still waits for the answer."""
@@ -168,14 +171,10 @@ class SqliteJobStore:
             loop.call_soon_threadsafe(self._tell, self._queue.take_steps())
             return answer
 
-        return await self._run(change)
+        return await self._writing(change)
 
     def _tell(self, steps: list[Step]) -> None:
         for step in steps:
             self._watchers.changed(step.job.job_id)
             if self._observe is not None:
                 self._observe(step)
-
-    async def _run(self, call: Callable[[], T]) -> T:
-        assert self._offload is not None
-        return await self._offload(call)
