@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
-from starling.core.ports import Capabilities
+from starling.core.ports import Capabilities, Tally
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.sessions import Standing
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -151,6 +151,7 @@ async def served(
     held: bool = False,
     unfinished: bool = False,
     shared: bool = False,
+    tally: Tally | None = None,
     recordings: RecordingPorts | None = None,
     capabilities: Capabilities = CAPABILITIES,
 ) -> AsyncIterator[Served]:
@@ -176,6 +177,7 @@ async def served(
         clock=SystemClock(),
         metrics=metrics,
         shared=shared,
+        tally=tally,
         standing=standing,
         recordings=recordings,
     )

@@ -20,6 +20,7 @@ from gateway.test_admission_http import refused
 from starling.auth import tickets
 from starling.auth.keyfile import KeyFile, changing
 from starling.auth.tenants import Tenant
+from starling.bus.memory import MemoryTally
 from starling.core.load import Priority
 from starling.core.records import Opened
 from starling.gateway import allowance, glossaries, seats
@@ -197,6 +198,24 @@ def test_limits_of_a_tenant_hold_for_all_its_keys(keys_file: Path) -> None:
             assert await refused(it.connect(additional_headers=bearer(two))) == (429, "5", "quota_exceeded")
             assert it.count("starling_sessions_refused_total", reason="tenant") == 1
             async with it.connect(additional_headers=bearer(other)):
+                pass
+
+    run(scenario)
+
+
+def test_sessions_of_a_tenant_are_counted_over_all_gateways(keys_file: Path) -> None:
+    token, _ = add(keys_file, tenant="small")
+    limited(keys_file, Tenant(name="small", max_sessions=2))
+    options, tally = GatewayOptions(port=0, keys_file=keys_file), MemoryTally("one")
+
+    async def scenario() -> None:
+        async with served(options, tally=tally) as one, served(options, tally=tally.at("two")) as two:
+            async with one.connect(additional_headers=bearer(token)), two.connect(additional_headers=bearer(token)):
+                assert await refused(one.connect(additional_headers=bearer(token))) == (429, "5", "quota_exceeded")
+                assert await refused(two.connect(additional_headers=bearer(token))) == (429, "5", "quota_exceeded")
+            await until(lambda: not one.gateway.active)
+            await one.gateway.reconcile()
+            async with two.connect(additional_headers=bearer(token)):
                 pass
 
     run(scenario)

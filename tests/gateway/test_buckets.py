@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 
 from starling.auth.tenants import Tenant
+from starling.bus.memory import MemoryTally
 from starling.core.errors import QuotaExceeded
 from starling.gateway.buckets import BucketTable, TokenBucket
 from starling.gateway.quotas import DAY, Quotas
+from virtual_time import at_once
 
 _steps = st.lists(st.tuples(st.floats(0, 10), st.floats(0, 50)), max_size=40)
 
@@ -115,3 +117,33 @@ def test_who_was_not_there_today_is_forgotten() -> None:
         with quotas.session(tenant):
             quotas.spend(tenant, 1)
     assert len(quotas._usage) <= 2
+
+
+def test_what_a_tenant_uses_at_other_gateways_counts_here() -> None:
+    clocks, elsewhere = Clocks(), Clocks()
+    here, there = clocks.quotas(), elsewhere.quotas()
+    tenant = Tenant(name="t", audio_seconds_per_day=100, audio_seconds_per_minute=60)
+    one = MemoryTally("one")
+
+    def exchange() -> None:
+        for quotas, tally in ((there, one.at("two")), (here, one)):
+            day, mine = quotas.share()
+            quotas.learn(day, at_once(tally.exchange(day, mine)))
+
+    with here.session(tenant), there.session(tenant):
+        assert here.spend(tenant, 30) == 0
+        assert there.spend(tenant, 40) == 0
+        exchange()
+        exchange()
+        assert here.spend(tenant, 0) == pytest.approx(10), "the minute is used up by both"
+        for clock in (clocks, elsewhere):
+            clock.now += 60
+        there.spend(tenant, 25)
+        exchange()
+        with pytest.raises(QuotaExceeded, match="midnight"):
+            here.spend(tenant, 6)
+        for clock in (clocks, elsewhere):
+            clock.wall += DAY
+            clock.now += 60
+        exchange()
+        assert here.spend(tenant, 50) == 0

@@ -84,6 +84,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             facts=facts,
             standing=standing,
             shared=True,
+            tally=side.tally,
             recordings=recordings,
         )
         gateway = Gateway(options, ports, None, health)
@@ -125,4 +126,5 @@ async def _live(gateway: Gateway, side: GatewaySide) -> None:
         with suppress(ShuttingDown):
             for session_id in await side.directory.orphans(patience):
                 await gateway.abandon(session_id)
+            await gateway.reconcile()
         await asyncio.sleep(SIGN_OF_LIFE)

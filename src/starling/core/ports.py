@@ -275,6 +275,19 @@ class LoadBoard(Protocol):
         """The last word of each recognizer, by its id; those that said nothing yet are not in it."""
 
 
+class Tally(Protocol):
+    """What tenants use at all gateways together. ``day``: days since 1970 UTC; audio in seconds."""
+
+    async def enter(self, tenant: str, mine: int, most: int) -> bool:
+        """Whether one more session of ``tenant`` is no more than ``most`` over all gateways, this one having ``mine`` with it.
+
+        Of gateways that ask at once no more are told so than there is room for.
+        """
+
+    async def exchange(self, day: int, mine: Mapping[str, tuple[int, float]]) -> Mapping[str, float]:
+        """Say how many sessions of each tenant are open here, and how much audio they sent on ``day``; how much others did."""
+
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 MOST_WITNESSED: Final = 64

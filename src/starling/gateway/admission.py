@@ -7,8 +7,8 @@ places of the gateway itself, and whether it is ready or about to end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Final, Literal, TypeAlias
 
 from starling.auth.tenants import Principal, Tenant
@@ -63,8 +63,8 @@ class Admission:
         """Refuse everybody from now on."""
         self._draining = True
 
-    @contextmanager
-    def admit(self, address: str, principal: Principal) -> Iterator[Callable[[], None]]:
+    @asynccontextmanager
+    async def admit(self, address: str, principal: Principal) -> AsyncIterator[Callable[[], None]]:
         """Hold a place for ``principal`` at ``address``; gives what is to be called once its session is open.
 
         Raises ShuttingDown or Overloaded; then no place is held.
@@ -77,6 +77,7 @@ class Admission:
         newcomer = self._newcomers.admitted(clock.now())
         try:
             with self._held(place, principal):
+                await self._check_elsewhere(principal.tenant)
                 yield lambda: self._newcomers.opened(newcomer, clock.now())
         finally:
             self._newcomers.left(newcomer)
@@ -172,6 +173,20 @@ class Admission:
             raise _Refused("address", self._full(f"{limit} sessions are open from your address, which is the limit"))
         self._check_lag()
         self._check_recognizers()
+
+    async def _check_elsewhere(self, tenant: Tenant) -> None:
+        """Sessions of ``tenant`` at other gateways count too."""
+        if (tally := self._ports.tally) is None or tenant.max_sessions is None:
+            return
+        with self._counted():
+            if not await tally.enter(tenant.name, self._quotas.used(tenant.name).sessions, tenant.max_sessions):
+                raise _Refused("tenant", self._quotas.full(tenant))
+
+    async def reconcile(self) -> None:
+        """Tell other gateways what tenants used here, and count what they used there."""
+        if (tally := self._ports.tally) is not None:
+            day, mine = self._quotas.share()
+            self._quotas.learn(day, await tally.exchange(day, mine))
 
     def _check_lag(self) -> None:
         behind = seconds(self._ports.audio_log.lag())

@@ -55,7 +55,7 @@ class Foreigners:
         try:
             try:
                 principal = self._door.identify_foreigner(dialect, head, address)
-                with self._admission.admit(address, principal) as opened:
+                async with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
                     await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace))
                     connection = self._connection(self._socket(websocket), dialect, adapter)
@@ -72,7 +72,7 @@ class Foreigners:
         head = Head(trace_id=trace)
         try:
             principal = self._door.identify_foreigner(dialect, head, address)
-            with self._admission.admit(address, principal) as opened:
+            async with self._admission.admit(address, principal) as opened:
                 adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
                 await self._converse(self._connection(wire, dialect, adapter), principal, address, trace, opened)
         except StarlingError as error:
@@ -85,7 +85,7 @@ class Foreigners:
     async def serve_call(self, wire: Wire, dialect: Dialect, head: Head, address: str) -> None:
         """A call of a dialect of gRPC. Raises the StarlingError with which it is refused."""
         principal = self._door.identify_foreigner(dialect, head, address)
-        with self._admission.admit(address, principal) as opened:
+        async with self._admission.admit(address, principal) as opened:
             adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
             await self._converse(self._connection(wire, dialect, adapter), principal, address, head.trace_id, opened)
 

@@ -104,7 +104,7 @@ class Gateway:
                 with self._admission.admit_again(address, principal) as greeted:
                     await self._resume(websocket, principal, greeted)
                 return
-            with self._admission.admit(address, principal) as opened:
+            async with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
                 connection = self._connection(websocket, principal.tenant)
                 await self._seats.converse(connection, principal, trace_id(websocket.headers), opened, address=address)
@@ -222,6 +222,10 @@ class Gateway:
     def _learn(self, capabilities: Capabilities) -> None:
         match_language(self.options.defaults.language, capabilities.languages)
         self.ability.known = capabilities
+
+    async def reconcile(self) -> None:
+        """Tell other gateways what tenants used here, and count what they used there."""
+        await self._admission.reconcile()
 
     def _check_begun(self) -> None:
         """Raises Overloaded to who comes back to a session before a gateway can go on with any."""

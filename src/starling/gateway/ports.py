@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory, Witness
+from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDirectory, Tally, Witness
 from starling.core.sessions import Standing
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.telemetry.metrics import Metrics
@@ -16,7 +16,8 @@ from starling.telemetry.metrics import Metrics
 class Ports:
     """What a gateway and its sessions stand on.
 
-    ``shared``: other gateways stand on the same, and go on with what this one leaves. ``exposition``: the metrics of all
+    ``shared``: other gateways stand on the same, and go on with what this one leaves; ``tally``: where they count together.
+    ``exposition``: the metrics of all
     processes; None shows this one's.
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
     where there are none. ``witness``: who remembers whose bytes are unpacked; None remembers nothing. ``standing``: where
@@ -33,5 +34,6 @@ class Ports:
     exposition: Callable[[], Awaitable[bytes]] | None = None
     facts: Callable[[], Mapping[str, Any]] | None = None
     shared: bool = False
+    tally: Tally | None = None
     witness: Witness | None = None
     standing: Callable[[str], Standing | None] = lambda _: None

@@ -1,12 +1,12 @@
 """What tenants have used of what they may: the first gate of flow control. Pure but for the two clocks it is given.
 
-Counts live in the gateway's memory: they begin anew when it does.
+Counts live in the gateway's memory: they begin anew when it does. Gateways that share a ``Tally`` count each other's too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +29,7 @@ class Usage:
     minute: TokenBucket | None = None
     day: int = 0
     today: float = 0.0
+    elsewhere: float = 0.0  # of the day's audio, what came to other gateways
 
 
 class Quotas:
@@ -45,8 +46,13 @@ class Quotas:
         if usage is None:
             return
         if tenant.max_sessions is not None and usage.sessions >= tenant.max_sessions:
-            raise _exceeded(f"tenant {tenant.name} has {tenant.max_sessions} sessions open, which is its limit", SOON)
+            raise self.full(tenant)
         self._check_audio(tenant, usage)
+
+    @staticmethod
+    def full(tenant: Tenant) -> QuotaExceeded:
+        """Why ``tenant`` may not begin another session where it has as many as it may."""
+        return _exceeded(f"tenant {tenant.name} has {tenant.max_sessions} sessions open, which is its limit", SOON)
 
     def check_audio(self, tenant: Tenant) -> None:
         """Raises QuotaExceeded when ``tenant`` may send no more audio now, whatever its sessions."""
@@ -73,6 +79,22 @@ class Quotas:
         self._check_day(tenant, usage)
         return self._minute(tenant, usage, audio)
 
+    def share(self) -> tuple[int, dict[str, tuple[int, float]]]:
+        """What to tell a ``Tally``: the day, and of each tenant its sessions here and its audio of the day."""
+        for usage in self._usage.values():
+            self._turn_page(usage)
+        return math.floor(self._wall() / DAY), {name: (usage.sessions, usage.today) for name, usage in self._usage.items()}
+
+    def learn(self, day: int, elsewhere: Mapping[str, float]) -> None:
+        """What a ``Tally`` says in turn: audio that came to other gateways on ``day``, which counts here too."""
+        now = self._now()
+        for name, audio in elsewhere.items():
+            usage = self._usage.get(name)
+            if usage is not None and usage.day == day:
+                more, usage.elsewhere = audio - usage.elsewhere, audio
+                if usage.minute is not None and more > 0:
+                    usage.minute.take(more, now)
+
     def used(self, tenant: str) -> Usage:
         """What the tenant of that name has used."""
         return self._usage.get(tenant, Usage())
@@ -86,7 +108,7 @@ class Quotas:
     def _check_day(self, tenant: Tenant, usage: Usage) -> None:
         self._turn_page(usage)
         limit = tenant.audio_seconds_per_day
-        if limit is not None and usage.today >= limit:
+        if limit is not None and usage.today + usage.elsewhere >= limit:
             left = DAY - self._wall() % DAY
             raise _exceeded(
                 f"tenant {tenant.name} has used its {limit:g} s of audio of the day, which ends at midnight UTC", left
@@ -107,7 +129,7 @@ class Quotas:
     def _turn_page(self, usage: Usage) -> None:
         today = math.floor(self._wall() / DAY)
         if usage.day != today:
-            usage.day, usage.today = today, 0.0
+            usage.day, usage.today, usage.elsewhere = today, 0.0, 0.0
 
     def _forget(self) -> None:
         today = math.floor(self._wall() / DAY)

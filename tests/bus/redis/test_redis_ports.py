@@ -7,8 +7,10 @@ from contracts.audio_log_contract import LEAD, AudioLogContract
 from contracts.load_board_contract import LoadBoardContract
 from contracts.result_bus_contract import ResultBusContract
 from contracts.session_directory_contract import SessionDirectoryContract
+from contracts.tally_contract import TallyContract
 from starling.bus.history import KEPT
 from starling.bus.redis.directory import RedisSessionDirectory
+from starling.bus.redis.tally import RedisTally
 
 
 class TestRedisAudioLog(OnRedis, AudioLogContract):
@@ -33,3 +35,9 @@ class TestRedisSessionDirectory(OnRedis, SessionDirectoryContract):
 class TestRedisLoadBoard(OnRedis, LoadBoardContract):
     def make(self) -> OneProcessBoard:
         return self.board()
+
+
+class TestRedisTally(OnRedis, TallyContract):
+    def make(self) -> tuple[RedisTally, RedisTally]:
+        link = self.link()
+        return RedisTally(link, "one"), RedisTally(link, "two")

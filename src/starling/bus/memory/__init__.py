@@ -5,6 +5,7 @@ from starling.bus.memory.load_board import MemoryLoadBoard
 from starling.bus.memory.result_bus import MemoryResultBus
 from starling.bus.memory.session_directory import MemorySessionDirectory
 from starling.bus.memory.subscription import MemorySubscription
+from starling.bus.memory.tally import MemoryTally
 from starling.bus.memory.witness import MemoryWitness
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "MemoryResultBus",
     "MemorySessionDirectory",
     "MemorySubscription",
+    "MemoryTally",
     "MemoryWitness",
 ]

@@ -13,6 +13,8 @@ Keys, all under one prefix::
                             partial (pa), newest segment of which something is not kept (lost)
     ev:SESSION     list     its newest lasting events
     dir:SESSION    hash     its entry (e), gateway (g), token's digest (k); dir: the set of them; token:DIGEST: its session
+    tally:TENANT   hash     sessions by gateway; tallies: the set of tenants
+    audio:D:TENANT hash     seconds of audio by gateway, on day D
     gw:GATEWAY     set      sessions that it has on the log
     gateways       zset     gateways by their last sign of life (ms)
     recognizers    zset     recognizers by the time (ms) at which they are taken for dead
@@ -390,9 +392,54 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', ns .. 'gateways', '-inf', '(' 
     redis.call('SADD', ns .. 'gw:' .. gateway, session)
     orphans[#orphans + 1] = session
   end
-  if redis.call('SCARD', ns .. 'gw:' .. dead) == 0 then redis.call('ZREM', ns .. 'gateways', dead) end
+  if redis.call('SCARD', ns .. 'gw:' .. dead) == 0 then
+    redis.call('ZREM', ns .. 'gateways', dead)
+    for _, tenant in ipairs(redis.call('SMEMBERS', ns .. 'tallies')) do
+      redis.call('HDEL', ns .. 'tally:' .. tenant, dead)
+      if redis.call('EXISTS', ns .. 'tally:' .. tenant) == 0 then redis.call('SREM', ns .. 'tallies', tenant) end
+    end
+  end
 end
 return orphans
 """
 )
 """A gateway's sign of life; it gets the sessions of those that gave none for ``patience`` milliseconds."""
+
+ENTER: Final = (
+    _NOW
+    + """
+local _, gateway, tenant, mine, most = unpack(ARGV)
+local tally, all = ns .. 'tally:' .. tenant, 0
+local known = redis.call('HGETALL', tally)
+for i = 1, #known, 2 do if known[i] ~= gateway then all = all + tonumber(known[i + 1]) end end
+local admitted = all + mine <= tonumber(most)
+redis.call('HSET', tally, gateway, admitted and mine or mine - 1)
+redis.call('SADD', ns .. 'tallies', tenant)
+return admitted and 1 or 0
+"""
+)
+"""1 if a tenant has room for one more session, which is counted then."""
+
+EXCHANGE: Final = (
+    _NOW
+    + """
+local gateway, day, answers = ARGV[2], ARGV[3], {}
+for i = 4, #ARGV, 3 do
+  local tenant = ARGV[i]
+  if ARGV[i + 1] == '0' then
+    redis.call('HDEL', ns .. 'tally:' .. tenant, gateway)
+  else
+    redis.call('HSET', ns .. 'tally:' .. tenant, gateway, ARGV[i + 1])
+    redis.call('SADD', ns .. 'tallies', tenant)
+  end
+  local audio, others = ns .. 'audio:' .. day .. ':' .. tenant, 0
+  redis.call('HSET', audio, gateway, ARGV[i + 2])
+  redis.call('EXPIRE', audio, 172800)
+  local known = redis.call('HGETALL', audio)
+  for j = 1, #known, 2 do if known[j] ~= gateway then others = others + tonumber(known[j + 1]) end end
+  answers[#answers + 1] = string.format('%.6f', others)
+end
+return answers
+"""
+)
+"""Sets a gateway's share of each tenant named, sessions and audio of the day; the audio of all others."""

@@ -14,6 +14,7 @@ from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
 from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
 from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
+from starling.bus.redis.tally import RedisTally
 from starling.bus.redis.tenure import Tenure
 
 
@@ -25,6 +26,7 @@ class GatewaySide:
     results: GatewayResultBus
     board: GatewayLoadBoard
     directory: RedisSessionDirectory
+    tally: RedisTally
     inbox: Inbox
 
     @classmethod
@@ -36,6 +38,7 @@ class GatewaySide:
             results=GatewayResultBus(link, inbox),
             board=GatewayLoadBoard(inbox, now, offset=offset),
             directory=RedisSessionDirectory(link, gateway),
+            tally=RedisTally(link, gateway),
             inbox=inbox,
         )
 
