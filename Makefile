@@ -109,6 +109,14 @@ bench-chaos: setup-dev ## captions while processes are killed, stopped and outgr
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.chaos --json bench/results/chaos.json $(ARGS)
 
+bench-churn: setup-dev ## memory and descriptors over 10,000 short sessions
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.churn --json bench/results/churn.json $(ARGS)
+
+bench-overload: setup-dev ## twice as many come as there is room for
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.overload --json bench/results/overload.json $(ARGS)
+
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.soak --json bench/results/soak.json $(ARGS)

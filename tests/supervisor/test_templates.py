@@ -137,6 +137,17 @@ def test_a_template_that_stands_still_is_replaced_and_its_copy_made_by_the_next(
     played(scenario)
 
 
+def test_a_template_that_stands_still_is_replaced_before_anybody_needs_it() -> None:
+    async def scenario(nursery: Nursery, read: int, write: int) -> None:
+        assert await nursery.copy("exit 0").wait() == 0
+        os.kill(nursery.started[0].pid, signal.SIGSTOP)
+        while len(nursery.started) < 2:  # noqa: ASYNC110 - nobody asked for it
+            await asyncio.sleep(0.01)
+        assert await nursery.copy("exit 5").wait() == 5
+
+    played(scenario)
+
+
 def test_what_keeps_a_template_from_loading_ends_its_copies_and_is_not_tried_again_unasked() -> None:
     async def scenario(nursery: Nursery, read: int, write: int) -> None:
         with pytest.raises(TemplateFailed) as failed:

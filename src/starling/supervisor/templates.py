@@ -6,15 +6,20 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from starling.core.ports import Clock
 from starling.supervisor.deaths import OWN_FAULT, cause_of
+from starling.supervisor.processes import activity_of
 from starling.supervisor.restarts import Restarts
 from starling.supervisor.template import Template, TemplateLost
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+
+
+STOPPED: Final = 0.5
+"""Seconds between two looks at a template; one that stands still at both is no use to anybody who will need a copy."""
 
 
 class TemplateFailed(Exception):
@@ -125,7 +130,9 @@ class Templates:
         return template
 
     async def _attend(self, template: Template, loaded: asyncio.Task[Any] | None) -> None:
+        watching = self._keep(_end_when_stopped(template))
         status = await template.wait()
+        watching.cancel()
         if self._newest is not loaded:
             return  # it was renewed
         self._newest = None
@@ -136,7 +143,18 @@ class Templates:
         with suppress(TemplateFailed, TemplateLost, OSError):  # the next who needs a copy learns it
             await self._ready()
 
-    def _keep(self, work: Coroutine[Any, Any, object]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         task = asyncio.create_task(work)
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
+        return task
+
+
+async def _end_when_stopped(template: Template) -> None:
+    """Its successor loads while nobody waits for it."""
+    stood = False
+    while not (stood and activity_of(template.pid).stopped):
+        stood = activity_of(template.pid).stopped
+        await asyncio.sleep(STOPPED)
+    log.warning("template stopped", pid=template.pid)
+    template.kill()
