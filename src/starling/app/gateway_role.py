@@ -14,6 +14,7 @@ from starling.app.options import addresses, gateway_options, log_options, max_le
 from starling.app.recordings import recording_ports
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.unwrapping import unwrapped
+from starling.bus.redis.leases import Leases
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import GatewaySide
 from starling.config.settings import Settings
@@ -65,6 +66,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
     async with redis_link(settings) as link, recording_ports(settings) as recordings:
+        leases = Leases(link)
         side = GatewaySide.of(link, INSTANCE, clock.now, max_lead=max_lead(settings))
 
         def facts() -> Mapping[str, Any]:
@@ -72,7 +74,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
 
         def standing(session_id: str) -> Standing | None:
             staged = side.audio_log.staged(session_id)
-            return None if staged is None else Standing(worker=None, staged=staged)
+            return None if staged is None else Standing(worker=leases.holder(session_id), staged=staged)
 
         ports = Ports(
             audio_log=side.audio_log,
@@ -91,7 +93,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
         with closing(listen_everywhere(options)) as listeners:
             async with asyncio.TaskGroup() as tasks, serving(gateway, listeners) as (host, port):
-                works = (side.inbox.run(), watch_link(link, health), _open(gateway, link, side), _live(gateway, side))
+                works = (side.inbox.run(), watch_link(link, health), _open(gateway, link, side), _live(gateway, side, leases))
                 working = [tasks.create_task(work) for work in works]
                 await side.inbox.listening.wait()
                 url, _ = addresses(options, host, port)
@@ -119,7 +121,7 @@ async def _open(gateway: Gateway, link: Link, side: GatewaySide) -> None:
         await asyncio.sleep(LOOK)
 
 
-async def _live(gateway: Gateway, side: GatewaySide) -> None:
+async def _live(gateway: Gateway, side: GatewaySide, leases: Leases) -> None:
     """Say that this gateway lives, and end the sessions of those that do not, once nobody can come back to them."""
     patience = gateway.options.resume_grace + MARGIN
     while True:
@@ -127,4 +129,5 @@ async def _live(gateway: Gateway, side: GatewaySide) -> None:
             for session_id in await side.directory.orphans(patience):
                 await gateway.abandon(session_id)
             await gateway.reconcile()
+            await leases.look()
         await asyncio.sleep(SIGN_OF_LIFE)

@@ -14,6 +14,7 @@ from contracts.result_bus_contract import final
 from starling.bus.partitions import share
 from starling.bus.redis.audio_log import GatewayAudioLog
 from starling.bus.redis.directory import RedisSessionDirectory
+from starling.bus.redis.leases import Leases
 from starling.bus.redis.link import Link
 from starling.bus.redis.results import GatewayResultBus
 from starling.bus.redis.sides import RecognizerSide
@@ -63,6 +64,12 @@ class TestTenure(OnRedis):
             await b.tenure.beat()
             assert (len(a.tenure.held), len(b.tenure.held)) == (2, 1)
             assert sorted({*a.tenure.held, *b.tenure.held}) == list(range(PARTITIONS))
+            leases = Leases(self.links[0])
+            assert leases.holder("anybody") is None
+            await leases.look()
+            for side in (a, b):
+                names = {leases.holder(session_id) for partition in side.tenure.held for session_id in sessions_in(partition, 3)}
+                assert names == {side.tenure.member}
             leaving = asyncio.create_task(b.tenure.run())
             await settle()
             leaving.cancel()
