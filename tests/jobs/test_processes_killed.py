@@ -87,6 +87,36 @@ async def check(place: str, promised: set[str], finished: Counter[str]) -> None:
     await store.close()
 
 
+LOOKED = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0])
+connection.close()
+"""
+
+
+def test_who_leaves_is_not_the_last_as_long_as_others_are_there(tmp_path: Path) -> None:
+    """Who is the last to leave a file deletes its log of changes: under the hands of the others, if their locks are lost."""
+    path = tmp_path / "jobs.db"
+
+    def looked() -> int:
+        return int(subprocess.run([sys.executable, "-c", LOOKED, str(path)], capture_output=True, check=True, timeout=60).stdout)  # noqa: S603 - our own
+
+    async def scenario() -> None:
+        ours, another = SqliteJobStore(path), SqliteJobStore(path)
+        await ours.submit(job("a"))
+        await another.submit(job("b"))
+        assert looked() == 2
+        assert (tmp_path / "jobs.db-wal").exists()
+        await another.close()
+        await ours.submit(job("c"))
+        assert looked() == 3
+        assert (tmp_path / "jobs.db-wal").exists()
+        await ours.close()
+
+    asyncio.run(scenario())
+
+
 def test_what_another_process_does_to_a_job_is_heard_of(tmp_path: Path) -> None:
     async def scenario() -> None:
         ours, theirs = SqliteJobStore(tmp_path / "jobs.db"), SqliteJobStore(tmp_path / "jobs.db")

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _alone(path):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))  # -wal and -shm get its mode
+                _make(path)
                 self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
                 try:
                     self._prepare(path)
@@ -121,6 +121,16 @@ class Database:
     def _undo(self) -> None:
         if self._connection.in_transaction:
             self._connection.rollback()
+
+
+def _make(path: Path) -> None:
+    """A new file for its owner only, which SQLite's files beside it take after.
+
+    One that is there is not even opened: closing it would end the locks that another connection of this process has on it
+    (POSIX), and the next process to leave would take itself for the last. https://www.sqlite.org/howtocorrupt.html, 2.2
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
 
 
 @contextmanager
