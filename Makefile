@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-soak bench-connections bench-log bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-page
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
