@@ -16,7 +16,7 @@ from contracts.job_store_contract import NOW, JobStoreContract, claimed, job
 from redis_server import RedisServer
 from starling.core.errors import InvalidOption, StoreUnavailable
 from starling.core.jobs import JobStatus, JobStore
-from starling.jobs.life import Observer
+from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis import store as store_module
 from starling.jobs.redis.connection import Connection
@@ -126,3 +126,20 @@ def test_workers_that_are_long_gone_are_forgotten(redis_server: RedisServer, mon
         await store.close()
 
     asyncio.run(scenario())
+
+
+def test_a_step_is_finished_and_told_though_nobody_waits_any_more(redis_server: RedisServer) -> None:
+    steps: list[Step] = []
+
+    async def scenario() -> None:
+        store = RedisJobStore(redis_server.url, prefix=f"{next(NUMBERS)}:", observe=steps.append)
+        await store.get("x")  # connected
+        submitting = asyncio.create_task(store.submit(job()))
+        while not store._sending:  # noqa: ASYNC110 - it is a set
+            await asyncio.sleep(0)
+        submitting.cancel()
+        await asyncio.wait([submitting])
+        await store.close()
+
+    asyncio.run(scenario())
+    assert [step.verb for step in steps] == [Verb.SUBMIT]

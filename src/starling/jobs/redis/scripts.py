@@ -73,13 +73,17 @@ local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local idle = math.max(0, server - now + long_ago)
 local stream, jobs = ns .. 'running', {}
 if redis.call('EXISTS', stream) == 0 then return {} end
-local found = redis.call('XAUTOCLAIM', stream, 'transcribers', worker, string.format('%.0f', idle), '0-0', 'COUNT', 100)[2]
-for _, entry in ipairs(found) do
-  if entry and entry[2] then
-    redis.call('XCLAIM', stream, 'transcribers', worker, 0, entry[1], 'TIME', renewed, 'JUSTID')
-    jobs[#jobs + 1] = entry[2][2]
+local cursor, wanted = '0-0', string.format('%.0f', idle)
+repeat
+  local answer = redis.call('XAUTOCLAIM', stream, 'transcribers', worker, wanted, cursor, 'COUNT', 100)
+  cursor = answer[1]
+  for _, entry in ipairs(answer[2]) do
+    if entry and entry[2] then
+      redis.call('XCLAIM', stream, 'transcribers', worker, 0, entry[1], 'TIME', renewed, 'JUSTID')
+      jobs[#jobs + 1] = entry[2][2]
+    end
   end
-end
+until cursor == '0-0' or #jobs >= 100
 return jobs
 """
 """Jobs whose lease ran out by ``now`` (ms). The caller has them for a moment, until ``renewed``, to say what becomes of them."""

@@ -67,6 +67,7 @@ class RedisJobStore:
         self._looking = Looking(self._connection)
         self._watchers = Watchers()
         self._listening: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[int]] = set()
 
     async def submit(self, job: Job, *, idempotency_key: str = "") -> Job:
         queued = history(job.tenant, JobStatus.QUEUED)
@@ -81,9 +82,8 @@ class RedisJobStore:
             steps.append(("HSET", submissions, idempotency_key, job.job_id))
             steps.append(("HSET", f"job:{job.job_id}", "key", idempotency_key, "fingerprint", fingerprint(job)))
         for _ in range(CROWDED):
-            failed = await self._connection.commit(job.job_id, conditions, steps)
+            failed = await self._send(job.job_id, conditions, steps, Step(Verb.SUBMIT, job, job.created))
             if failed == DONE:
-                self._tell(Step(Verb.SUBMIT, job, job.created))
                 return job
             match conditions[failed - 1][:2]:
                 case ("is", where) if where == submissions:
@@ -322,6 +322,8 @@ class RedisJobStore:
             await asyncio.wait([self._listening], timeout=2 * AGAIN)  # by itself: a connection that is cancelled may stay open
             self._listening.cancel()
             await asyncio.wait([self._listening])
+        if self._sending:
+            await asyncio.wait(self._sending)
         await self._connection.close()
 
     async def _kept(self, job_id: str) -> Kept | None:
@@ -353,12 +355,29 @@ class RedisJobStore:
         """Whether the job still was what it was. Tells what happened."""
         job_id = kept.job.job_id
         conditions = (("is", f"job:{job_id}", "revision", kept.revision), *change.conditions)
-        failed = await self._connection.commit(job_id, conditions, (*stored(kept.job, change.after), *change.steps))
+        failed = await self._send(job_id, conditions, (*stored(kept.job, change.after), *change.steps), change.told)
         if failed > 1 and full is not None:
             full()
-        if failed == DONE and change.told is not None:
-            self._tell(change.told)
         return failed == DONE
+
+    async def _send(self, job_id: str, conditions: Sequence[Command], steps: Sequence[Command], told: Step | None) -> int:
+        """Commit it, and tell what happened, whether or not anybody still waits for the answer."""
+
+        async def send() -> int:
+            failed = await self._connection.commit(job_id, conditions, steps)
+            if failed == DONE and told is not None:
+                self._tell(told)
+            return failed
+
+        sending = asyncio.create_task(send(), name="commit of a job")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+        return await asyncio.shield(sending)
+
+    def _sent(self, sending: asyncio.Task[int]) -> None:
+        self._sending.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # whoever asked has it, or has left
 
     def _tell(self, step: Step) -> None:
         self._watchers.changed(step.job.job_id)
