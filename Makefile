@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-protocols bench-page
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -124,6 +124,10 @@ bench-soak: setup-dev ## memory over 30 minutes of coming and going
 bench-connections: setup-dev ## what 3,000 idle connections cost
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.connections --json bench/results/connections.json $(ARGS)
+
+bench-protocols: setup-dev ## what each protocol of other servers costs beside Starling's own
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.protocols --json bench/results/protocols.json $(ARGS)
 
 bench-log: setup-dev ## audio from process to process: shared memory beside sockets
 	@mkdir -p bench/results

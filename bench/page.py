@@ -135,6 +135,31 @@ def _log(result: Result) -> Iterator[str]:
     yield f"\nCPU is for one second of one stream. The log takes, as the median of all rounds: {ratios}."
 
 
+def _protocols(result: Result) -> Iterator[str]:
+    yield f"{result['streams']} speakers in each protocol by turns, {result['rounds']} rounds; medians of CPU.\n"
+    rows = (
+        (
+            name,
+            _ms(row["first"], "p50", "p95"),
+            _ms(row["final"], "p50", "p95"),
+            _cores(row["cpu_per_stream"]),
+            _cores(row["cpu_by_role"].get("gateway")),
+            "-" if result["edge"][name] is None else f"{result['edge'][name]:.2f}",
+            row["refused"] + row["failed"],
+        )
+        for name, row in result["protocols"].items()
+    )
+    head = (
+        "protocol", "first text P50/P95 ms", "last final P50/P95 ms", "CPU per stream", "of it at the gateway",
+        "gateway against native", "lost",
+    )  # fmt: skip
+    yield from _table(head, rows)
+
+
+def _cores(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
 _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
     "log": _log,
     "streams": _streams,
@@ -143,6 +168,7 @@ _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
     "quality": _quality,
     "hotwords": _hotwords,
     "overhead": _overhead,
+    "protocols": _protocols,
     "soak": _soak,
     "words": _words,
 }

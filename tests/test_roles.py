@@ -14,8 +14,8 @@ EDGE = {"fastapi", "uvicorn", "websockets"}
 @pytest.mark.parametrize(
     ("module", "banned"),
     [
-        ("starling.app.host", MODELS | EDGE),
-        ("starling.app.gateway_process", MODELS),
+        ("starling.app.host", MODELS | EDGE | {"grpc", "google.protobuf"}),
+        ("starling.app.gateway_process", MODELS | {"grpc", "google.protobuf"}),
         ("starling.app.recognizer_process", EDGE),
         ("starling.app.transcriber_process", MODELS | EDGE | {"av"}),
         ("starling.app.scribe_process", EDGE),

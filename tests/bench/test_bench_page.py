@@ -12,6 +12,8 @@ from bench.page import replaced, section, write
 from bench.ramp import summary
 from bench.scoring import Errors
 
+from starling.client.load.running import Outcome
+
 MACHINE = asdict(
     Machine(date="2030-01-01", cpu="CPU", cores=2, memory_gb=8.0, system="Linux", python="3.11", onnxruntime="1", commit="abc")
 )
@@ -58,6 +60,15 @@ def test_qualities_and_hot_words_have_tables() -> None:
     tallies["own + 0"] = Tally(rare=10, found=8, words=100, cpu=2.2, inserted=1, counted=[Errors(1, 10)])
     written = section("hotwords", {"machine": MACHINE, "quality": "best", "weight": 1.0, "rows": list(table(tallies))})
     assert "| own + 0 | 20.0 % | 50 % | 1.00 % | 10.0 % | 1.10 |" in written
+
+
+def test_protocols_stand_beside_the_native_one() -> None:
+    outcome = Outcome(cpu=[{"gateway": 0.5, "worker": 1.5}], spoken=[20.0])
+    outcome.latencies.first.append(0.25)
+    found = {"streams": 8, "rounds": 3, "edge": {"riva": 1.5}, "protocols": {"riva": outcome.as_json()}}
+    written = section("protocols", {"machine": MACHINE, **found})
+    assert "8 speakers in each protocol by turns, 3 rounds" in written
+    assert "| riva | 250 / 250 | - / - | 0.1000 | 0.0250 | 1.50 | 0 |" in written
 
 
 def test_only_what_is_between_the_markers_changes(tmp_path: Path) -> None:

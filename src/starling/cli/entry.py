@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from starling import __version__
-from starling.cli import demo, doctor, jobs, keys, mic, roles, serve, sessions, stream, transcribe, transcriber, version
+from starling.cli import bench, demo, doctor, jobs, keys, mic, roles, serve, sessions, stream, transcribe, transcriber, version
 from starling.cli.exits import ExitCode
 from starling.cli.report import complain, describe
 
@@ -43,6 +43,7 @@ _add(transcriber.transcriber, transcriber.EXAMPLES)
 app.add_typer(jobs.jobs)
 app.add_typer(keys.keys)
 app.add_typer(sessions.sessions)
+_add(bench.bench, bench.EXAMPLES)
 _add(doctor.doctor, doctor.EXAMPLES)
 _add(version.version, version.EXAMPLES)
 
