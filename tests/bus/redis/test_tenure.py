@@ -19,7 +19,7 @@ from starling.bus.redis.link import Link
 from starling.bus.redis.results import GatewayResultBus
 from starling.bus.redis.sides import RecognizerSide
 from starling.core.errors import SessionGone
-from starling.core.records import Opened, Revoked
+from starling.core.records import Ended, Opened, Revoked
 from virtual_time import settle
 
 
@@ -176,5 +176,26 @@ class TestTenure(OnRedis):
                 await recognizer.audio_log.forget(other)
                 assert await self.links[0].command("XLEN", f"{self.keys}log:0") <= 100
                 assert recognizer.audio_log.lag() == 0
+
+        self.run(scenario())
+
+    def test_a_record_that_ends_the_session_at_once_was_taken(self) -> None:
+        """The recognizer may have forgotten the session before the gateway hears that its record is on the log."""
+
+        async def scenario() -> None:
+            recognizer = self.recognizer("a")
+            log, _ = self.gateway("g")
+            await settle()
+            await recognizer.tenure.beat()
+            async with following(recognizer.audio_log):
+                await log.append(opened())
+                log._on_gone(b"nobody")
+                ending = asyncio.create_task(log.append(Ended("s", 0)))
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                log._on_gone(b"s")
+                await ending
+                with pytest.raises(SessionGone):
+                    await log.append(Ended("s", 1))
 
         self.run(scenario())

@@ -24,13 +24,16 @@ BATCH: Final = 256
 
 @dataclass(slots=True)
 class _Writing:
-    """A session that this gateway appends to. ``number``: of its last record; ``end``: where its sound ends."""
+    """A session that this gateway appends to. ``number``: of its last record, ``written`` of the last
+    that is on the log; ``end``: where its sound ends.
+    """
 
     session_id: str
     partition: int
     end: int
     committed: int
     number: int = 0
+    written: int = 0
     sequence: int = -1
     received: int = 0
     ended: bool = False
@@ -75,12 +78,13 @@ class GatewayAudioLog:
             await self._open(record)
             return
         writing = await self._room_for(record)
+        number = writing.number
         if isinstance(record, Audio | Gap) and record.end <= writing.end:
             await self._flushed()  # what made it known may not be there yet
         else:
-            self._add(writing, record)
+            number = self._add(writing, record)
             await self._flushed()
-        if writing.gone:
+        if writing.gone and writing.written < number:  # it may well be over because of this very record
             self._drop(writing)
             raise _gone(record.session_id)
 
@@ -108,8 +112,8 @@ class GatewayAudioLog:
             writing.room.clear()
             await writing.room.wait()
 
-    def _add(self, writing: _Writing, record: SessionRecord) -> None:
-        """It will be written from here on, whether or not anybody waits for that."""
+    def _add(self, writing: _Writing, record: SessionRecord) -> int:
+        """It will be written from here on, whether or not anybody waits for that. Its number."""
         if isinstance(record, Audio | Gap):
             writing.end = record.end
         writing.number += 1
@@ -118,6 +122,7 @@ class GatewayAudioLog:
         entry = pack_entry(record, writing.end, offset=self._offset)
         fields = (writing.number, int(kind_of(record)), writing.end, record.sequence, record.received, entry)
         self._batch.append((writing, (writing.session_id, writing.partition, *fields)))
+        return writing.number
 
     async def _flushed(self) -> None:
         """Until everything that was added is on the log."""
@@ -136,8 +141,10 @@ class GatewayAudioLog:
                 except ShuttingDown:
                     self._batch.clear()
                     raise
-                for (writing, _), answer in zip(batch, answers, strict=True):
+                for (writing, fields), answer in zip(batch, answers, strict=True):
                     writing.told(answer)
+                    if answer >= 0:
+                        writing.written = int(fields[2])
         finally:
             self._flushing = None
 
@@ -166,7 +173,7 @@ class GatewayAudioLog:
             raise _gone(session_id)
         end, sequence, received, ended, number, committed = (int(value) for value in known[1:])
         partition = partition_of(session_id, self._link.options.partitions)
-        writing = _Writing(session_id, partition, end, committed, number, sequence, received, bool(ended))
+        writing = _Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended))
         self._sessions[session_id] = writing
         return writing
 
