@@ -436,6 +436,32 @@ class JobStoreContract:
 
         self.check(scenario)
 
+    def test_many_at_once_are_as_one_after_another(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            twins = await asyncio.gather(*(store.submit(job(f"{number}"), idempotency_key="k") for number in range(8)))
+            assert len({each.job_id for each in twins}) == 1
+            others = await asyncio.gather(*(store.submit(job(f"x{number}")) for number in range(8)), return_exceptions=True)
+            assert sum(isinstance(each, QuotaExceeded) for each in others) == 4
+            assert (await store.state(tenant="t", now=NOW)).queued == 5
+            claims = await asyncio.gather(*(store.claim(f"w{number}", now=NOW, lease=LEASE) for number in range(8)))
+            found = [claim for claim in claims if claim is not None]
+            assert len({claim.job.job_id for claim in found}) == len(found) == 5
+            await asyncio.gather(
+                *(
+                    store.add(claim, [segment(0)], channel=0, checkpoint=checkpoint(1, 1), done=1.0, now=NOW)
+                    for claim in found
+                    for _ in range(3)
+                ),
+                *(store.heartbeat(claim, done=2.0, now=NOW, lease=LEASE) for claim in found),
+            )
+            for claim in found:
+                assert list(await store.segments(claim.job.job_id)) == [segment(0)]
+            ends = [store.finish(claim, now=NOW, duration=1.0) for claim in found for _ in range(2)]
+            outcomes = await asyncio.gather(*ends, return_exceptions=True)
+            assert sum(isinstance(each, ClaimLost) for each in outcomes) == 5
+
+        self.check(scenario, options=StoreOptions(max_queued=5))
+
     def test_an_id_is_used_once(self) -> None:
         async def scenario(store: JobStore) -> None:
             await store.submit(job())
