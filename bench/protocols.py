@@ -33,7 +33,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     names = arguments.protocol or [dialect.name for dialect in DIALECTS]
     ports = {dialect.name: free_port() for dialect in DIALECTS if dialect.port is not None and dialect.name in names}
     entries = [f"{name}:{ports[name]}" if name in ports else name for name in names]
-    speaking = f"STARLING_SERVER__PROTOCOLS={json.dumps(entries)}"
+    speaking = f"STARLING_SERVER__PROTOCOLS={','.join(entries)}"
     async with own_server(settings=[speaking, *arguments.set], workers=1) as server:
         main = Place(host="127.0.0.1", port=urlsplit(server.url).port or 0)
         await ready(main)

@@ -48,7 +48,8 @@ def options(**changes: Any) -> GatewayOptions:
 @asynccontextmanager
 async def dial(it: Served, tls: Any = None, *, narrow: bool = False) -> AsyncIterator[Any]:
     """A channel. ``narrow``: little is taken of a stream before it is read."""
-    chosen = [("grpc.http2.lookahead_bytes", 1), ("grpc.http2.bdp_probe", 0)] if narrow else []
+    chosen = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own
+    chosen += [("grpc.http2.lookahead_bytes", 1), ("grpc.http2.bdp_probe", 0)] if narrow else []
     port = it.ports["riva"]
     if tls is None:
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", chosen)
@@ -131,6 +132,19 @@ def test_a_flood_of_calls_on_one_connection_gets_no_more_than_the_places() -> No
             for call in channels:
                 call.cancel()
             await until(lambda: it.gateway.active == 0)
+
+    run(scenario)
+
+
+def test_connections_are_bounded() -> None:
+    async def scenario() -> None:
+        async with served(options(max_connections=1)) as it, dial(it) as first, dial(it) as second:
+            call = stream(first)
+            await say(call, CONFIG, SECOND)
+            await heard(call)
+            code, _ = await ended(stream(second, timeout=10))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            await finished(call)
 
     run(scenario)
 
@@ -439,7 +453,7 @@ HALF: Final = wire.StreamingRecognizeRequest(audio_content=bytes(100)).Serialize
 pieces = st.sampled_from([CONFIG, HALF, b"", CONFIG[:5]]) | st.binary(max_size=30)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.lists(pieces, max_size=6), st.sampled_from(["StreamingRecognize", "Recognize", "GetRivaSpeechRecognitionConfig"]))
 def test_whatever_comes_no_session_is_left_and_a_status_is_given(sent: list[bytes], method: str) -> None:
     async def scenario() -> None:
