@@ -15,8 +15,10 @@ import pytest
 from contracts.job_store_contract import ERROR, checkpoint, job, segment
 from contracts.recordings_contract import chunks, keys
 from starling.app.jobs import open_job_store, open_recordings
+from starling.cli.archive import check_jobs
 from starling.cli.entry import run
 from starling.cli.exits import ExitCode
+from starling.config.doctor import Status
 from starling.config.loading import load_settings
 from starling.core.jobs import Job, JobStatus, JobStore, Recordings
 
@@ -129,3 +131,14 @@ def test_a_store_that_is_none_is_said(store: str, capsys: pytest.CaptureFixture[
     monkeypatch.setenv("STARLING_JOBS__STORE", store)
     assert run(["jobs", "list"]) == ExitCode.USAGE
     assert "expected sqlite:PATH" in capsys.readouterr().err
+
+
+def test_doctor_says_whether_jobs_can_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stored(failed)
+    check = check_jobs(load_settings().settings)
+    assert (check.status, check.detail) == (Status.OK, "0 recordings to do, 1 over and kept")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("STARLING_JOBS__RECORDINGS", str(tmp_path / "file" / "recordings"))
+    check = check_jobs(load_settings().settings)
+    assert check.status is Status.WARN
+    assert "recordings cannot be kept" in check.detail

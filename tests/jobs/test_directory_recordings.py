@@ -32,7 +32,7 @@ def test_only_the_owner_may_look(tmp_path: Path) -> None:
         await recordings.put(chunks(BYTES), limit=len(BYTES))
 
     run(scenario())
-    for path in (tmp_path / "r").rglob("*"):
+    for path in tmp_path.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
 
 

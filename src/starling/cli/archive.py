@@ -17,9 +17,10 @@ import typer
 from starling.app.jobs import open_job_store, open_recordings, retention_options
 from starling.cli.report import complain, printable
 from starling.cli.tables import print_rows
+from starling.config.doctor import Check, Status
 from starling.config.settings import Settings
 from starling.core.audio import seconds
-from starling.core.errors import InvalidOption, NotFound
+from starling.core.errors import InvalidOption, NotFound, StarlingError
 from starling.core.jobs import Job, JobQuery, JobStore, QueueState, Recordings
 from starling.jobs.retention import PAGE, prune
 
@@ -152,6 +153,23 @@ def prune_now(settings: Settings, *, dry_run: bool) -> None:
         )
 
     asyncio.run(work())
+
+
+def check_jobs(settings: Settings) -> Check:
+    """Jobs and recordings can be kept where the settings say. Makes the places if they are not there, as a start does."""
+
+    async def look() -> QueueState:
+        async with _opened(settings) as (store, recordings):
+            async for _ in recordings.keys():
+                break
+            return await store.state(tenant=None, now=time.time())
+
+    try:
+        state = asyncio.run(look())
+    except StarlingError as error:
+        return Check("jobs", Status.WARN, f"no recorded files are taken: {error.message}", "see jobs.store and jobs.recordings")
+    kept = state.done + state.failed + state.cancelled
+    return Check("jobs", Status.OK, f"{state.queued + state.running} recordings to do, {kept} over and kept")
 
 
 @asynccontextmanager

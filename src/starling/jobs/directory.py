@@ -40,7 +40,8 @@ class DirectoryRecordings:
         self._root = root
         self._offload = offload
         with _or_unavailable():
-            (root / _INCOMING).mkdir(parents=True, exist_ok=True, mode=0o700)
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (root / _INCOMING).mkdir(exist_ok=True, mode=0o700)
 
     async def put(self, chunks: AsyncIterator[bytes], *, limit: int) -> tuple[str, int, str]:
         key = new_key()
