@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-protocols bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-protocols bench-recorded bench-page
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -132,6 +132,11 @@ bench-protocols: setup-dev ## what each protocol of other servers costs beside S
 bench-log: setup-dev ## audio from process to process: shared memory beside sockets
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.shared_log --json bench/results/log.json $(ARGS)
+
+bench-recorded: setup-dev ## recordings: speed beside moonshine_voice, memory over two hours, and what they cost live captions
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.recorded --hours 2 --json bench/results/recorded.json $(ARGS)
+	@$(BIN)/python -m bench.beside --json bench/results/beside.json
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md

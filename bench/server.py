@@ -15,6 +15,7 @@ ROOM = {
     "STARLING_SERVER__MAX_SESSIONS": "2000",
     "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "2000",
     "STARLING_PROCESSES__WORKERS": "0",
+    "STARLING_JOBS__WORKERS": "0",
 }
 """All sessions come from one address, and how many hold is the question. One process, so that one core is all it can use."""
 
