@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio.streams import wav
+from audio.streams import mux, wav
 from protocols.dialect_server import native_texts, speaking
 from protocols.foreign_client import OFFER, Gate, play, steps, transcript
 from recordings import recording
@@ -408,6 +408,10 @@ def test_streams_and_recordings_read_as_in_starling_s_own_protocol() -> None:
             asked = recognition(encoding=0, sample_rate_hertz=0, enable_automatic_punctuation=True)
             recorded = await stub.Recognize(wire.RecognizeRequest(config=asked, audio=wav(sound.tobytes())))
             assert [it.alternatives[0].transcript.strip() for it in recorded.results] == native
+            asked.encoding = wire.FLAC
+            flac = await stub.Recognize(wire.RecognizeRequest(config=asked, audio=mux("flac", "flac", sound, 16_000)))
+            assert [it.alternatives[0].transcript.strip() for it in flac.results] == native
+            asked.encoding = wire.ENCODING_UNSPECIFIED
             several = await asyncio.gather(
                 *(stub.Recognize(wire.RecognizeRequest(config=asked, audio=wav(sound[:40_000].tobytes()))) for _ in range(4))
             )

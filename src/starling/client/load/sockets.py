@@ -153,7 +153,8 @@ def _sherpa() -> Callable[[Frame], Heard]:
         if frame == "Done!":
             return Heard(over=True)
         message = json.loads(frame)
-        return Heard(text=bool(message["text"]), final=bool(message.get("is_final")))
+        again = bool(message.get("is_eof"))  # the last text once more
+        return Heard(text=bool(message["text"]) and not again, final=bool(message.get("is_final")))
 
     return read
 
