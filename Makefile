@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-protocols bench-recorded bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -137,6 +137,10 @@ bench-recorded: setup-dev ## recordings: speed beside moonshine_voice, memory ov
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.recorded --hours 2 --json bench/results/recorded.json $(ARGS)
 	@$(BIN)/python -m bench.beside --json bench/results/beside.json
+
+bench-bus: setup-dev redis ## results over Redis beside those over shared memory
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.bus_tax --json bench/results/bus.json $(ARGS)
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md

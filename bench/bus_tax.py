@@ -310,7 +310,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with suppress(KeyboardInterrupt):
         if arguments.receive:
-            run(receive(*arguments.receive, arguments.streams))
+            way, where = arguments.receive
+            run(receive(way, where, arguments.streams))
         else:
             run(measure(arguments))
 

@@ -76,8 +76,9 @@ class Apart:
         self.gateways.append(role)
         return role
 
-    async def recognizer(self) -> Role:
-        role = await self._start("recognizer", "--status-port", "0")
+    async def recognizer(self, url: str = "") -> Role:
+        """``url``: another way to Redis than that of all."""
+        role = await self._start("recognizer", "--status-port", "0", *(("--bus", url) if url else ()))
         self.recognizers.append(role)
         return role
 
@@ -135,6 +136,36 @@ class Apart:
         async with asyncio.timeout(30):
             while sorted(await self.held()) != sorted(shares):  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(0.05)
+
+
+class Wire:
+    """A way to Redis that can be cut: what is sent meanwhile is neither lost nor refused, as in a network that is parted."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        self.whole = asyncio.Event()
+        self.whole.set()
+        self._redis = redis
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator[str]:
+        """Its URL, while the block runs."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+            server.close()
+            self.whole.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_unix_connection(str(self._redis.path))
+        await asyncio.gather(self._carry(reader, there[1]), self._carry(there[0], writer))
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                await self.whole.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

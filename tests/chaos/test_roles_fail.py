@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.platform_harness import Final, all_captions, caption
-from chaos.roles_harness import apart
+from chaos.roles_harness import Wire, apart
 from chaos.test_processes_fail import BECKETT, scripted, undisturbed
 from redis_server import RedisServer
 
@@ -83,6 +83,27 @@ def test_a_recognizer_that_was_taken_for_dead_says_nothing_more(redis: RedisServ
             os.kill(zombie.process.pid, signal.SIGCONT)
             assert await talking == [scripted(BECKETT)] * 4
             assert zombie.said("partition lost")
+
+    asyncio.run(scenario())
+
+
+def test_a_recognizer_that_is_cut_off_from_redis_is_fenced(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        wire = Wire(redis)
+        async with wire.laid() as url, apart(redis, gateways=1, recognizers=1) as server:
+            cut_off = await server.recognizer(url)
+            await server.until_shared(8, 8)
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT[n * 4000 :] for n in range(4)], speed=1))
+            await asyncio.sleep(2.5)
+            wire.whole.clear()
+            async with asyncio.timeout(30):
+                while len((await server.recognizers[0].status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+            assert await talking == [scripted(BECKETT[n * 4000 :]) for n in range(4)]
+            await cut_off.until_ready(ready=False)
+            wire.whole.set()
+            await server.until_shared(8, 8)
+            assert cut_off.said("partition lost") == 8
 
     asyncio.run(scenario())
 

@@ -40,6 +40,9 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two attempts to reach a Redis that is away, at first and at last."""
 
+LANES: Final = 32
+"""Commands under way at once, each on a connection of its own."""
+
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
 
@@ -79,6 +82,7 @@ class Link:
         self.failures = 0
         self._refused: tuple[float, str] | None = None  # when it last answered that it cannot do it now, and why
         self._closed = False
+        self._lanes = asyncio.Semaphore(LANES)
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
         try:
@@ -138,24 +142,32 @@ class Link:
                 "to change them, end every gateway and recognizer and delete the key partitions"
             )
 
-    async def run(self, script: str, *args: str | bytes | float) -> Any:
-        """What ``script`` answers, however long Redis is away. Raises ShuttingDown once the link is closed."""
-        registered = self._scripts.get(script)
-        if registered is None:
-            registered = self._scripts[script] = self._client.register_script(script)
-        return await self.patiently(lambda: registered(keys=(), args=(self.prefix, *args)))
+    async def run(self, script: str, *args: str | bytes | float, urgent: bool = False) -> Any:
+        """What ``script`` answers, however long Redis is away. ``urgent``: before all that wait for a connection.
 
-    async def run_once(self, script: str, *args: str | bytes | float) -> Any:
-        """The same, or the RedisError or OSError that the attempt ended in."""
+        Raises ShuttingDown once the link is closed.
+        """
         registered = self._scripts.get(script)
         if registered is None:
             registered = self._scripts[script] = self._client.register_script(script)
-        return await self._attempt(lambda: registered(keys=(), args=(self.prefix, *args)), ATTEMPT)
+
+        async def attempt() -> Any:
+            if urgent:
+                return await registered(keys=(), args=(self.prefix, *args))
+            async with self._lanes:
+                return await registered(keys=(), args=(self.prefix, *args))
+
+        return await self.patiently(attempt)
 
     async def command(self, *args: str | bytes | int) -> Any:
         """One command, as ``run``."""
         execute: Callable[..., Awaitable[Any]] = self._client.execute_command
-        return await self.patiently(lambda: execute(*args))
+
+        async def attempt() -> Any:
+            async with self._lanes:
+                return await execute(*args)
+
+        return await self.patiently(attempt)
 
     async def tell(self, channel: str, message: bytes) -> None:
         """Publish ``message``, if that is possible now."""

@@ -95,7 +95,9 @@ class Tenure:
         known = {str(partition): epoch for partition, epoch in self._held.items()}
         leases = [item for lease in known.items() for item in lease]
         partitions = self._link.options.partitions
-        members, lost, free = await self._link.run(BEAT, self.member, self._ttl, partitions, int(self._draining), *leases)
+        members, lost, free = await self._link.run(
+            BEAT, self.member, self._ttl, partitions, int(self._draining), *leases, urgent=True
+        )
         for partition in lost:
             if self._held.get(partition) == known[str(partition)]:
                 self.lost(partition)
@@ -109,7 +111,7 @@ class Tenure:
         self._settled = self._settled or len(self._held) == mine > 0
 
     async def _lease(self, partitions: list[int]) -> None:
-        epochs = await self._link.run(LEASE, self.member, self._ttl, *partitions)
+        epochs = await self._link.run(LEASE, self.member, self._ttl, *partitions, urgent=True)
         taken = {partition: epoch for partition, epoch in zip(partitions, epochs, strict=True) if epoch}
         if taken:
             self._held.update(taken)
