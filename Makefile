@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page
+.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -116,6 +116,10 @@ bench-churn: setup-dev ## memory and descriptors over 10,000 short sessions
 bench-overload: setup-dev ## twice as many come as there is room for
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.overload --json bench/results/overload.json $(ARGS)
+
+bench-jobs: setup-dev ## recordings from many clients while transcribers are killed
+	@mkdir -p bench/results docs/images
+	@$(BIN)/python -m bench.jobs --json bench/results/jobs.json --svg docs/images/jobs.svg $(ARGS)
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results

@@ -11,7 +11,9 @@ from starling.core.errors import InvalidOption
 from starling.protocols.assemblyai import terms as assemblyai
 from starling.protocols.conformance import check, ignored, refused, supported, table
 from starling.protocols.deepgram import parameters as deepgram
+from starling.protocols.deepgram import recorded
 from starling.protocols.funasr import terms as funasr
+from starling.protocols.openai_audio import terms as openai_audio
 from starling.protocols.openai_realtime import terms as openai_realtime
 from starling.protocols.registry import DIALECTS
 from starling.protocols.riva import terms as riva
@@ -25,7 +27,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "protocols"
 TABLES = {
     "assemblyai": (assemblyai.SESSION, assemblyai.CONNECTION, assemblyai.MESSAGES),
     "openai-realtime": (openai_realtime.EVENTS, openai_realtime.SESSION),
-    "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES),
+    "deepgram": (deepgram.PARAMETERS, deepgram.MESSAGES, recorded.RECORDED),
     "funasr": (funasr.FIELDS, funasr.COMMANDS),
     "riva": (riva.METHODS, riva.CONFIG, riva.STREAMING),
     "sherpa-onnx": (sherpa.ONLINE, sherpa.OFFLINE),
@@ -40,6 +42,12 @@ def test_the_page_has_the_adapter_s_tables(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text()
     for terms in TABLES[name]:
         assert table(terms) in page, f"docs/protocols/{name}.md must have this table:\n{table(terms)}"
+
+
+def test_the_page_on_recordings_has_openai_s_tables() -> None:
+    page = (PAGES.parent / "recordings.md").read_text()
+    for terms in (openai_audio.ROUTES, openai_audio.TRANSCRIPTION):
+        assert table(terms) in page, f"docs/recordings.md must have this table:\n{table(terms)}"
 
 
 def test_a_refused_field_is_refused_unless_it_asks_for_nothing() -> None:

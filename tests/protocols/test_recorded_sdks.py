@@ -41,7 +41,11 @@ def file_of(sound: Samples, *, channels: int = 1) -> bytes:
 
 def served(client: Callable[[str], None]) -> None:
     """Run ``client`` on a thread, with the address of a server that transcribes."""
-    chosen = {"server": {"port": 0, "protocols": ["deepgram"]}, "log": {"level": "error"}, "jobs": {"workers": 1}}
+    chosen = {
+        "server": {"port": 0, "protocols": ["deepgram"]},
+        "log": {"level": "error"},
+        "jobs": {"workers": 1, "idle_only": False},
+    }
     settings = Settings.model_validate(chosen)
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -29,6 +29,7 @@ from starling.telemetry.metrics import CONTENT_TYPE, render
 from starling.version import __version__
 
 CONSOLE: Final = Path(__file__).parent / "console"
+API_PAGE: Final = Path(__file__).parent / "apidocs"
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -57,13 +58,14 @@ PLAIN_REFUSALS: Final = {
 
 
 def create_app(gateway: Gateway) -> FastAPI:
-    """The routes of ``gateway``. API pages are off: FastAPI's load their scripts from elsewhere. Their document is there."""
+    """The routes of ``gateway``. FastAPI's API pages are off: they load scripts from elsewhere. Ours reads their document."""
     app = FastAPI(title="Starling", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.add_middleware(Shield, gateway=gateway)
     app.include_router(operations(gateway))
     if gateway.desk is not None:
         for router in routes(gateway, gateway.desk):
             app.include_router(router)
+        _explain(app)
 
     _answer_errors(app)
 
@@ -85,6 +87,12 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
+
+
+def _explain(app: FastAPI) -> None:
+    """The API's page."""
+    app.add_route("/docs", lambda _: FileResponse(API_PAGE / "index.html"), include_in_schema=False)
+    app.mount("/docs", StaticFiles(directory=API_PAGE))
 
 
 def _tell(app: FastAPI, gateway: Gateway) -> None:
