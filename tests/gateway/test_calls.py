@@ -412,6 +412,26 @@ def test_tls_is_that_of_every_other_port(tmp_path: Path) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello"])
+def test_who_speaks_something_else_is_left_without_a_line_in_the_log(
+    tmp_path: Path, junk: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cert, key = make_certificate(tmp_path)
+
+    async def scenario() -> None:
+        for tls in ({}, {"tls_cert": cert, "tls_key": key}):
+            async with served(options(**tls)) as it:
+                reader, writer = await asyncio.open_connection("127.0.0.1", it.ports["riva"])
+                writer.write(junk)
+                writer.write_eof()
+                with suppress(ConnectionResetError):
+                    await reader.read()
+                writer.close()
+        assert capfd.readouterr().err == ""
+
+    run(scenario)
+
+
 def test_a_drain_finishes_what_is_being_said() -> None:
     async def scenario() -> None:
         async with served(options()) as it, dial(it) as channel:

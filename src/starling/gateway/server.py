@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -145,7 +146,9 @@ async def _calls(gateway: Gateway, listeners: Listeners) -> AsyncIterator[None]:
     async with AsyncExitStack() as serving:
         for spoken in gateway.options.protocols:
             if spoken.dialect.service is not None and (place := listeners.dialects.get(spoken.dialect.name)) is not None:
-                # gRPC starts threads, which nobody may have who is copied: it is loaded by who needs it, when it does.
+                # gRPC starts threads, which nobody may have who is copied: it is loaded by who needs it, when it does. Of every
+                # client that is no client of it, it would write a line of its own to the log.
+                os.environ.setdefault("GRPC_VERBOSITY", "NONE")
                 from starling.gateway.calls import serving_calls  # noqa: PLC0415
 
                 tls = certificate(gateway.options)
