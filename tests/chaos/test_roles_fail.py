@@ -14,6 +14,7 @@ from chaos.platform_harness import Final, all_captions, caption
 from chaos.roles_harness import Wire, apart
 from chaos.test_processes_fail import BECKETT, scripted, undisturbed
 from redis_server import RedisServer
+from starling.core.errors import Overloaded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
 
@@ -63,6 +64,9 @@ def test_sessions_go_on_when_redis_is_back(redis: RedisServer, how: signal.Signa
             await asyncio.to_thread(redis.stop, how)
             await server.gateways[0].until_ready(ready=False)
             await server.recognizers[0].until_ready(ready=False)
+            with pytest.raises(Overloaded) as refused:
+                await caption(server.gateways[0].url, BECKETT, speed=10)
+            assert refused.value.retry_after > 0
             await asyncio.to_thread(redis.start)
             await server.settled()
             assert await talking == [scripted(BECKETT)] * 3

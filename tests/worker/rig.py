@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from starling.core.audio import seconds
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
 from starling.core.ports import Engine, Vad
-from starling.core.records import Audio, Checkpoint, Gap, Opened, Record
+from starling.core.records import Audio, Checkpoint, Followed, Gap, Opened, Record, Revoked
 from starling.core.transcript import SessionDone, SessionEvent, SessionFailed
 from starling.engine.scripted import ScriptedEngine
 from starling.scheduler.batcher import BatchOptions
@@ -55,6 +55,27 @@ class SlowLog(MemoryAudioLog):
         await super().forget(session_id)
 
 
+class RevokingLog(SlowLog):
+    """As if its sessions were another follower's at times, and came back at once."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(delay)
+        self._revoked: list[Revoked] = []
+
+    def revoke(self, session_id: str) -> None:
+        """Take the session from its follower, and give it to it anew, from its last checkpoint on."""
+        if (staged := self._sessions.get(session_id)) is not None:
+            self._revoked.append(Revoked(session_id))
+            staged.rewind()
+            self._behind[session_id] = None
+            self._wake.set()
+
+    async def follow(self) -> AsyncIterator[Sequence[Followed]]:
+        async for batch in super().follow():
+            revoked, self._revoked = self._revoked, []
+            yield [*revoked, *batch]
+
+
 class SlowBus(MemoryResultBus):
     """The same for results."""
 
@@ -76,6 +97,7 @@ class Rig:
         decode: Callable[[], float] = lambda: 0.0,
         listen: Callable[[], float] = lambda: 0.0,
         hop: float = 0.0,
+        log: SlowLog | None = None,
         engine: Engine | None = None,
         vad: Vad | None = None,
         results: MemoryResultBus | None = None,
@@ -84,7 +106,7 @@ class Rig:
     ) -> None:
         self.clock = VirtualClock()
         self.metrics = Metrics()
-        self.log = SlowLog(hop)
+        self.log = log or SlowLog(hop)
         self.results = results or SlowBus(hop)
         self.board = MemoryLoadBoard()
         self.witness = MemoryWitness()

@@ -24,7 +24,7 @@ from starling.session.options import SegmentationOptions
 from starling.vad.energy import EnergyStream, EnergyVad
 from starling.worker.live import LiveSession
 from virtual_time import run, settle, stopped
-from worker.rig import Rig
+from worker.rig import RevokingLog, Rig
 
 SHORT = SegmentationOptions(max_segment=2.0, min_segment=1.0, idle_checkpoint=1.0)
 CHAT: list[Part] = [("silence", 0.5), ("speech", 1.0), ("silence", 0.5), ("mumble", 1.0), ("silence", 0.5), ("speech", 0.7)]
@@ -112,6 +112,26 @@ def test_sessions_say_together_what_they_say_alone(
             assert_in_order(heard[str(i)])
         assert not worker._sessions
         assert rig.log.lag() == 0
+
+    run(scenario())
+
+
+@given(scripts, st.lists(st.floats(0.0, 2.0), max_size=6), st.sampled_from([0.0, 0.3]))
+def test_a_session_that_is_taken_away_and_given_back_says_the_same(
+    script: Sequence[Part], pauses: Sequence[float], hop: float
+) -> None:
+    async def scenario() -> None:
+        log = RevokingLog(hop)
+        rig = Rig(hop=hop, log=log, segmentation=SHORT, decode=lambda: 0.05)
+        async with rig.running() as worker, asyncio.TaskGroup() as tasks:
+            client = tasks.create_task(rig.client("s", chunked(script, "s")))
+            for pause in pauses:
+                await asyncio.sleep(pause)
+                log.revoke("s")
+        assert lasting(client.result()) == lasting(alone(written(script)))
+        assert_in_order(client.result())
+        assert not worker._sessions
+        assert not rig.board.loads()
 
     run(scenario())
 

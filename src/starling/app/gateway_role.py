@@ -93,7 +93,12 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
         with closing(listen_everywhere(options)) as listeners:
             async with asyncio.TaskGroup() as tasks, serving(gateway, listeners) as (host, port):
-                works = (side.inbox.run(), watch_link(link, health), _open(gateway, link, side), _live(gateway, side, leases))
+                works = (
+                    side.inbox.run(),
+                    watch_link(link, health, metrics),
+                    _open(gateway, link, side),
+                    _live(gateway, side, leases),
+                )
                 working = [tasks.create_task(work) for work in works]
                 await side.inbox.listening.wait()
                 url, _ = addresses(options, host, port)

@@ -62,7 +62,12 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS, PARTITIONS, LAG)
     configure_logging(log_options(settings), metrics=metrics, process="recognizer")
     async with redis_link(settings) as link:
-        side = RecognizerSide.of(link, INSTANCE, clock.now)
+
+        def moved(how: str, count: int) -> None:
+            metrics.partitions_moved.labels(how=how).inc(count)
+
+        side = RecognizerSide.of(link, INSTANCE, clock.now, moved=moved)
+        metrics.partitions_held.set_function(lambda: len(side.tenure.held))
         model: list[Capabilities] = []
 
         def status() -> dict[str, Any]:
@@ -90,7 +95,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
                     working = tasks.create_task(recognizer.worker.run(), name="recognizer")
                     probe = tasks.create_task(watch_lag(metrics, clock), name="event loop probe")
                     watching = tasks.create_task(_watch(health, side, settings.limits.max_lag_seconds), name="health")
-                    looking = tasks.create_task(watch_link(link, health), name="bus")
+                    looking = tasks.create_task(watch_link(link, health, metrics), name="bus")
                     holding = tasks.create_task(side.tenure.run(), name="tenure")
                     log.info("recognizing", bus=link.address, instance=INSTANCE, status=url)
                     try:

@@ -11,6 +11,7 @@ from starling.bus.redis.link import Link, RedisOptions
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 from starling.telemetry.health import Health, State
+from starling.telemetry.metrics import Metrics
 
 LOOK: Final = 0.25
 """Seconds between two looks at how things are."""
@@ -40,9 +41,12 @@ async def redis_link(settings: Settings) -> AsyncIterator[Link]:
         await link.close()
 
 
-async def watch_link(link: Link, health: Health) -> None:
+async def watch_link(link: Link, health: Health, metrics: Metrics) -> None:
     """Say in ``health`` whether sessions can be begun, for ever."""
+    counted = 0
     while True:
+        metrics.bus_failures.inc(link.failures - counted)
+        counted = link.failures
         trouble = link.trouble
         health.set(BUS, State.STARTING if trouble else State.OK, trouble)
         await asyncio.sleep(LOOK)

@@ -365,6 +365,28 @@ class Metrics:
         action="Growth means clients that read slowly; each is cut off by server.send_timeout.",
     )
 
+    # --- other hosts ---
+    bus_failures = Counted(
+        "starling_bus_failures_total",
+        "attempts",
+        "Attempts to reach what gateways and recognizers share, or to write there, that failed and were made again.",
+        action="Any rate: look at Redis, its log and its memory, and the network to it. Sessions wait meanwhile; none is lost.",
+    )
+    partitions_held = Level(
+        "starling_partitions_held",
+        "partitions",
+        "Partitions of the audio log that this recognizer has; 0 in every other process.",
+        action="The sum over recognizers is bus.partitions, but for moments. Less: some are nobody's, look for recognizers.",
+    )
+    partitions_moved = Counted(
+        "starling_partitions_moved_total",
+        "partitions",
+        "Partitions that this recognizer got or gave up, and how.",
+        action="`taken` and `released` when recognizers come and go. Any `lost`: it stood still, or did not reach Redis, for "
+        "longer than bus.lease, and others took over: look for a starved machine.",
+        labels={"how": ("taken", "released", "lost")},
+    )
+
     # --- processes ---
     workers_ready = Level(
         "starling_workers_ready",

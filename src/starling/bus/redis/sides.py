@@ -53,9 +53,16 @@ class RecognizerSide:
     tenure: Tenure
 
     @classmethod
-    def of(cls, link: Link, recognizer: str, now: Callable[[], float]) -> Self:
-        """``now``: the process's clock, in seconds."""
-        offset, tenure = time.time() - now(), Tenure(link, recognizer)
+    def of(
+        cls,
+        link: Link,
+        recognizer: str,
+        now: Callable[[], float],
+        *,
+        moved: Callable[[str, int], None] = lambda _how, _count: None,
+    ) -> Self:
+        """``now``: the process's clock, in seconds. ``moved``: see ``Tenure``."""
+        offset, tenure = time.time() - now(), Tenure(link, recognizer, moved=moved)
         audio_log = RecognizerAudioLog(link, tenure, offset=offset)
         results = RecognizerResultBus(link, audio_log)
         audio_log.dropped = results.drop

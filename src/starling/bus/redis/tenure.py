@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from starling.bus.partitions import partition_of, share
@@ -47,11 +47,12 @@ class Unfenced:
 
 class Tenure:
     """``held``: epochs by partition. ``changed`` is set when that changes; ``lost`` tells it what Redis refused.
+    ``moved`` is told how many were ``taken``, ``released`` or ``lost``.
 
     ``run`` keeps the leases; when it is cancelled they are given back.
     """
 
-    def __init__(self, link: Link, member: str) -> None:
+    def __init__(self, link: Link, member: str, *, moved: Callable[[str, int], None] = lambda _how, _count: None) -> None:
         self.member = member
         self.alive: tuple[str, ...] = ()
         self.changed = asyncio.Event()
@@ -60,6 +61,7 @@ class Tenure:
         self._ttl = round(link.options.lease * 1000)
         self._draining = False
         self._settled = False
+        self._moved = moved
 
     @property
     def held(self) -> Mapping[int, int]:
@@ -79,6 +81,7 @@ class Tenure:
         """A write was refused: somebody else has it."""
         if self._held.pop(partition, None) is not None:
             log.warning("partition lost", partition=partition)
+            self._moved("lost", 1)
             self.changed.set()
 
     async def run(self) -> None:
@@ -115,12 +118,14 @@ class Tenure:
         taken = {partition: epoch for partition, epoch in zip(partitions, epochs, strict=True) if epoch}
         if taken:
             self._held.update(taken)
+            self._moved("taken", len(taken))
             log.info("partitions taken", partitions=sorted(taken), held=len(self._held), recognizers=len(self.alive))
             self.changed.set()
 
     async def _release(self, partitions: list[int]) -> None:
         leases = [item for partition in partitions for item in (partition, self._held.pop(partition))]
         self.changed.set()
+        self._moved("released", len(partitions))
         log.info("partitions released", partitions=partitions, held=len(self._held), recognizers=len(self.alive))
         await self._link.run(RELEASE, self.member, *leases)
 
