@@ -70,7 +70,7 @@ class RevokingLog(SlowLog):
             self._behind[session_id] = None
             self._wake.set()
 
-    async def follow(self) -> AsyncIterator[Sequence[Followed]]:
+    async def follow(self) -> AsyncIterator[Sequence[Followed]]:  # type: ignore[override]  # the twin never revokes
         async for batch in super().follow():
             revoked, self._revoked = self._revoked, []
             yield [*revoked, *batch]

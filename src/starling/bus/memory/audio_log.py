@@ -10,7 +10,7 @@ from itertools import islice
 
 from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
-from starling.core.records import Audio, Checkpoint, Ended, Followed, Gap, Opened, Record, SessionRecord, Tail
+from starling.core.records import Audio, Checkpoint, Ended, Gap, Opened, Record, SessionRecord, Tail
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class MemoryAudioLog:
             staged.room.clear()
             await staged.room.wait()
 
-    async def follow(self) -> AsyncIterator[Sequence[Followed]]:
+    async def follow(self) -> AsyncIterator[Sequence[Record]]:
         self._follower += 1
         follower = self._follower
         for staged in self._sessions.values():
