@@ -129,7 +129,7 @@ def test_controls_show_their_focus(console: Console, theme: str) -> None:
             break
         seen.append(name)
         assert outline == ["solid", "2px"], name
-    assert seen[:4] == ["theme", "captions", "choose", "listen"]
+    assert seen[:5] == ["dashboard", "theme", "captions", "choose", "listen"]
 
 
 def test_everything_has_a_name_and_a_role(console: Console, stub: StubServer) -> None:

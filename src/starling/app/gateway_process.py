@@ -77,6 +77,7 @@ async def serve(place: Place, _loaded: None) -> None:
             exposition=exposition,
             witness=SharedWitness(place.sheets, place.launch.row),
             standing=standing,
+            root=place.launch.parent,
         )
         gateway = Gateway(options, ports, None, health)
         async with serving(gateway, listeners):

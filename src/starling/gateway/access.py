@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from starling.auth.client_secrets import SecretOffice
 from starling.auth.keyring import Keyring
+from starling.auth.passes import PassOffice
 from starling.auth.tenants import ANYBODY, Principal, Tenant
 from starling.auth.tickets import TicketOffice
 from starling.core.errors import Forbidden, QuotaExceeded, StarlingError, Unauthenticated
@@ -39,6 +40,7 @@ class Access:
         self._keyring = None if options.keys_file is None else Keyring(options.keys_file)
         self._tickets = TicketOffice()
         self._secrets = SecretOffice()
+        self._passes = PassOffice()
         self._clock = clock
         per_minute = options.failures_per_minute
         self._failures = BucketTable(per_minute / 60, per_minute)
@@ -63,6 +65,10 @@ class Access:
     def identify_secret(self, secret: str, address: str) -> Principal:
         """The same for who shows a client secret instead of a key."""
         return self._counted(lambda: self._secret_holder(secret), address)
+
+    def identify_pass(self, passed: str, job_id: str, address: str) -> Principal:
+        """The same for who shows a pass to the recording of a job instead of a key."""
+        return self._counted(lambda: self._pass_holder(passed, job_id), address)
 
     def _counted(self, look: Callable[[], Principal], address: str) -> Principal:
         if self._keyring is None:
@@ -107,6 +113,10 @@ class Access:
         """
         return self._secrets.issue(principal.key_id, note, lifetime, self._clock.now())
 
+    def issue_pass(self, principal: Principal, job_id: str) -> str | None:
+        """A pass to the recording of a job, for PassOffice.LIFETIME; None where nobody is asked for a key, so none is needed."""
+        return None if self.open else self._passes.issue(principal.key_id, job_id, self._clock.now())
+
     def still(self, principal: Principal) -> bool:
         """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session.
 
@@ -137,6 +147,10 @@ class Access:
     def _secret_holder(self, secret: str) -> Principal:
         assert self._keyring is not None
         return self._keyring.principal(self._secrets.redeem(secret, self._clock.now()))
+
+    def _pass_holder(self, passed: str, job_id: str) -> Principal:
+        assert self._keyring is not None
+        return self._keyring.principal(self._passes.redeem(passed, job_id, self._clock.now()))
 
     def _principal(self, headers: Headers) -> Principal:
         assert self._keyring is not None

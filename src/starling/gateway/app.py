@@ -45,8 +45,8 @@ SECURITY_HEADERS: Final = {
 }
 
 NOWHERE: Final = (
-    "nothing is at this path: the console is at /, speech is taken by a WebSocket at /v1/stream; programs find "
-    "/healthz /readyz /status /metrics /v1/admission /v1/sessions /openapi.json"
+    "nothing is at this path: the console is at /, the dashboard at /dashboard, speech is taken by a WebSocket at /v1/stream; "
+    "programs find /healthz /readyz /status /metrics /v1/admission /v1/sessions /openapi.json"
 )
 
 PLAIN_REFUSALS: Final = {
@@ -76,6 +76,10 @@ def create_app(gateway: Gateway) -> FastAPI:
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
         await gateway.serve(websocket)
+
+    @app.get("/dashboard", include_in_schema=False)
+    async def dashboard() -> FileResponse:
+        return FileResponse(CONSOLE / "dashboard" / "index.html")
 
     _speak_dialects(app, gateway)
 

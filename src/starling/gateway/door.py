@@ -55,6 +55,12 @@ class Door:
             on_loopback = dialect.port is not None and is_loopback(self._options.protocols_host)
             return identify(self._access, dialect, head, address, on_loopback=on_loopback)
 
+    def identify_listener(self, headers: Headers, passed: str, job_id: str, address: str) -> Principal:
+        """Who wants to hear the recording of a job, with ``passed`` for it instead of a key."""
+        with self._counted():
+            self._guard.check_origin(headers.get("origin"), headers.get("host"))
+            return self._access.identify_pass(passed, job_id, address)
+
     def identify_operator(self, headers: Headers, address: str) -> Principal:
         """Who may see and end the sessions of others. Who may not is no session turned away, and is not counted."""
         self._guard.check_origin(headers.get("origin"), headers.get("host"))

@@ -29,6 +29,7 @@ from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
 from starling.gateway.recordings.couriers import Couriers
 from starling.gateway.recordings.desk import Desk
+from starling.gateway.recordings.figures import Figures
 from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
 from starling.gateway.socket import Gone, Socket, Wire
@@ -76,10 +77,13 @@ class Gateway:
         self._foreigners = Foreigners(
             options, self.ability, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
         )
-        self.desk = self.couriers = None
+        self.desk: Desk | None = None
+        self.couriers: Couriers | None = None
+        self.figures: Figures | None = None
         if ports.recordings is not None:
             self.desk = Desk(options, ports.recordings, self.ability, quotas, clock=ports.clock, wall=wall, metrics=ports.metrics)
             self.couriers = Couriers(ports.recordings, self.ability, ports.metrics, wall=wall)
+            self.figures = Figures(ports, ports.recordings.store, wall)
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
         if capabilities is not None:
             self._learn(capabilities)
@@ -127,6 +131,10 @@ class Gateway:
         """The same for a client of another server, which shows its key as it does there."""
         return self._door.identify_foreigner(dialect, head_of(request, trace_id(request.headers)), address)
 
+    def identify_listener(self, headers: Headers, passed: str, job_id: str, address: str) -> Principal:
+        """The same for who wants to hear the recording of a job, with ``passed`` for it instead of a key."""
+        return self._door.identify_listener(headers, passed, job_id, address)
+
     def identify_operator(self, headers: Headers, address: str) -> Principal:
         """The same for who may see and end the sessions of others."""
         return self._door.identify_operator(headers, address)
@@ -150,6 +158,11 @@ class Gateway:
         """End sessions whose keys are revoked, for ever."""
         if not self.access.open:
             await self._seats.watch_keys()
+
+    async def keep_figures(self) -> None:
+        """Keep what the dashboard's charts show, for ever."""
+        if self.figures is not None:
+            await self.figures.run()
 
     async def serve_dialect(self, websocket: WebSocket, dialect: Dialect) -> None:
         """The same for a client of another server. It is refused as that server does."""

@@ -21,7 +21,8 @@ class Ports:
     processes; None shows this one's.
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
     where there are none. ``witness``: who remembers whose bytes are unpacked; None remembers nothing. ``standing``: where
-    recognition of a session stands, by its id; None where that is not known.
+    recognition of a session stands, by its id; None where that is not known. ``root``: the id of the process above all of
+    this server; None is this one.
     """
 
     audio_log: AudioLog
@@ -37,3 +38,4 @@ class Ports:
     tally: Tally | None = None
     witness: Witness | None = None
     standing: Callable[[str], Standing | None] = lambda _: None
+    root: int | None = None

@@ -120,6 +120,7 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     running.add_done_callback(lambda _: server.listening.set())
     watching = asyncio.create_task(gateway.watch_keys(), name="keys")
     telling = asyncio.create_task(gateway.tell_callbacks(), name="callbacks")
+    keeping = asyncio.create_task(gateway.keep_figures(), name="figures")
     calls = AsyncExitStack()
     try:
         await server.listening.wait()
@@ -130,8 +131,9 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
         await calls.aclose()
         watching.cancel()
         telling.cancel()
+        keeping.cancel()
         server.should_exit = True
-        await asyncio.wait([running, watching, telling])
+        await asyncio.wait([running, watching, telling, keeping])
         running.result()
 
 

@@ -87,6 +87,12 @@ def asking(gateway: Gateway, desk: Desk) -> APIRouter:
         job = await desk.retry(who(request), task_id)
         return views.Submitted(task_id=task_id, status=job.status, position=await desk.store.position(task_id))
 
+    @router.post("/asr/cancel/{task_id}", responses=problems(409), summary="Stop a job")
+    async def cancel(task_id: TaskId, request: Request) -> views.Submitted:
+        """Stop a job that is not over. It stays in the history, and can be retried."""
+        job = await desk.stop(who(request), task_id)
+        return views.Submitted(task_id=task_id, status=job.status, position=None)
+
     @router.delete("/asr/task/{task_id}", responses=problems(), summary="Forget a job")
     async def delete(task_id: TaskId, request: Request) -> views.Deleted:
         """Cancel a job if it is not over, and delete it with its recording and its text."""

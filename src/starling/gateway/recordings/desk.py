@@ -227,6 +227,14 @@ class Desk:
         log.info("job cancelled", job_id=job.job_id, trace_id=job.trace_id)
         return await self.store.cancel(job.job_id, now=self.wall())
 
+    async def stop(self, principal: Principal, job_id: str) -> Job:
+        """Cancel it, and keep it in the history. Raises NotFound; Conflict for one that is over."""
+        job = await self.find(principal, job_id)
+        cancelled = None if job.status.over else await self.cancel(job)
+        if cancelled is None or cancelled.status is not JobStatus.CANCELLED:
+            raise Conflict(f"only a job that waits or runs can be cancelled, this one is {(cancelled or job).status}")
+        return cancelled
+
     async def retry(self, principal: Principal, job_id: str) -> Job:
         """Do it again from its beginning. Raises NotFound, RecordingGone, QuotaExceeded; Conflict for one that is not over."""
         job = await self.find(principal, job_id)

@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from starling.auth.passes import LIFETIME
+from starling.auth.tenants import Principal
 from starling.core.errors import RecordingGone
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
@@ -20,6 +22,7 @@ from starling.gateway.recordings.views import TaskId
 
 RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 PLAYABLE: Final = re.compile(r"(audio|video)/[a-z0-9.+-]{1,80}", re.ASCII)
+COOKIE: Final = "starling-pass"
 UNKNOWN: Final = "application/octet-stream"
 
 SAFETY: Final = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
@@ -43,7 +46,7 @@ def playing(gateway: Gateway, desk: Desk) -> APIRouter:
     )
     async def audio(task_id: TaskId, request: Request) -> Response:
         """The recording as it came, for as long as it is kept. Understands `Range` with one range of bytes."""
-        job = await desk.find(gateway.identify(request.headers, address_of(request)), task_id)
+        job = await desk.find(_listener(gateway, request, task_id), task_id)
         recording = job.recording
         if not recording.key:
             raise RecordingGone("the recording of this job is not kept any more")
@@ -71,7 +74,35 @@ def playing(gateway: Gateway, desk: Desk) -> APIRouter:
             headers=headers,
         )
 
+    @router.post("/asr/audio/{task_id}/pass", status_code=204, responses=problems(), summary="Let a page play a recording")
+    async def let_play(task_id: TaskId, request: Request, response: Response) -> None:
+        """A cookie that stands for the key of this request at this recording and nowhere else, for an hour.
+
+        A browser's player can send no key. Where the server asks for none, there is no cookie either.
+        """
+        principal = gateway.identify(request.headers, address_of(request))
+        await desk.find(principal, task_id)
+        passed = gateway.access.issue_pass(principal, task_id)
+        if passed is not None:
+            response.set_cookie(
+                COOKIE,
+                passed,
+                max_age=LIFETIME,
+                path=request.url.path.removesuffix("/pass"),
+                secure=request.url.scheme == "https",
+                httponly=True,
+                samesite="strict",
+            )
+
     return router
+
+
+def _listener(gateway: Gateway, request: Request, task_id: str) -> Principal:
+    """A key counts before a pass."""
+    passed = request.cookies.get(COOKIE)
+    if passed is None or "authorization" in request.headers:
+        return gateway.identify(request.headers, address_of(request))
+    return gateway.identify_listener(request.headers, passed, task_id, address_of(request))
 
 
 def asked(header: str | None, size: int) -> tuple[int, int] | None:

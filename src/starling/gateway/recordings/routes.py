@@ -12,6 +12,7 @@ from starling.gateway.recordings.asking import asking
 from starling.gateway.recordings.deepgram import PATH, deepgram
 from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.events import following
+from starling.gateway.recordings.knowing import knowing
 from starling.gateway.recordings.openai import openai
 from starling.gateway.recordings.playing import playing
 from starling.gateway.recordings.statistics import living, watching
@@ -23,8 +24,10 @@ KEY = HTTPBearer(auto_error=False, description="an API key, where the server ask
 def routes(gateway: Gateway, desk: Desk) -> Iterator[APIRouter]:
     """Starling's own API, OpenAI's, and Deepgram's where Deepgram is spoken."""
     own = APIRouter(prefix="/api/v1", tags=["recordings"])
-    for part in (submitting, asking, playing, following, watching):
+    for part in (submitting, asking, playing, following, knowing):
         own.include_router(part(gateway, desk), dependencies=[Security(KEY)])
+    if gateway.figures is not None:
+        own.include_router(watching(gateway, desk, gateway.figures), dependencies=[Security(KEY)])
     own.include_router(living(gateway, desk))
     yield own
     yield openai(gateway, desk)

@@ -1,0 +1,57 @@
+// What a job of the API is to a person. Pure.
+import { bytes, figure, span } from "./units.js";
+
+export const STATUSES = Object.freeze({
+  queued: "Waiting",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+});
+
+/** Whether nothing more happens to it by itself. */
+export function isOver({ status }) {
+  return !["queued", "running"].includes(status);
+}
+
+/** What may be done with it: of "retry", "cancel", "delete". */
+export function actions(job) {
+  if (!isOver(job)) return ["cancel", "delete"];
+  return job.status !== "done" && job.kept ? ["retry", "delete"] : ["delete"];
+}
+
+/** Its status in words. */
+export function statusText({ status, progress, position }) {
+  if (status === "running") return `${Math.floor(progress * 100)} %`;
+  if (status === "queued" && position > 0) return `Waiting, ${position} before it`;
+  return STATUSES[status] ?? status;
+}
+
+/** What is known of it, as `[name, text]`. `moment`: makes words of a Date. */
+export function facts(job, moment) {
+  const { created, started, finished, duration, size, media_type: media, codec, language, attempts, channels } = job;
+  const took = job.status === "done" && started && finished ? (new Date(finished) - new Date(started)) / 1000 : null;
+  return [
+    ["Length", duration === null ? "not known yet" : span(duration)],
+    ["Handed in", moment(new Date(created))],
+    took !== null && ["Transcribed in", took > 0 && duration ? `${span(took)}, ${figure(duration / took)}× real time` : span(took)],
+    ["Recording", [media.replace(/^(audio|video)\//, ""), codec, bytes(size)].filter((part, at, all) => part && all.indexOf(part) === at).join(", ")],
+    ["Language", language],
+    channels === "separate" && ["Channels", "one text each"],
+    attempts > 1 && ["Attempts", String(attempts)],
+  ].filter(Boolean);
+}
+
+/** The name for a file of its text. */
+export function fileName({ name }, extension) {
+  const stem = name.replace(/\.[^.]*$/, "") || "recording";
+  return `${stem}.${extension}`;
+}
+
+/** Why it failed, in words. */
+export function trouble({ status, error }) {
+  if (status === "cancelled") return { title: "Cancelled", detail: "Nobody works on it any more. What was found until then is not kept as a text." };
+  if (!error) return null;
+  if (status !== "failed") return { title: "It is tried again", detail: error.message };
+  return { title: "It could not be transcribed", detail: error.retryable ? `${error.message} Trying again may help.` : error.message };
+}
