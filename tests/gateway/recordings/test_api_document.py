@@ -63,6 +63,6 @@ def test_every_operation_answers_as_its_document_says(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desked(tmp_path / "kept", gateway=gateway, max_queued=10_000) as it:
             asked = await asyncio.to_thread(conforms, f"http://{it.served.authority}", key)
-            assert len(asked) == 10, asked
+            assert len(asked) == 14, asked
 
     run(scenario)
