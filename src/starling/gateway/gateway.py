@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -265,4 +266,7 @@ class Gateway:
         if self.desk is not None:
             self.desk.drain()
         self.health.drain("the server is shutting down")
-        return await self._seats.vacate(grace)
+        if self.desk is None:
+            return await self._seats.vacate(grace)
+        left, _ = await asyncio.gather(self._seats.vacate(grace), self.desk.vacate(grace))
+        return left

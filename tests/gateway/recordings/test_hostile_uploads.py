@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -101,6 +102,53 @@ def test_a_body_without_a_length_is_bounded_too(tmp_path: Path) -> None:
         async with desked(tmp_path, idle=True, options=SMALL) as it:
             kind = {"Content-Type": "multipart/form-data; boundary=x"}
             await refused(it, 413, "frame_too_large", await it.client.post(SUBMIT, content=endless(), headers=kind))
+
+    run(scenario)
+
+
+def test_a_large_recording_never_rests_in_memory(tmp_path: Path) -> None:
+    """Forty megabytes come, and the most that is held of them is a fraction."""
+    piece = b"z" * 500_000
+
+    async def sound() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="audio"; filename="a"\r\n\r\n'
+        for _ in range(80):
+            yield piece
+        yield b"\r\n--x--\r\n"
+
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True) as it:
+            await it.client.get("/api/v1/health")
+            tracemalloc.start()
+            kind = {"Content-Type": "multipart/form-data; boundary=x"}
+            answer = await it.client.post(SUBMIT, content=sound(), headers=kind)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            await refused(it, 400, "corrupt_audio", answer)
+            assert peak < 12_000_000
+
+    run(scenario)
+
+
+def test_an_upload_that_comes_in_is_waited_for_when_the_server_drains(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True) as it:
+            middle = asyncio.Event()
+
+            async def slowly() -> AsyncIterator[bytes]:
+                yield b'--x\r\nContent-Disposition: form-data; name="audio"; filename="a"\r\n\r\n'
+                await middle.wait()
+                yield wav() + b"\r\n--x--\r\n"
+
+            kind = {"Content-Type": "multipart/form-data; boundary=x"}
+            coming = asyncio.create_task(it.client.post(SUBMIT, content=slowly(), headers=kind))
+            await until(lambda: it.desk.uploads.taken == 1)
+            draining = asyncio.create_task(it.served.gateway.drain(30))
+            await until(it.desk.drained.is_set)
+            middle.set()
+            assert (await coming).status_code == 202
+            await draining
+            assert it.desk.uploads.taken == 0
 
     run(scenario)
 

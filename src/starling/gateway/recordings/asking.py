@@ -19,6 +19,7 @@ from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.filenames import attachment, with_suffix
 from starling.gateway.recordings.formats import MEDIA_TYPES, SUFFIXES, Format, written
 from starling.gateway.recordings.problems import problems
+from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.views import TaskId
 
 MAX_PAGE: Final = 200
@@ -45,16 +46,19 @@ def asking(gateway: Gateway, desk: Desk) -> APIRouter:
         task_id: TaskId,
         request: Request,
         form: Annotated[Format, Query(alias="format", description="`json` at any time, files once it is done")] = Format.JSON,
-    ) -> views.TaskResult | Response:
+    ) -> Response:
         """How far a job is, and its text once it is done: with everything that is known, or as a file."""
         job = await desk.find(who(request), task_id)
         if form is Format.JSON:
             segments = await desk.store.segments(task_id) if job.status is JobStatus.DONE else ()
-            return views.result(job, await desk.store.position(task_id), segments)
+            position = await desk.store.position(task_id)
+            body = await rendered(segments, lambda: views.result(job, position, segments).model_dump_json())
+            return Response(body, media_type="application/json")
         if job.status is not JobStatus.DONE:
             raise Conflict(f"the job is {job.status}, and has a text once it is done: ask without format to see how far it is")
         name = attachment(with_suffix(job.recording.name, SUFFIXES[form]))
-        text = written(form, await desk.store.segments(task_id))
+        said = await desk.store.segments(task_id)
+        text = await rendered(said, lambda: written(form, said))
         return Response(text, media_type=MEDIA_TYPES[form], headers={"Content-Disposition": name})
 
     @router.get("/asr/history", responses=problems(), summary="Jobs, the newest first")

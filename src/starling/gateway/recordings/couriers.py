@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from starling.core.errors import InvalidOption, StarlingError
-from starling.core.jobs import Delivery, Job, JobStatus
+from starling.core.jobs import Delivery, Job, JobSegment, JobStatus
 from starling.gateway.offers import Ability
 from starling.gateway.recordings import views
 from starling.gateway.recordings.ports import RecordingPorts
+from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.signature import HEADER, signature
 from starling.protocols.deepgram import recorded
 from starling.telemetry.logs import get_logger
@@ -105,7 +106,7 @@ class Couriers:
         callback = job.options.callback
         assert callback is not None
         try:
-            body = json.dumps(await self._message(job, callback.form), ensure_ascii=False).encode()
+            body = await self._message(job, callback.form)
             at = int(self._wall())
             headers = {"Content-Type": "application/json", "Starling-Job": job.job_id, "Starling-Attempt": str(delivery.attempt)}
             if secret := callback.secret or options.callback_secret:
@@ -122,8 +123,11 @@ class Couriers:
         log.info("callback", job_id=job.job_id, trace_id=job.trace_id, outcome=outcome, attempt=delivery.attempt)
         return outcome
 
-    async def _message(self, job: Job, form: str) -> dict[str, Any]:
+    async def _message(self, job: Job, form: str) -> bytes:
         segments = await self._ports.store.segments(job.job_id) if job.status is JobStatus.DONE else ()
+        return await rendered(segments, lambda: json.dumps(self._said(job, segments, form), ensure_ascii=False).encode())
+
+    def _said(self, job: Job, segments: Sequence[JobSegment], form: str) -> dict[str, Any]:
         if form.partition("?")[0] == recorded.DIALECT:
             if job.status is JobStatus.DONE:
                 return recorded.answer(job, segments, self._ability.capabilities, recorded.Shape.read(form))

@@ -18,6 +18,7 @@ from starling.gateway.recordings.desk import Desk, Wish
 from starling.gateway.recordings.fetching import fetch
 from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.reception import Stored
+from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.waiting import outcome
 from starling.gateway.tracing import trace_id
 from starling.protocols.deepgram.dialect import DEEPGRAM
@@ -55,7 +56,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
         return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
     with desk.waiting.held(principal.tenant.name):
         done, segments = await outcome(desk, job, request)
-    return JSONResponse(answer(done, segments, able, asked.shape), headers=headers)
+    return await rendered(segments, lambda: JSONResponse(answer(done, segments, able, asked.shape), headers=headers))
 
 
 def _callback(asked: RecordedOptions, desk: Desk) -> Callback | None:

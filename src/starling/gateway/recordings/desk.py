@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -101,6 +101,13 @@ class Desk:
     def drain(self) -> None:
         """Take nothing in any more; who waits is sent away. Jobs that were taken in are safe."""
         self.drained.set()
+
+    async def vacate(self, grace: float) -> None:
+        """Wait for what still comes in, and for answers that are on their way, up to ``grace`` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self.uploads.vacated()
+                await self.waiting.vacated()
 
     def offered(self, tenant: Tenant) -> Capabilities:
         """What ``tenant`` may use of what the model can do. Raises Overloaded while nobody knows that."""

@@ -20,6 +20,7 @@ from starling.gateway.recordings.desk import Desk, Step, Wish
 from starling.gateway.recordings.formats import Format, by_time, written
 from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.outflow import Outflow
+from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.views import duration_of
 from starling.gateway.recordings.waiting import outcome, steps
 from starling.gateway.tracing import trace_id
@@ -86,7 +87,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
                 finished=held.pop_all().close,
             )
         done, segments = await outcome(desk, job, request)
-    return _answer(asked, segments, duration_of(done))
+    return await rendered(segments, lambda: _answer(asked, segments, duration_of(done)))
 
 
 def _answer(asked: Transcription, segments: Sequence[JobSegment], duration: float) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ class Places:
         self._each = max(1, most // SHARE) if shared else most
         self._retry_after = retry_after
         self._taken: Counter[str] = Counter()
+        self._free = asyncio.Event()
+        self._free.set()
 
     @property
     def taken(self) -> int:
@@ -39,9 +42,16 @@ class Places:
                 retry_after=self._retry_after,
             )
         self._taken[tenant] += 1
+        self._free.clear()
         try:
             yield
         finally:
             self._taken[tenant] -= 1
             if not self._taken[tenant]:
                 del self._taken[tenant]
+            if not self._taken:
+                self._free.set()
+
+    async def vacated(self) -> None:
+        """Wait until nobody has one."""
+        await self._free.wait()
