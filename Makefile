@@ -10,7 +10,7 @@ JOBS ?= 4
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis
+.PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis run-kafka
 .PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
@@ -70,6 +70,9 @@ redis: ## Redis for the tests of several hosts
 	@command -v redis-server >/dev/null || { \
 	  test "$$(id -u)" = 0 || { echo "the tests of several hosts need Redis: apt-get install redis-server" >&2; exit 1; }; \
 	  echo "installing Redis ..."; apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install redis-server >/dev/null; }
+
+run-kafka: setup-dev ## a Kafka broker of one node, until Ctrl-C
+	@$(BIN)/python tests/kafka_broker.py
 
 bench-streams: setup-dev ## streams per core, by profile
 	@mkdir -p bench/results docs/images
@@ -155,7 +158,7 @@ stubs: setup-dev ## write src/starling/protocols/wire/*_pb2.py from the .proto f
 requirements: ## renew the hashed requirements from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements-build.in -o requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements-build.in --extra mic --extra s3 --group dev -c requirements.txt -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements-build.in --extra kafka --extra mic --extra s3 --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## remove everything `make` has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 SHARED_BY_MODULES = (
     "tests/browser/",
+    "tests/bus/kafka/",
     "tests/bus/redis/",
     "tests/engine/",
     "tests/jobs/test_processes_killed",

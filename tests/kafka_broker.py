@@ -1,0 +1,192 @@
+"""A Kafka broker of one's own: a single node in KRaft mode, in a temporary directory on free ports, gone with whoever started it.
+
+Apache Kafka's jars come by their Maven coordinates (``kafka_pom.xml``), once per machine, into the user's cache. As a program it
+runs a broker until it is interrupted, which is ``make run-kafka``.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pytest
+
+POM: Final = Path(__file__).with_name("kafka_pom.xml")
+PATIENCE: Final = 90.0
+FETCHING: Final = 600.0
+
+JAVA: Final = (
+    "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+)  # fmt: skip
+"""One that starts quickly, takes little, and says little."""
+
+
+class KafkaMissing(Exception):
+    """There can be no broker here. Says what is missing."""
+
+
+def jars() -> Path:
+    """The folder of the broker's jars; fetched by the first who asks. Raises KafkaMissing."""
+    missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    if missing:
+        raise KafkaMissing(f"{' and '.join(missing)} not installed: apt-get install openjdk-17-jre-headless maven")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "starling"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    with (cache / "kafka.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache) as place:
+                _fetch(Path(place))
+                (Path(place) / "jars").rename(folder)
+    return folder
+
+
+def _fetch(place: Path) -> None:
+    shutil.copy(POM, place / "pom.xml")
+    words = ("mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars")
+    try:
+        done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=FETCHING, check=False)  # noqa: S603 - our own words
+    except subprocess.TimeoutExpired:
+        raise KafkaMissing("mvn did not fetch Kafka's jars in time") from None
+    if done.returncode or not list((place / "jars").glob("kafka_*.jar")):
+        reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), "for no reason that it gave")
+        raise KafkaMissing(f"mvn did not fetch Kafka's jars: {reason}")
+
+
+def _free_ports(number: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    try:
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+def _properties(place: Path, port: int, control: int) -> str:
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@127.0.0.1:{control}",
+        "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
+        "advertised.listeners": f"BROKER://127.0.0.1:{port}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "BROKER",
+        "log.dirs": place / "data",
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 1,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        "num.network.threads": 2,
+        "num.io.threads": 2,
+        "background.threads": 2,
+        "log.cleaner.dedupe.buffer.size": 2_097_152,
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _id() -> str:
+    """As Kafka writes them."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+class KafkaBroker:
+    """``address``: ``host:port``. ``stop`` and ``start`` in turn are a restart, with what it had written down."""
+
+    def __init__(self) -> None:
+        self._jars = jars()
+        self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        place = Path(self._directory.name)
+        self._port, control = _free_ports(2)
+        self._log = place / "log"
+        self.address = f"127.0.0.1:{self._port}"
+        (place / "data").mkdir()
+        (place / "server.properties").write_text(_properties(place, self._port, control))
+        (place / "data" / "meta.properties").write_text(f"version=1\ncluster.id={_id()}\nnode.id=1\ndirectory.id={_id()}\n")
+
+    @property
+    def url(self) -> str:
+        return f"kafka://{self.address}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the broker runs"
+        return self._process.pid
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                ["java", *JAVA, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"],  # noqa: S607 - whichever is installed
+                cwd=self._directory.name,
+                stdout=log,
+                stderr=log,
+            )
+        until = time.monotonic() + PATIENCE
+        while not self._listens():
+            assert self._process.poll() is None, f"the broker ended at once: {self._log.read_text()[-2000:]}"
+            assert time.monotonic() < until, f"the broker does not listen: {self._log.read_text()[-2000:]}"
+            time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop(signal.SIGKILL)
+        self._directory.cleanup()
+
+
+def kafka_broker() -> KafkaBroker:
+    """For a test: one that is not started. Skips it where there can be none, and fails where there must be one."""
+    try:
+        return KafkaBroker()
+    except KafkaMissing as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with KafkaBroker() as broker:
+            print(f"Kafka listens: --bus {broker.url}  (Ctrl-C ends it, and what it holds)", flush=True)  # noqa: T201 - a program
+            signal.pause()
+    except KafkaMissing as reason:
+        sys.exit(str(reason))
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
