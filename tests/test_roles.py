@@ -17,6 +17,8 @@ EDGE = {"fastapi", "uvicorn", "websockets"}
         ("starling.app.host", MODELS | EDGE | {"grpc", "google.protobuf"}),
         ("starling.app.gateway_process", MODELS | {"grpc", "google.protobuf"}),
         ("starling.app.recognizer_process", EDGE),
+        ("starling.app.gateway_role", MODELS),
+        ("starling.app.recognizer_role", EDGE),
         ("starling.app.transcriber_process", MODELS | EDGE | {"av"}),
         ("starling.app.scribe_process", EDGE),
     ],

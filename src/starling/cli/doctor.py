@@ -34,15 +34,15 @@ def doctor(
     from dataclasses import asdict
 
     from starling.cli.archive import check_jobs
-    from starling.cli.reach import check_access
+    from starling.cli.reach import check_access, check_bus
     from starling.cli.selftest import check_recognition
     from starling.config.doctor import Status, run_checks, verdict
     from starling.config.loading import load_settings
 
     loaded = load_settings(config_file=config)
-    checks = run_checks(
-        loaded.settings, more=[lambda: check_access(loaded.settings), lambda: check_jobs(loaded.settings), check_recognition]
-    )
+    chosen = loaded.settings
+    shared = [lambda: check_bus(chosen)] if chosen.bus.url is not None else []
+    checks = run_checks(chosen, more=[lambda: check_access(chosen), lambda: check_jobs(chosen), *shared, check_recognition])
     settings = loaded.effective()
     if as_json:
         import json

@@ -82,6 +82,25 @@ def check_access(settings: Settings) -> Check:
     return Check("access", Status.OK, "asks for no API keys; only this machine reaches it")
 
 
+def check_bus(settings: Settings) -> Check:
+    """Whether gateways and recognizers could share what ``bus.url`` leads to: the finding for `starling doctor`."""
+    import asyncio
+
+    from starling.app.redis import redis_link
+    from starling.config.doctor import Check, Status
+    from starling.core.errors import StarlingError
+
+    async def check() -> str:
+        async with redis_link(settings) as link:
+            members = await link.command("ZCARD", f"{link.prefix}recognizers")
+            return f"Redis at {link.address} answers and keeps what it is given; {members} recognizers are known there"
+
+    try:
+        return Check("bus", Status.OK, asyncio.run(check()))
+    except StarlingError as error:
+        return Check("bus", Status.FAIL, error.message, "gateways and recognizers cannot start; `starling serve` needs no Redis")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback

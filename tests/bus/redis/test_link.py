@@ -18,6 +18,9 @@ from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link, RedisOptions, redacted
 from starling.bus.redis.results import GatewayResultBus
 from starling.bus.redis.sides import RecognizerSide
+from starling.cli.reach import check_bus
+from starling.config.doctor import Status
+from starling.config.settings import Bus, Settings
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown
 from starling.core.records import Audio
 
@@ -157,3 +160,11 @@ def test_a_redis_without_memory_takes_no_audio_but_lets_recognition_go_on(server
             await asyncio.wait([hearing])
 
     asyncio.run(scenario())
+
+
+def test_the_doctor_says_whether_redis_will_do(server: RedisServer) -> None:
+    found = check_bus(Settings(bus=Bus(url=server.url)))
+    assert (found.status, "answers" in found.detail) == (Status.OK, True)
+    server.stop()
+    found = check_bus(Settings(bus=Bus(url=server.url)))
+    assert (found.status, "does not answer" in found.detail) == (Status.FAIL, True)
