@@ -135,6 +135,15 @@ def _log(result: Result) -> Iterator[str]:
     yield f"\nCPU is for one second of one stream. The log takes, as the median of all rounds: {ratios}."
 
 
+def _jobs(result: Result) -> Iterator[str]:
+    plan, found = result["plan"], result["outcome"]
+    killed = ", ".join(f"{count} {role}s" for role, count in sorted(found["killed"].items())) or "nothing"
+    columns = ("recordings", "clients", "killed", "texts", "lost", "there twice", "wrong texts", "attempts at most")
+    most = max(map(int, found["attempts"]), default=0)
+    numbers = (found["jobs"], plan["clients"], killed, found["results"], found["lost"], found["twice"], found["wrong"], most)
+    yield from _table(columns, [numbers])
+
+
 def _protocols(result: Result) -> Iterator[str]:
     yield f"{result['streams']} speakers in each protocol by turns, {result['rounds']} rounds; medians of CPU.\n"
     rows = (
@@ -161,6 +170,7 @@ def _cores(value: float | None) -> str:
 
 
 _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
+    "jobs": _jobs,
     "log": _log,
     "streams": _streams,
     "peers": _peers,

@@ -50,6 +50,12 @@ def test_a_ratio_needs_a_peer_that_holds() -> None:
     assert "no ratio" in section("peers-read", {"machine": MACHINE, **contest})
 
 
+def test_recordings_have_a_table() -> None:
+    outcome = {"jobs": 9, "results": 9, "lost": 0, "twice": 0, "wrong": 0, "killed": {"scribe": 2}, "attempts": {"1": 8, "2": 1}}
+    written = section("jobs", {"machine": MACHINE, "plan": {"clients": 3}, "outcome": outcome})
+    assert "| 9 | 3 | 2 scribes | 9 | 0 | 0 | 0 | 2 |" in written
+
+
 def test_qualities_and_hot_words_have_tables() -> None:
     rates = {"percent": 12.34, "low": 10.0, "high": 15.0}
     row = {"quality": "best", "all": rates, "clear": rates, "cpu": 0.0312, "ratio": 2.5}
