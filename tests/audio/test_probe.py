@@ -203,3 +203,26 @@ def test_as_many_channels_as_can_be_kept_apart() -> None:
     data = wav(np.zeros((1_600, 9), np.int16).tobytes(), channels=9)
     with Recording(io.BytesIO(data)) as recording, pytest.raises(UnsupportedAudio, match="at most 8 channels"):
         recording.channel_blocks()
+
+
+@pytest.mark.parametrize(("container", "encoder", "rate"), sorted({(one[0], one[1], one[2]) for one in FORMATS}))
+def test_damage_is_said_to_be_damage(container: str, encoder: str, rate: int) -> None:
+    whole = mux(container, encoder, speech(rate, 0.3), rate)
+    chance = np.random.default_rng(rate)
+    for _ in range(40):
+        data = bytearray(whole)
+        for at in chance.integers(0, min(len(data), 600), 6):
+            data[at] = chance.integers(0, 256)
+        del data[int(chance.integers(len(data) // 2, len(data) + 1)) :]
+        try:
+            probe(io.BytesIO(bytes(data)))
+            with Recording(io.BytesIO(bytes(data))) as recording:
+                for _ in zip(recording.blocks(), range(100), strict=False):
+                    pass
+        except (CorruptAudio, UnsupportedAudio):
+            continue
+
+
+def test_an_encoding_that_nobody_knows_is_no_crash() -> None:
+    with pytest.raises(UnsupportedAudio, match="known encoding"):
+        probe(io.BytesIO(wav(speech(16_000).tobytes(), code=0x7A7A)))

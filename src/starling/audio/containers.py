@@ -34,10 +34,14 @@ def open_container(source: Source) -> InputContainer:
 
 
 def sound_track(container: InputContainer) -> AudioStream:
-    """The one that FFmpeg thinks best; the others are not read. Raises UnsupportedAudio where there is none."""
+    """The one that FFmpeg thinks best; the others are not read. Raises UnsupportedAudio where there is none, or no codec."""
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         raise UnsupportedAudio(f"expected a recording with a sound track, found {container.format.long_name} without one")
+    if stream.codec_context is None:
+        raise UnsupportedAudio(
+            "expected sound in a known encoding, found one without a name: convert it to FLAC or MP3 and send that"
+        )
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all
@@ -47,7 +51,9 @@ def sound_track(container: InputContainer) -> AudioStream:
 def type_of(container: InputContainer) -> str:
     """The media type of what is inside."""
     film = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
-    codecs = {one.codec_context.name for one in (*container.streams.audio, *film)}
+    contexts: list[CodecContext | None] = [one.codec_context for one in container.streams.audio]
+    contexts += [one.codec_context for one in film]
+    codecs = {context.name for context in contexts if context is not None}
     return media_type(container.format.name, codecs=codecs, video=bool(film))
 
 

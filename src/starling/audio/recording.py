@@ -76,7 +76,7 @@ class Recording:
         try:
             if next(self._packets(), None) is None:
                 raise CorruptAudio(_silent(self.codec))
-        except FFmpegError as error:
+        except (FFmpegError, IndexError) as error:
             self._file.check()
             raise _damaged(error) from error
 
@@ -148,7 +148,7 @@ class Recording:
                 yield from frames
             self._file.check()
             yield from self._decoder.decode(None)
-        except FFmpegError as error:
+        except (FFmpegError, IndexError) as error:
             self._file.check()
             raise _damaged(error) from error
 
@@ -188,7 +188,9 @@ def _silent(codec: str) -> str:
     return f"expected {codec} audio in the recording, found none that can be decoded"
 
 
-def _damaged(error: FFmpegError) -> CorruptAudio:
+def _damaged(error: FFmpegError | IndexError) -> CorruptAudio:
+    if isinstance(error, IndexError):  # of PyAV's list of tracks
+        return CorruptAudio("the recording gains a track in the middle, which cannot be read, or is damaged there")
     if isinstance(error, MemoryError):
-        raise error
+        return CorruptAudio("the recording asks for more memory than there is: it is damaged, or built to do that")
     return CorruptAudio(f"the recording is damaged or cut off: {error.strerror}")
