@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -18,6 +19,9 @@ MODULE: Final = "starling.audio.prober"
 
 PROBERS: Final = 2
 """Processes at once."""
+
+SINGLE: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""A pool of threads per core would take the address space that a prober may have, before it has looked at anything."""
 
 MAX_LINE: Final = 1 << 16
 MAX_READ: Final = 1 << 24
@@ -76,7 +80,9 @@ def _probe(
 ) -> tuple[subprocess.Popen[bytes], dict[str, Any] | None]:
     """The process that looked, and what it found; None if it did not survive that."""
     if process is None or process.poll() is not None:
-        process = subprocess.Popen([sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
+        process = subprocess.Popen(  # noqa: S603 - our own
+            [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | SINGLE
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     watch = Timer(timeout, process.kill)
