@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -40,8 +42,8 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two attempts to reach a Redis that is away, at first and at last."""
 
-LANES: Final = 32
-"""Commands under way at once, each on a connection of its own."""
+TOGETHER: Final = 64
+"""Commands that go to Redis at once, at most."""
 
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
@@ -82,7 +84,8 @@ class Link:
         self.failures = 0
         self._refused: tuple[float, str] | None = None  # when it last answered that it cannot do it now, and why
         self._closed = False
-        self._lanes = asyncio.Semaphore(LANES)
+        self._queue: deque[tuple[tuple[str | bytes | float, ...], asyncio.Future[Any]]] = deque()
+        self._sending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
         try:
@@ -143,31 +146,63 @@ class Link:
             )
 
     async def run(self, script: str, *args: str | bytes | float, urgent: bool = False) -> Any:
-        """What ``script`` answers, however long Redis is away. ``urgent``: before all that wait for a connection.
+        """What ``script`` answers, however long Redis is away. ``urgent``: by itself, before all that wait.
 
         Raises ShuttingDown once the link is closed.
         """
         registered = self._scripts.get(script)
         if registered is None:
             registered = self._scripts[script] = self._client.register_script(script)
+        if urgent:
+            return await self.patiently(lambda: registered(keys=(), args=(self.prefix, *args)))
 
         async def attempt() -> Any:
-            if urgent:
-                return await registered(keys=(), args=(self.prefix, *args))
-            async with self._lanes:
-                return await registered(keys=(), args=(self.prefix, *args))
+            try:
+                return await self._queued("EVALSHA", registered.sha, 0, self.prefix, *args)
+            except NoScriptError:  # Redis was restarted
+                await self._queued("SCRIPT LOAD", script)
+                return await self._queued("EVALSHA", registered.sha, 0, self.prefix, *args)
 
         return await self.patiently(attempt)
 
     async def command(self, *args: str | bytes | int) -> Any:
         """One command, as ``run``."""
-        execute: Callable[..., Awaitable[Any]] = self._client.execute_command
+        return await self.patiently(lambda: self._queued(*args))
 
-        async def attempt() -> Any:
-            async with self._lanes:
-                return await execute(*args)
+    def _queued(self, *command: str | bytes | float) -> asyncio.Future[Any]:
+        """The answer to ``command``, which goes out with all that others have to say in this turn of the loop."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((command, future))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send(), name="redis")
+        return future
 
-        return await self.patiently(attempt)
+    async def _send(self) -> None:
+        try:
+            await asyncio.sleep(0)
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
+                answers = await self._exchange([command for command, _ in batch])
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    if future.done():  # nobody waits any more
+                        continue
+                    if isinstance(answer, Exception):
+                        future.set_exception(answer)
+                    else:
+                        future.set_result(answer)
+        finally:
+            self._sending = None
+
+    async def _exchange(self, commands: Sequence[tuple[str | bytes | float, ...]]) -> Sequence[Any]:
+        """The answer to each, or the error it met."""
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            async with asyncio.timeout(ATTEMPT):
+                return await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError, TimeoutError) as error:
+            return [type(error)(*error.args) for _ in commands]
 
     async def tell(self, channel: str, message: bytes) -> None:
         """Publish ``message``, if that is possible now."""
