@@ -114,6 +114,12 @@ def test_a_film_without_sound_is_refused() -> None:
         whole(io.BytesIO(file.getvalue()))
 
 
+def test_a_session_description_opens_no_connection(tmp_path: Path) -> None:
+    (tmp_path / "call.wav").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n")
+    with pytest.raises(CorruptAudio, match="no format"):  # else FFmpeg would wait for packets here
+        Recording(tmp_path / "call.wav")
+
+
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     target = recording_path("beckett")
     path = tmp_path / "list.m3u8"

@@ -20,6 +20,11 @@ from starling.core.errors import CorruptAudio, UnsupportedAudio
 
 _MICROSECONDS = 1_000_000
 
+_OFFLINE = {"protocol_whitelist": "none"}
+"""Some demuxers open connections by themselves, without asking ``io_open``: a session description (SDP) makes FFmpeg listen for
+RTP and send to whomever it names. None of FFmpeg's protocols is needed to read a file that we read for it.
+"""
+
 _UNREADABLE = "expected a recording (WAV, MP3, M4A, OGG, WebM, FLAC, ...), found no format that can be read, or a file cut off"
 
 
@@ -27,7 +32,7 @@ def open_container(source: Source) -> InputContainer:
     """Raises CorruptAudio for what no demuxer knows, UnsupportedAudio for a playlist that names other files."""
     try:
         # A playlist could make FFmpeg open any file or address; io_open is asked first. Tags may be in any charset.
-        return av.open(source, mode="r", io_open=_refuse_reference, metadata_errors="replace")
+        return av.open(source, mode="r", io_open=_refuse_reference, options=_OFFLINE, metadata_errors="replace")
     except FFmpegError as error:
         source.check()
         raise CorruptAudio(_UNREADABLE) from error
