@@ -55,9 +55,9 @@ async def serving_calls(
     Raises StarlingError when that address cannot be listened on.
     """
     assert dialect.service is not None
-    desk = Desk(gateway, dialect, dialect.service)
+    calls = Calls(gateway, dialect, dialect.service)
     server = grpc.aio.server(
-        handlers=[desk], options=channel_options(gateway.options), maximum_concurrent_rpcs=gateway.options.max_connections
+        handlers=[calls], options=channel_options(gateway.options), maximum_concurrent_rpcs=gateway.options.max_connections
     )
     address = authority(place)
     try:
@@ -101,7 +101,7 @@ def channel_options(options: GatewayOptions) -> list[tuple[str, int]]:
     ]
 
 
-class Desk(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Takes the calls of one service."""
 
     def __init__(self, gateway: Gateway, dialect: Dialect, service: Service) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.gateway_harness import run, until
 from gateway.recordings.desk_harness import desked, finished, submitted, wav
-from starling.core.jobs import JobError
+from starling.core.errors import StoreUnavailable
+from starling.core.jobs import Job, JobError
 from starling.gateway.recordings.options import RecordingOptions
 from starling.gateway.recordings.playing import asked
 
@@ -277,5 +278,31 @@ def test_how_the_platform_is(tmp_path: Path) -> None:
             assert (health.status_code, health.json()["status"]) == (503, "draining")
             refused = await it.client.post("/api/v1/asr/submit", files={"audio": ("a.wav", wav())})
             assert (refused.status_code, refused.json()["code"]) == (503, "shutting_down")
+
+    run(scenario)
+
+
+def test_a_job_that_was_stored_without_an_answer_keeps_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True) as it:
+            stores = it.store.submit
+
+            async def stores_and_is_gone(job: Job, *, idempotency_key: str = "") -> Job:
+                await stores(job, idempotency_key=idempotency_key)
+                raise StoreUnavailable("no answer")
+
+            async def is_gone(_: Job, *, idempotency_key: str = "") -> Job:
+                raise StoreUnavailable(f"no answer to {idempotency_key}")
+
+            files, key = {"audio": ("talk.wav", wav())}, {"Idempotency-Key": "one"}
+            for submit, left in ((is_gone, 0), (stores_and_is_gone, 1)):
+                monkeypatch.setattr(it.store, "submit", submit)
+                assert (await it.client.post("/api/v1/asr/submit", files=files, headers=key)).status_code == 503
+                assert len(it.kept) == left
+            monkeypatch.setattr(it.store, "submit", stores)
+            again = await it.client.post("/api/v1/asr/submit", files=files, headers=key)
+            job = await it.store.get(again.json()["task_id"])
+            assert job is not None
+            assert [path.name for path in it.kept] == [job.recording.key.rpartition("/")[2]]
 
     run(scenario)

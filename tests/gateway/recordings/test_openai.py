@@ -255,3 +255,16 @@ def test_deepgram_s_answers(tmp_path: Path) -> None:
             assert it.desk.waiting.taken == it.desk.uploads.taken == 0
 
     run(scenario)
+
+
+def test_deepgram_s_client_who_finds_no_place_leaves_no_job(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        gateway = GatewayOptions(port=0, protocols=(Spoken(DEEPGRAM, None),))
+        async with desked(tmp_path, idle=True, gateway=gateway, options=RecordingOptions(max_waiting=1)) as it:
+            with it.desk.waiting.held("default"):
+                full = await it.client.post("/v1/listen", content=wav())
+            assert (full.status_code, full.headers["retry-after"]) == (503, "2")
+            assert (await it.store.history(JobQuery(tenant=None))).jobs == ()
+            assert it.kept == []
+
+    run(scenario)

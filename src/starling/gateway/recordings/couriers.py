@@ -19,6 +19,7 @@ from starling.gateway.recordings import views
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.signature import HEADER, signature
+from starling.jobs.life import backoff
 from starling.protocols.deepgram import recorded
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
@@ -41,7 +42,7 @@ BEYOND: Final = 300
 
 def delay(attempt: int, draw: float) -> float:
     """Seconds until the next one after ``attempt`` (from 1) failed; ``draw``: 0 to 1, that not all come back at once."""
-    return min(LONGEST, FIRST * 2.0 ** min(attempt - 1, 30)) * (0.75 + 0.5 * draw)
+    return backoff(attempt, first=FIRST, longest=LONGEST) * (0.75 + 0.5 * draw)
 
 
 class Couriers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Final
 
 from fastapi import APIRouter
@@ -42,19 +43,20 @@ def deepgram(gateway: Gateway, desk: Desk) -> APIRouter:
 async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONResponse:
     address = address_of(request)
     principal = gateway.identify_foreigner(DEEPGRAM, request, address)
-    with desk.receiving(principal, address):
-        able = desk.offered(principal.tenant)
-        asked = recorded_options(request.query_params.multi_items(), able, desk.defaults)
-        callback = _callback(asked, desk)
-        stored = await _received(desk, request)
-        options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
-        priority = Priority.HIGH if callback is None else Priority.NORMAL
-        wish = Wish(options=options, priority=priority)
-        job = await desk.submit(principal, stored, wish, trace_id=trace_id(request.headers))
-    headers = {"dg-request-id": request_id(job.job_id)}
-    if callback is not None:
-        return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
-    with desk.waiting.held(principal.tenant.name):
+    with ExitStack() as held:
+        with desk.receiving(principal, address):
+            able = desk.offered(principal.tenant)
+            asked = recorded_options(request.query_params.multi_items(), able, desk.defaults)
+            callback = _callback(asked, desk)
+            if callback is None:  # before there is a job, which nobody would wait for
+                held.enter_context(desk.waiting.held(principal.tenant.name))
+            stored = await _received(desk, request)
+            options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
+            wish = Wish(options=options, priority=Priority.HIGH if callback is None else Priority.NORMAL)
+            job = await desk.submit(principal, stored, wish, trace_id=trace_id(request.headers))
+        headers = {"dg-request-id": request_id(job.job_id)}
+        if callback is not None:
+            return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
         done, segments = await outcome(desk, job, request)
     return await rendered(segments, lambda: JSONResponse(answer(done, segments, able, asked.shape), headers=headers))
 

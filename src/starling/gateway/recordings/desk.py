@@ -12,6 +12,7 @@ from typing import Final
 from starling.auth.tenants import Principal, Tenant
 from starling.core.config import SessionConfig
 from starling.core.errors import (
+    ClientError,
     Conflict,
     Forbidden,
     FrameTooLarge,
@@ -145,7 +146,7 @@ class Desk:
     async def submit(self, principal: Principal, stored: Stored, wish: Wish, *, trace_id: str, idempotency_key: str = "") -> Job:
         """Queue a recording that has come. It is removed if it cannot be.
 
-        Raises CorruptAudio, UnsupportedAudio, FrameTooLarge, Conflict, QuotaExceeded.
+        Raises CorruptAudio, UnsupportedAudio, FrameTooLarge, Conflict, QuotaExceeded, StoreUnavailable.
         """
         tenant = principal.tenant
         try:
@@ -163,10 +164,10 @@ class Desk:
                     trace_id=trace_id,
                     priority=Priority.LOW if tenant.priority is Priority.LOW else wish.priority,
                 )
-                taken = await self.store.submit(job, idempotency_key=idempotency_key)
         except BaseException:
             await self.reception.discard(stored)
             raise
+        taken = await self._queue(job, stored, idempotency_key)
         if taken.job_id != job.job_id:
             await self.reception.discard(stored)
             return taken
@@ -175,6 +176,23 @@ class Desk:
         self._metrics.upload_bytes.inc(info.size)
         log.info("job submitted", job_id=job.job_id, trace_id=trace_id, tenant_id=tenant.name, bytes=info.size, codec=info.codec)
         return taken
+
+    async def _queue(self, job: Job, stored: Stored, idempotency_key: str) -> Job:
+        """A store that did not answer may have taken it all the same, and a job must not lose its recording.
+
+        So it stays where nobody knows: retention finds what no job names.
+        """
+        try:
+            with self._counted():
+                return await self.store.submit(job, idempotency_key=idempotency_key)
+        except ClientError:
+            await self.reception.discard(stored)
+            raise
+        except StarlingError:
+            with suppress(StarlingError):
+                if await self.store.unnamed([stored.key]):
+                    await self.reception.discard(stored)
+            raise
 
     async def _look(self, stored: Stored) -> RecordingInfo:
         file = await self.recordings.open(stored.key)
