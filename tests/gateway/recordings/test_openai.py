@@ -210,6 +210,20 @@ def test_who_waits_is_sent_away_when_the_server_drains(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_who_listens_is_sent_away_too_and_takes_the_job_along(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True) as it:
+            asking = asyncio.create_task(ask(it, stream="true"))
+            await until(lambda: it.desk.waiting.taken == 1 and it.desk.uploads.taken == 0)
+            it.desk.drain()
+            last = (await asking).text.rstrip().rpartition("data: ")[2]
+            assert json.loads(last)["error"]["code"] == "shutting_down"
+            [job] = (await it.store.history(JobQuery(tenant=None))).jobs
+            assert job.status is JobStatus.CANCELLED
+
+    run(scenario)
+
+
 def test_deepgram_s_answers(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desked(tmp_path, gateway=GatewayOptions(port=0, protocols=(Spoken(DEEPGRAM, None),))) as it:

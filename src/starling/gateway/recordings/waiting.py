@@ -18,6 +18,9 @@ LATER: Final = 30.0
 """Seconds after which who waited in vain may try again."""
 
 
+GOODBYE: Final = "the server is shutting down; send the recording to another one, or again later"
+
+
 class ClientLeft(ClientError):
     """Nobody waits for the answer any more."""
 
@@ -42,7 +45,7 @@ async def outcome(desk: Desk, job: Job, request: Request) -> tuple[Job, Sequence
         if leaving.done():
             raise ClientLeft("the client left before its text was there")
         if draining.done():
-            raise ShuttingDown("the server is shutting down; send the recording to another one, or again later")
+            raise ShuttingDown(GOODBYE)
         raise too_slow(desk)
     finally:
         unfinished = not waiting.done()
@@ -57,13 +60,11 @@ async def steps(desk: Desk, job: Job) -> AsyncGenerator[Step]:
     """The same as it goes on. It is cancelled if this is closed before its end."""
     over = False
     try:
-        async with asyncio.timeout(desk.options.wait_timeout), aclosing(desk.follow(job.job_id)) as found:
+        async with asyncio.timeout(desk.options.wait_timeout), aclosing(_until_drained(desk, job)) as found:
             async for step in found:
                 over = step.job.status.over
                 if over:
                     check(step.job)
-                elif desk.drained.is_set():
-                    raise ShuttingDown("the server is shutting down; send the recording again later")
                 yield step
         if not over:
             raise NotFound("the job was deleted")
@@ -72,6 +73,34 @@ async def steps(desk: Desk, job: Job) -> AsyncGenerator[Step]:
     finally:
         if not over:
             await asyncio.shield(desk.cancel(job))
+
+
+async def _until_drained(desk: Desk, job: Job) -> AsyncGenerator[Step]:
+    """The steps of ``job``. Raises ShuttingDown as soon as the server drains."""
+    draining = asyncio.ensure_future(desk.drained.wait())
+    try:
+        async with aclosing(desk.follow(job.job_id)) as found:
+            while True:
+                upcoming = asyncio.ensure_future(_next(found))
+                try:
+                    await asyncio.wait((upcoming, draining), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not upcoming.done():
+                        upcoming.cancel()
+                        await asyncio.wait([upcoming])
+                if upcoming.cancelled():
+                    raise ShuttingDown(GOODBYE)
+                if (step := upcoming.result()) is None:
+                    return
+                yield step
+    finally:
+        draining.cancel()
+
+
+async def _next(found: AsyncGenerator[Step]) -> Step | None:
+    async for step in found:
+        return step
+    return None
 
 
 def check(job: Job) -> None:
