@@ -26,6 +26,7 @@ from starling.supervisor.launch import Role
 from starling.supervisor.local import FIRST_WORKERS_SHEET, SUPERVISORS_SHEET, LocalCrew, Orders
 from starling.supervisor.observation import Observer
 from starling.supervisor.options import SupervisorOptions
+from starling.supervisor.orphans import bury
 from starling.supervisor.presence import BEAT, Answering
 from starling.supervisor.restarts import Restarts
 from starling.supervisor.sheets import Sheets
@@ -128,6 +129,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(supervisor.run(), name="supervisor")
                 answering = tasks.create_task(_answer(sheets, metrics), name="metrics")
+                burying = tasks.create_task(bury(), name="orphans")
                 await supervisor.ready()
                 if not running.done():
                     url, stream_url = addresses(edge, edge.host, listeners.main.getsockname()[1])
@@ -150,6 +152,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
                     finally:
                         await supervisor.drain()
                 answering.cancel()
+                burying.cancel()
         finally:
             await crew.close()
             watch.close()
