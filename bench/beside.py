@@ -5,7 +5,8 @@
     python -m bench.beside --streams 4 --rounds 3
 
 A server, its recognizer and a transcriber share one core. People speak, in turns without a job, with one that computes only where
-nobody else wants to (as it is), and with one that competes as an equal (``jobs.idle_only=false``).
+nobody else wants to (as it is), with one that somebody waits for (as it is, of high priority), and with one that competes as an
+equal (``jobs.idle_only=false``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bench.recorded import write_flac
 from bench.server import own_server
 from starling.cli.eventloop import run
 from starling.client.jobs import Jobs
+from starling.core.load import Priority
 
 LEAD = 0.5
 STAGGER = 2.0
@@ -36,13 +38,18 @@ STAGGER = 2.0
 SETTLING = 8.0
 """Seconds between a job's submission and the first word: its models are loaded by then."""
 
-CASES = {"no job": None, "job in the idle time": "true", "job as an equal": "false"}
+CASES = {
+    "no job": (None, Priority.NORMAL),
+    "job in the idle time": ("true", Priority.NORMAL),
+    "job that is waited for": ("true", Priority.HIGH),
+    "job as an equal": ("false", Priority.NORMAL),
+}
 
 
-async def one_round(url: str, load: Load, streams: int, job: Path | None) -> tuple[Latencies, float]:
+async def one_round(url: str, load: Load, streams: int, job: Path | None, priority: Priority) -> tuple[Latencies, float]:
     """What live sessions met, and seconds of the recording that were done meanwhile."""
     async with Jobs(url) as jobs:
-        task = None if job is None else (await jobs.submit(job)).task_id
+        task = None if job is None else (await jobs.submit(job, priority=priority)).task_id
         await asyncio.sleep(SETTLING)
         before = 0.0 if task is None else (await jobs.get(task)).progress
         heard, begins = Heard(), time.monotonic() + LEAD
@@ -66,7 +73,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         job = Path(folder) / "job.flac"
         write_flac(job, np.concatenate(list(recordings(None))), 60)
         for _ in range(arguments.rounds):
-            for case, idle in CASES.items():
+            for case, (idle, priority) in CASES.items():
                 settings = [
                     f"STARLING_JOBS__STORE=sqlite:{folder}/jobs.db",
                     f"STARLING_JOBS__RECORDINGS={folder}/recordings",
@@ -75,7 +82,7 @@ async def measure(arguments: argparse.Namespace) -> None:
                     f"STARLING_JOBS__IDLE_ONLY={idle or 'true'}",
                 ]
                 async with own_server(settings=settings, core=arguments.core, workers=1) as server:
-                    met, heard = await one_round(server.url, load, arguments.streams, None if idle is None else job)
+                    met, heard = await one_round(server.url, load, arguments.streams, None if idle is None else job, priority)
                 finals[case] += met.compute
                 done[case].append(heard)
     print(f"{arguments.streams} people speak for {arguments.seconds:g} s, {arguments.rounds} rounds")

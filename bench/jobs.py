@@ -2,8 +2,8 @@
 it take?
 
 A server without transcribers, and transcribers beside it of which something dies after every few texts, drawn by a seed: the
-transcriber, or its scribe in the middle of a recording. Each client hands in short clips, one after the other, sends again what
-it got no answer to, and compares the text::
+transcriber, the template of its scribes, or its scribe in the middle of a recording. Each client hands in short clips, one after
+the other, sends again what it got no answer to, and compares the text::
 
     python -m bench.jobs --jobs 500 --clients 20 --kill-every 10 --json out.json --svg out.svg
 """
@@ -215,12 +215,13 @@ class _Crew:
             await self.process.wait()
 
     def victims(self) -> dict[str, int]:
-        """It, and its scribe if one is at work."""
+        """It, its template, ready or still loading, and its scribe if one is at work."""
         if self.process is None or self.process.returncode is not None:
             return {}
         found = {"transcriber": self.process.pid}
         with suppress(OSError):
-            found.update(("scribe", pid) for pid in family(self.process.pid) if _name(pid) == "scribe")
+            below = {pid: _name(pid) for pid in family(self.process.pid) if pid != self.process.pid}
+            found.update((name if name == "scribe" else "template", pid) for pid, name in below.items())
         return found
 
 

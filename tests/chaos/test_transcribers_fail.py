@@ -32,6 +32,7 @@ from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.metrics import Metrics
+from starling.transcriber import transcriber
 
 CONFIG = SessionConfig(partials=False)
 
@@ -175,6 +176,27 @@ def test_a_recording_that_ends_its_scribe_fails_and_harms_no_other(
             job = await here.over(bad)
             assert job.error is not None
             assert (job.status, job.error.code, job.attempts) == (JobStatus.FAILED, code, attempts)
+
+    asyncio.run(scenario())
+
+
+def test_templates_that_are_killed_before_they_are_any_use_delay_a_recording_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcriber, "PATIENCE", 1e6)  # who gave the job back would never take it again
+    killed: set[int] = set()
+
+    async def scenario() -> None:
+        async with at_work(tmp_path) as here:
+            job_id = await here.submit(recording("two_cities"))
+            async with asyncio.timeout(60):
+                while len(killed) < 4:
+                    for pid in set(named("template-scribe", os.getpid())) - killed:
+                        os.kill(pid, signal.SIGKILL)
+                        killed.add(pid)
+                    await asyncio.sleep(0.01)
+            job = await here.over(job_id)
+            assert (job.status, job.attempts) == (JobStatus.DONE, 1)
 
     asyncio.run(scenario())
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -39,8 +40,10 @@ class Unconfined:
 
     def __init__(self) -> None:
         self.granted: list[tuple[float, int]] = []
+        self.urgent: bool | None = None
 
-    def begin(self) -> None: ...
+    def begin(self, *, urgent: bool) -> None:
+        self.urgent = urgent
 
     def grant(self, done: float, channels: int) -> None:
         self.granted.append((done, channels))
@@ -108,6 +111,16 @@ def test_a_recording_is_read_over_the_socket_and_told() -> None:
     done = [done for done, _ in scribe.confined.granted]
     assert done == sorted(done)
     assert {channels for _, channels in scribe.confined.granted} == {1}
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_whoever_confines_a_scribe_learns_whether_somebody_waits(urgent: bool) -> None:  # noqa: FBT001 - it is a parameter
+    data, scribe = wav(conversation(0.5, 2.0, 1.0).tobytes()), ThreadScribe()
+
+    async def told(news: Told) -> None: ...
+
+    asyncio.run(dictate(scribe, msgspec.structs.replace(order(data), urgent=urgent), io.BytesIO(data), told))
+    assert scribe.confined.urgent is urgent
 
 
 def test_channels_apart() -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from starling.config.settings import Settings
 from starling.core.ports import Clock
+from starling.supervisor.deaths import OWN_FAULT, cause_of
 from starling.supervisor.launch import SINGLE, Launch, Role
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.restarts import Restarts
@@ -26,9 +27,6 @@ log = get_logger(__name__)
 
 END_AFTER: Final = 5.0
 """Seconds that it gets to give back what it works on."""
-
-LONGEST_DELAY: Final = 60.0
-"""Seconds before one that fails again and again is started again."""
 
 
 class Keeper:
@@ -45,7 +43,7 @@ class Keeper:
         self._fds = fds
         self._clock = clock
         self._cleared = cleared
-        self._restarts = Restarts(SupervisorOptions(workers=1, longest_delay=LONGEST_DELAY), random.SystemRandom().random)
+        self._restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
         self._process: subprocess.Popen[bytes] | None = None
         self._renewed = False
 
@@ -58,7 +56,7 @@ class Keeper:
     async def run(self) -> None:
         """Until it is cancelled; the process is gone then."""
         while True:
-            launch = self._launch()
+            launch, own_fault = self._launch(), True
             began = self._clock.now()
             try:
                 process = self._process = self._start(launch)
@@ -77,8 +75,9 @@ class Keeper:
                 if self._renewed:
                     self._renewed = False
                     continue
+                own_fault = cause_of(status, None) in OWN_FAULT
                 log.warning("process ended", process=launch.name, status=status)
-            await asyncio.sleep(self._restarts.failed(self._clock.now()))
+            await asyncio.sleep(self._restarts.failed(self._clock.now(), own_fault=own_fault))
 
     def _start(self, launch: Launch) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter

@@ -19,7 +19,7 @@ from starling.supervisor.launch import end_with, receive_launch
 from starling.supervisor.presence import Said
 from starling.telemetry.logs import configure_logging, get_logger
 from starling.transcriber.channel import Tools
-from starling.transcriber.confinement import Confinement, yield_to_others
+from starling.transcriber.confinement import Confinement, stand_back
 from starling.transcriber.scribe import write
 
 log = get_logger(__name__)
@@ -32,7 +32,7 @@ def main() -> None:
     launch = receive_launch()
     settings = Settings.model_validate_json(bytes(launch.settings))
     if settings.jobs.idle_only:
-        yield_to_others()
+        stand_back()
     configure_logging(log_options(settings), process=NAME)
     with socket.socket(fileno=launch.requests) as requests:
         try:
@@ -50,7 +50,7 @@ def main() -> None:
         tools = Tools(
             engine=models.engine, vad=models.vad, segmentation=segmentation_options(settings), gate=gate_options(settings)
         )
-        write(sock, tools, Confinement(settings.jobs.memory_limit_mb << 20))
+        write(sock, tools, Confinement(settings.jobs.memory_limit_mb << 20, idle_only=settings.jobs.idle_only))
 
 
 if __name__ == "__main__":

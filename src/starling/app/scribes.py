@@ -17,15 +17,19 @@ from starling.config.settings import Settings
 from starling.core.errors import ServerError
 from starling.core.ports import Clock
 from starling.supervisor.copies import Copy
+from starling.supervisor.deaths import OWN_FAULT, cause_of
 from starling.supervisor.launch import Launch, Role, spawn
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.presence import read_said
 from starling.supervisor.restarts import Restarts
 from starling.supervisor.template import Template, TemplateLost, adopt_orphans
 from starling.supervisor.templates import TemplateFailed, Templates
+from starling.telemetry.logs import get_logger
 from starling.transcriber.dictation import dictate
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.ports import NoScribe
+
+log = get_logger(__name__)
 
 MODULE: Final = "starling.app.scribe_process"
 
@@ -33,6 +37,11 @@ NAME: Final = "template-scribe"
 
 IDLE: Final = 300.0
 """Seconds without a recording after which the models are let go of: many servers never see one."""
+
+AGAIN: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait for another template where one was killed before it was any use. Who keeps killing them may be the kernel, for
+want of memory; after the last the job goes back to the queue.
+"""
 
 PATIENCE: Final = 600.0
 """Seconds that the template may take for a copy, and be no failure: it computes only where nobody else wants to."""
@@ -94,7 +103,7 @@ class CopiedScribes:
         ours, its = socket.socketpair()
         with its:
             try:
-                pid = await self._templates.fork(its.fileno())
+                pid = await self._fork(its.fileno())
             except BaseException as error:
                 ours.close()
                 if isinstance(error, TemplateFailed | TemplateLost):
@@ -103,6 +112,18 @@ class CopiedScribes:
                     raise NoScribe(str(error)) from error
                 raise
         return CopiedScribe(pid, ours)
+
+    async def _fork(self, fd: int) -> int:
+        """As ``Templates.fork``, but a template that somebody else ended, loading or not, is followed by the next, soon."""
+        for delay in AGAIN:
+            try:
+                return await self._templates.fork(fd)
+            except (TemplateFailed, TemplateLost) as error:
+                if isinstance(error, TemplateFailed) and cause_of(error.status, None) in OWN_FAULT:
+                    raise
+                log.warning("template lost", template=NAME, retry_seconds=delay)
+            await asyncio.sleep(delay)
+        return await self._templates.fork(fd)
 
     async def close(self) -> None:
         """End the template."""

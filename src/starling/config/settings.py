@@ -330,7 +330,8 @@ class Jobs(Group):
     )
     idle_only: bool = setting(
         True,  # noqa: FBT003 (a default, not an argument)
-        "transcribe only where nobody else on the host wants to compute (`SCHED_IDLE`), so that live sessions always go first",
+        "transcribe only where nobody else on the host wants to compute (`SCHED_IDLE`), so that live sessions always go first; "
+        "jobs of high priority, and requests that wait for their text, get a tenth of a core nevertheless (nice 10)",
     )
     memory_limit_mb: int = setting(
         1024, "memory that one recording may take to be read and transcribed", unit="MiB", low=256, high=1_048_576

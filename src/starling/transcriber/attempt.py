@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from starling.core.errors import ClaimLost, ClientError, ServerError, StarlingError
 from starling.core.jobs import Claim, JobError, JobSegment
+from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs.life import backoff
 from starling.telemetry.logs import get_logger
@@ -105,6 +106,7 @@ class Attempt:
             checkpoints=self._claim.checkpoints,
             max_duration=self._options.max_duration,
             size=job.recording.size,
+            urgent=job.priority is Priority.HIGH,
         )
         try:
             with closing(await self._ports.recordings.open(job.recording.key)) as file:

@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+NICE: Final = 10
+"""A tenth of a core is left to it by whoever else wants all of one: 110 parts of 1024 (sched(7), kernel/sched/core.c)."""
+
 NICEST: Final = 19
 
 GRACE: Final = 60
@@ -18,6 +21,12 @@ GRACE: Final = 60
 
 FACTOR: Final = 2
 """Seconds of computing for each second of each channel. It takes a hundredth of one; what takes more than this is stuck."""
+
+
+def stand_back() -> None:
+    """Take far less than a fair share. Whoever has once gone further cannot come back here without privileges (sched(7))."""
+    with suppress(OSError):
+        os.nice(NICE)
 
 
 def yield_to_others() -> None:
@@ -30,13 +39,19 @@ def yield_to_others() -> None:
 
 
 class Confinement:
-    """Of this process, once ``begin`` is called. ``memory``: bytes of address space beyond what there is then."""
+    """Of this process, once ``begin`` is called. ``memory``: bytes of address space beyond what there is then.
 
-    def __init__(self, memory: int) -> None:
+    ``idle_only``: what nobody waits for is done where nobody else wants to compute.
+    """
+
+    def __init__(self, memory: int, *, idle_only: bool) -> None:
         self.memory = memory
+        self.idle_only = idle_only
 
-    def begin(self) -> None:
-        """Bind this process, and let it leave no image of its memory, which holds speech."""
+    def begin(self, *, urgent: bool) -> None:
+        """Bind this process, and let it leave no image of its memory, which holds speech. ``urgent``: somebody waits."""
+        if self.idle_only and not urgent:
+            yield_to_others()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if (size := _address_space()) is not None:
             _lower(resource.RLIMIT_AS, size + self.memory)

@@ -24,7 +24,9 @@ MOST: Final = 64 << 20
 
 
 class Order(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Do this: the first that is said. ``size``: bytes of the recording. The rest as in ``Task``."""
+    """Do this: the first that is said. ``size``: bytes of the recording. ``urgent``: somebody waits for it. The rest as in
+    ``Task``.
+    """
 
     job_id: str
     trace_id: str
@@ -33,6 +35,7 @@ class Order(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     checkpoints: tuple[Checkpoint | None, ...]
     max_duration: float
     size: int
+    urgent: bool = False
 
 
 class Data(msgspec.Struct, frozen=True, tag=True):

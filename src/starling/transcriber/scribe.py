@@ -151,7 +151,7 @@ class Report:
 class Confined(Protocol):
     """Holds this process to what it may use, see ``Confinement``."""
 
-    def begin(self) -> None: ...
+    def begin(self, *, urgent: bool) -> None: ...
 
     def grant(self, done: float, channels: int) -> None: ...
 
@@ -164,7 +164,7 @@ def write(sock: socket.socket, tools: Tools, confined: Confined) -> None:
     with suppress(ConnectionError), sock:
         line = Line(sock)
         order = line.order()
-        confined.begin()
+        confined.begin(urgent=order.urgent)
         try:
             line.tell(_written(line, order, tools, confined))
         except Unread as unread:
