@@ -23,7 +23,7 @@ BATCH: Final = 256
 
 
 @dataclass(slots=True)
-class _Writing:
+class Writing:
     """A session that this gateway appends to. ``number``: of its last record, ``written`` of the last
     that is on the log; ``end``: where its sound ends.
     """
@@ -37,6 +37,7 @@ class _Writing:
     sequence: int = -1
     received: int = 0
     ended: bool = False
+    epoch: int = 0  # with which this gateway writes, where the log itself cannot refuse another one
     gone: bool = False
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,8 +64,8 @@ class GatewayAudioLog:
         self._gateway = inbox.gateway
         self._max_lead = max_lead
         self._offset = offset
-        self._sessions: dict[str, _Writing] = {}
-        self._batch: deque[tuple[_Writing, tuple[str | int | bytes, ...]]] = deque()
+        self._sessions: dict[str, Writing] = {}
+        self._batch: deque[tuple[Writing, tuple[str | int | bytes, ...]]] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
         inbox.on(b"c", self._on_commit)
@@ -80,13 +81,13 @@ class GatewayAudioLog:
         writing = await self._room_for(record)
         number = writing.number
         if isinstance(record, Audio | Gap) and record.end <= writing.end:
-            await self._flushed()  # what made it known may not be there yet
+            await self._flushed(writing)  # what made it known may not be there yet
         else:
             number = self._add(writing, record)
-            await self._flushed()
+            await self._flushed(writing)
         if writing.gone and writing.written < number:  # it may well be over because of this very record
             self._drop(writing)
-            raise _gone(record.session_id)
+            raise gone(record.session_id)
 
     async def _open(self, opened: Opened) -> None:
         session_id, checkpoint = opened.session_id, opened.checkpoint
@@ -98,34 +99,36 @@ class GatewayAudioLog:
             OPEN, self._gateway, session_id, partition, msgspec.msgpack.encode(opened), *place, entry
         ):
             raise IllegalTransition(f"session {session_id} is open on this log already")
-        writing = _Writing(session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence)
+        writing = Writing(session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence)
         self._sessions[session_id] = writing
 
-    async def _room_for(self, record: SessionRecord) -> _Writing:
+    async def _room_for(self, record: SessionRecord) -> Writing:
         while True:
             self._refuse_when_closed()
             writing = self._sessions.get(record.session_id)
             if writing is None or writing.gone:
-                raise _gone(record.session_id)
+                raise gone(record.session_id)
             if not isinstance(record, Audio | Gap) or writing.lead < self._max_lead:
                 return writing
             writing.room.clear()
             await writing.room.wait()
 
-    def _add(self, writing: _Writing, record: SessionRecord) -> int:
+    def _add(self, writing: Writing, record: SessionRecord) -> int:
         """It will be written from here on, whether or not anybody waits for that. Its number."""
         if isinstance(record, Audio | Gap):
             writing.end = record.end
         writing.number += 1
         writing.sequence, writing.received = record.sequence, record.received
         writing.ended = writing.ended or isinstance(record, Ended)
-        entry = pack_entry(record, writing.end, offset=self._offset)
-        fields = (writing.number, int(kind_of(record)), writing.end, record.sequence, record.received, entry)
-        self._batch.append((writing, (writing.session_id, writing.partition, *fields)))
+        self._send(writing, record, pack_entry(record, writing.end, offset=self._offset))
         return writing.number
 
-    async def _flushed(self) -> None:
-        """Until everything that was added is on the log."""
+    def _send(self, writing: Writing, record: SessionRecord, entry: bytes) -> None:
+        fields = (writing.number, int(kind_of(record)), writing.end, record.sequence, record.received, entry)
+        self._batch.append((writing, (writing.session_id, writing.partition, *fields)))
+
+    async def _flushed(self, writing: Writing) -> None:  # noqa: ARG002 - all are written together
+        """Until everything that was added of a session is on the log."""
         while self._batch or self._flushing is not None:
             if self._flushing is None:
                 self._flushing = asyncio.create_task(self._flush(), name="append")
@@ -167,13 +170,13 @@ class GatewayAudioLog:
             writing = await self._take(session_id)
         return Tail(position=writing.end, sequence=writing.sequence, received=writing.received, ended=writing.ended)
 
-    async def _take(self, session_id: str) -> _Writing:
+    async def _take(self, session_id: str) -> Writing:
         known = await self._link.run(TAKE, self._gateway, session_id)
         if not known:
-            raise _gone(session_id)
+            raise gone(session_id)
         end, sequence, received, ended, number, committed = (int(value) for value in known[1:])
         partition = partition_of(session_id, self._link.options.partitions)
-        writing = _Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended))
+        writing = Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended))
         self._sessions[session_id] = writing
         return writing
 
@@ -209,7 +212,7 @@ class GatewayAudioLog:
             if writing.gone:
                 self._drop(writing)
 
-    def _drop(self, writing: _Writing) -> None:
+    def _drop(self, writing: Writing) -> None:
         writing.told(-1)
         if self._sessions.get(writing.session_id) is writing:
             del self._sessions[writing.session_id]
@@ -219,7 +222,8 @@ class GatewayAudioLog:
             raise ShuttingDown("the audio log is closed; connect again")
 
 
-def _gone(session_id: str) -> SessionGone:
+def gone(session_id: str) -> SessionGone:
+    """Of a session that this gateway does not have."""
     return SessionGone(f"session {session_id} is not open on this log")
 
 

@@ -89,7 +89,7 @@ class Tenure:
         try:
             while True:
                 await self.beat()
-                await asyncio.sleep(self._link.options.lease / BEATS * random.uniform(0.8, 1.0))  # noqa: S311 - not all at once
+                await self._rest(self._link.options.lease / BEATS * random.uniform(0.8, 1.0))  # noqa: S311 - not all at once
         finally:
             await asyncio.shield(asyncio.ensure_future(self._give_back()))
 
@@ -105,13 +105,31 @@ class Tenure:
             if self._held.get(partition) == known[str(partition)]:
                 self.lost(partition)
         self.alive = tuple(sorted(name.decode() for name in members))
-        mine = share(partitions, self.alive, self.member)
-        if surplus := len(self._held) - mine:
-            if surplus > 0:
-                await self._release(sorted(self._held)[-surplus:])
-            elif free:
-                await self._lease(free[:-surplus])
-        self._settled = self._settled or len(self._held) == mine > 0
+        surplus, wanted = self._choose(free)
+        if surplus:
+            await self._release(surplus)
+        elif wanted:
+            await self._lease(wanted)
+        self._settled = self._settled or self._complete()
+
+    async def _rest(self, seconds: float) -> None:
+        """Between two beats."""
+        await asyncio.sleep(seconds)
+
+    @property
+    def _share(self) -> int:
+        return share(self._link.options.partitions, self.alive, self.member)
+
+    def _choose(self, free: list[int]) -> tuple[list[int], list[int]]:
+        """Which partitions to give up, and which of those that are free to take."""
+        surplus = len(self._held) - self._share
+        if surplus > 0:
+            return sorted(self._held)[-surplus:], []
+        return [], free[:-surplus] if surplus else []
+
+    def _complete(self) -> bool:
+        """Whether it has all that it should."""
+        return len(self._held) == self._share > 0
 
     async def _lease(self, partitions: list[int]) -> None:
         epochs = await self._link.run(LEASE, self.member, self._ttl, *partitions, urgent=True)

@@ -1,0 +1,97 @@
+"""The gateway's end of the audio log on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from starling.bus.entries import pack_entry
+from starling.bus.kafka.cluster import KafkaOptions
+from starling.bus.kafka.scripts import OPEN, TAKE
+from starling.bus.kafka.stamps import mark, stamped
+from starling.bus.kafka.tail import Found, last_of, values_between
+from starling.bus.kafka.writer import Writer
+from starling.bus.partitions import partition_of
+from starling.bus.redis.audio_log import GatewayAudioLog, Writing, gone
+from starling.bus.redis.inbox import Inbox
+from starling.bus.redis.link import Link
+from starling.core.errors import IllegalTransition, ServerError
+from starling.core.records import Opened, SessionRecord
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class KafkaGatewayAudioLog(GatewayAudioLog):
+    """As on Redis, where sessions are opened and taken, and from where commits are heard; the records go to Kafka.
+
+    While Kafka is away, appends wait: what was taken of a session's client and is not written yet is one record.
+    """
+
+    def __init__(
+        self, link: Link, inbox: Inbox, options: KafkaOptions, writer: Writer, *, max_lead: int, offset: float = 0.0
+    ) -> None:
+        super().__init__(link, inbox, max_lead=max_lead, offset=offset)
+        self._options = options
+        self._writer = writer
+        self._newest: dict[str, asyncio.Future[int]] = {}
+
+    async def _open(self, opened: Opened) -> None:
+        session_id, checkpoint = opened.session_id, opened.checkpoint
+        partition = partition_of(session_id, self._options.partitions)
+        place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
+        epoch = 0
+        if session_id not in self._sessions:
+            packed = msgspec.msgpack.encode(opened)
+            epoch = await self._link.run(OPEN, self._gateway, session_id, partition, packed, *place)
+        if not epoch:
+            raise IllegalTransition(f"session {session_id} is open on this log already")
+        entry = pack_entry(opened, checkpoint.position)
+        offset = await self._writer.send(partition, session_id, stamped(epoch, 0, entry))
+        await self._link.command("ZADD", f"{self._link.prefix}live:{partition}", "XX", offset, session_id)
+        self._sessions[session_id] = Writing(
+            session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence, epoch=epoch
+        )
+
+    def _send(self, writing: Writing, record: SessionRecord, entry: bytes) -> None:  # noqa: ARG002 - it is all in the entry
+        number = writing.number
+        sent = self._writer.send(writing.partition, writing.session_id, stamped(writing.epoch, number, entry))
+        self._newest[writing.session_id] = sent
+        sent.add_done_callback(lambda done: self._written(writing, number, done))
+
+    def _written(self, writing: Writing, number: int, done: asyncio.Future[int]) -> None:
+        if self._newest.get(writing.session_id) is done:
+            del self._newest[writing.session_id]
+        error = None if done.cancelled() else done.exception()
+        if error is None:
+            writing.written = max(writing.written, number)
+        elif isinstance(error, ServerError):
+            log.error("record refused", session_id=writing.session_id, reason=error.message)
+            self._drop(writing)
+
+    async def _flushed(self, writing: Writing) -> None:
+        newest = self._newest.get(writing.session_id)
+        if newest is not None:
+            await asyncio.wait([newest])  # its end is not that of whoever waits here
+            self._refuse_when_closed()
+
+    async def _take(self, session_id: str) -> Writing:
+        partition = partition_of(session_id, self._options.partitions)
+        known = await self._link.run(TAKE, self._gateway, session_id, partition)
+        if not known:
+            raise gone(session_id)
+        epoch, committed, first, since = (int(value) for value in known)
+        until = await self._writer.send(partition, session_id, mark(epoch))
+
+        def look() -> Found | None:
+            return last_of(session_id, values_between(self._options, partition, session_id, since, until), first, epoch)
+
+        found = await asyncio.to_thread(look)
+        if found is None:
+            raise gone(session_id)
+        tail, number = found.tail, found.number
+        place = (tail.position, committed, number, number, tail.sequence, tail.received, tail.ended, epoch)
+        writing = Writing(session_id, partition, *place)
+        self._sessions[session_id] = writing
+        return writing

@@ -1,0 +1,147 @@
+"""The way to Kafka: what is asked of it at the start, and whether it answers now."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from logging import ERROR, INFO
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from starling.core.errors import InvalidOption, ServerError
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+ATTEMPT: Final = 5.0
+"""Seconds after which one attempt has failed."""
+
+LOOK: Final = 1.0
+"""Seconds between two looks at whether Kafka answers."""
+
+SEGMENTS: Final = 6
+"""Pieces in which a partition is kept; the oldest goes when all of it is older than the retention."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaOptions:
+    """``brokers``: as ``host:port,host:port``. ``partitions``: of the audio log, the same in every process.
+
+    ``acks``: ``all`` replicas have a record before it counts, or ``1``. ``retention``: seconds for which Kafka keeps audio.
+    """
+
+    brokers: str
+    topic: str = "starling-audio"
+    partitions: int = 16
+    acks: str = "all"
+    retention: float = 3600.0
+
+    @property
+    def group(self) -> str:
+        return f"{self.topic}-recognizers"
+
+    @property
+    def client(self) -> dict[str, str | int | float | bool]:
+        """What every client of librdkafka is told."""
+        return {
+            "bootstrap.servers": self.brokers,
+            "client.id": "starling",
+            "log_level": 0,  # `Cluster` says what matters
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 2000,
+            "socket.keepalive.enable": True,
+            "socket.nagle.disable": True,
+            "socket.connection.setup.timeout.ms": 5000,
+        }
+
+
+class Cluster:
+    """``up`` is None before the first attempt. ``failures``: attempts that failed. ``run`` keeps it true."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self.options = options
+        self.up: bool | None = None
+        self.failures = 0
+        self._thread = ThreadPoolExecutor(1, "kafka")
+        self._admin = AdminClient(options.client)
+
+    @property
+    def address(self) -> str:
+        return f"kafka://{self.options.brokers}"
+
+    @property
+    def trouble(self) -> str:
+        """Why sessions are better not begun now; empty if nothing speaks against it."""
+        return "" if self.up else f"Kafka at {self.address} does not answer"
+
+    async def check(self) -> None:
+        """Whether Starling can work there; its topic is made where there is none.
+
+        Raises InvalidOption for one that differs, ServerError where nobody answers.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, self._check)
+        except KafkaException as error:
+            reason = _reason(error)
+            raise ServerError(f"Kafka at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
+        self.up = True
+
+    def _check(self) -> None:
+        options = self.options
+        topic = self._ask().topics.get(options.topic)
+        if topic is None or topic.error is not None:
+            kept = max(1000, round(options.retention * 1000))
+            config = {
+                "cleanup.policy": "delete",
+                "compression.type": "uncompressed",
+                "retention.ms": str(kept),
+                "segment.ms": str(max(1000, kept // SEGMENTS)),
+            }
+            made = self._admin.create_topics([NewTopic(options.topic, options.partitions, -1, config=config)])
+            try:
+                made[options.topic].result(ATTEMPT)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                topic = self._ask().topics.get(options.topic)
+        agreed = options.partitions if topic is None or topic.error is not None else len(topic.partitions)
+        if agreed != options.partitions:
+            raise InvalidOption(
+                f"bus.partitions is {options.partitions} here, and the topic {options.topic} has {agreed} in Kafka at "
+                f"{self.address}: they must be the same everywhere"
+            )
+
+    def _ask(self) -> Any:
+        """Of all topics: brokers may make one that is asked for by its name."""
+        return self._admin.list_topics(timeout=ATTEMPT)
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, self._ask)
+                self._note(up=True)
+            except KafkaException:
+                self._note(up=False)
+            await asyncio.sleep(LOOK)
+
+    def _note(self, *, up: bool) -> None:
+        self.failures += not up
+        if up != self.up:
+            if self.up is not None:
+                log.log(INFO if up else ERROR, "kafka is back" if up else "kafka is away", address=self.address)
+            self.up = up
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _reason(error: KafkaException) -> str:
+    first = error.args[0] if error.args else None
+    return first.name() if isinstance(first, KafkaError) else type(error).__name__
