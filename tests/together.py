@@ -15,6 +15,7 @@ SHARED_BY_MODULES = (
     "tests/browser/",
     "tests/bus/kafka/",
     "tests/bus/redis/",
+    "tests/chaos/test_kafka",
     "tests/engine/",
     "tests/jobs/test_processes_killed",
     "tests/jobs/test_redis",

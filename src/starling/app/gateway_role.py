@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from starling.app.options import addresses, gateway_options, log_options, max_lead
+from starling.app.kafka import gateway_side, kafka_cluster
+from starling.app.options import addresses, gateway_options, log_options
 from starling.app.recordings import recording_ports
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.unwrapping import unwrapped
@@ -65,12 +66,16 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS)
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
-    async with redis_link(settings) as link, recording_ports(settings) as recordings:
+    async with (
+        redis_link(settings) as link,
+        kafka_cluster(settings) as cluster,
+        gateway_side(settings, link, cluster, INSTANCE, clock.now) as side,
+        recording_ports(settings) as recordings,
+    ):
         leases = Leases(link)
-        side = GatewaySide.of(link, INSTANCE, clock.now, max_lead=max_lead(settings))
 
         def facts() -> Mapping[str, Any]:
-            return {"bus": redis_facts(link), "recognizers": sorted(side.board.loads())}
+            return {"bus": redis_facts(link, cluster), "recognizers": sorted(side.board.loads())}
 
         def standing(session_id: str) -> Standing | None:
             staged = side.audio_log.staged(session_id)
@@ -95,7 +100,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             async with asyncio.TaskGroup() as tasks, serving(gateway, listeners) as (host, port):
                 works = (
                     side.inbox.run(),
-                    watch_link(link, health, metrics),
+                    watch_link(link, health, metrics, cluster),
                     _open(gateway, link, side),
                     _live(gateway, side, leases),
                 )

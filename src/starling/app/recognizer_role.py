@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from starling.app.bus import Bus
+from starling.app.kafka import kafka_cluster, recognizer_side
 from starling.app.options import log_options
 from starling.app.recognition import recognition, watch_lag
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
@@ -61,12 +62,15 @@ async def recognizing(settings: Settings) -> AsyncIterator[Recognizing]:
 async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS, PARTITIONS, LAG)
     configure_logging(log_options(settings), metrics=metrics, process="recognizer")
-    async with redis_link(settings) as link:
 
-        def moved(how: str, count: int) -> None:
-            metrics.partitions_moved.labels(how=how).inc(count)
+    def moved(how: str, count: int) -> None:
+        metrics.partitions_moved.labels(how=how).inc(count)
 
-        side = RecognizerSide.of(link, INSTANCE, clock.now, moved=moved)
+    async with (
+        redis_link(settings) as link,
+        kafka_cluster(settings) as cluster,
+        recognizer_side(link, cluster, INSTANCE, clock.now, moved) as side,
+    ):
         metrics.partitions_held.set_function(lambda: len(side.tenure.held))
         model: list[Capabilities] = []
 
@@ -81,7 +85,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
                 model=model[0] if model else None,
             )
             counts = {"clients": side.audio_log.sessions, "chunks": side.audio_log.taken, "results": side.results.published}
-            return told | counts | {"bus": redis_facts(link) | {"held": held}, "recognizers": list(side.tenure.alive)}
+            return told | counts | {"bus": redis_facts(link, cluster) | {"held": held}, "recognizers": list(side.tenure.alive)}
 
         page = StatusPage(health, metrics, status)
         async with page.listening(settings.bus.status_host, settings.bus.status_port) as url:
@@ -95,7 +99,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
                     working = tasks.create_task(recognizer.worker.run(), name="recognizer")
                     probe = tasks.create_task(watch_lag(metrics, clock), name="event loop probe")
                     watching = tasks.create_task(_watch(health, side, settings.limits.max_lag_seconds), name="health")
-                    looking = tasks.create_task(watch_link(link, health, metrics), name="bus")
+                    looking = tasks.create_task(watch_link(link, health, metrics, cluster), name="bus")
                     holding = tasks.create_task(side.tenure.run(), name="tenure")
                     log.info("recognizing", bus=link.address, instance=INSTANCE, status=url)
                     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starling.bus.redis.link import Link, RedisOptions
 from starling.config.settings import Settings
@@ -13,8 +13,14 @@ from starling.core.errors import InvalidOption
 from starling.telemetry.health import Health, State
 from starling.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:
+    from starling.bus.kafka.cluster import Cluster
+
 LOOK: Final = 0.25
 """Seconds between two looks at how things are."""
+
+KAFKA: Final = "kafka://"
+"""How a ``bus.url`` begins where Kafka carries the audio."""
 
 BUS: Final = "bus"
 """The component of ``Health`` that says whether Redis answers."""
@@ -23,11 +29,19 @@ BUS: Final = "bus"
 def redis_options(settings: Settings) -> RedisOptions:
     """Raises InvalidOption where there is no Redis among the settings."""
     bus = settings.bus
-    if bus.url is None:
+    url = bus.url
+    if url is None:
         raise InvalidOption("bus.url is not set: say which Redis gateways and recognizers share, as --bus redis://host:6379/0")
-    if bus.url.partition(":")[0] not in {"redis", "rediss", "unix"}:
-        raise InvalidOption("bus.url must begin with redis://, rediss:// or unix://")
-    return RedisOptions(url=bus.url, prefix=bus.prefix, partitions=bus.partitions, lease=bus.lease)
+    name = "bus.url"
+    if url.startswith(KAFKA):
+        name, url = "bus.store", bus.store
+        if url is None:
+            raise InvalidOption("bus.store is not set: say which Redis there is beside Kafka, as --store redis://host:6379/0")
+    elif bus.store is not None:
+        raise InvalidOption("bus.store is for a bus.url that begins with kafka://; on Redis that one carries everything")
+    if url.partition(":")[0] not in {"redis", "rediss", "unix"}:
+        raise InvalidOption(f"{name} must begin with redis://, rediss:// or unix://" + ", or kafka://" * (name == "bus.url"))
+    return RedisOptions(url=url, prefix=bus.prefix, partitions=bus.partitions, lease=bus.lease)
 
 
 @asynccontextmanager
@@ -41,17 +55,21 @@ async def redis_link(settings: Settings) -> AsyncIterator[Link]:
         await link.close()
 
 
-async def watch_link(link: Link, health: Health, metrics: Metrics) -> None:
+async def watch_link(link: Link, health: Health, metrics: Metrics, cluster: Cluster | None = None) -> None:
     """Say in ``health`` whether sessions can be begun, for ever."""
     counted = 0
     while True:
-        metrics.bus_failures.inc(link.failures - counted)
-        counted = link.failures
-        trouble = link.trouble
+        failures = link.failures + (0 if cluster is None else cluster.failures)
+        metrics.bus_failures.inc(failures - counted)
+        counted = failures
+        trouble = link.trouble or ("" if cluster is None else cluster.trouble)
         health.set(BUS, State.STARTING if trouble else State.OK, trouble)
         await asyncio.sleep(LOOK)
 
 
-def redis_facts(link: Link) -> dict[str, Any]:
+def redis_facts(link: Link, cluster: Cluster | None = None) -> dict[str, Any]:
     """What ``/status`` says of it."""
-    return {"address": link.address, "up": not link.trouble, "failures": link.failures, "partitions": link.options.partitions}
+    facts = {"address": link.address, "up": not link.trouble, "failures": link.failures, "partitions": link.options.partitions}
+    if cluster is None:
+        return facts
+    return facts | {"kafka": {"address": cluster.address, "up": not cluster.trouble, "failures": cluster.failures}}

@@ -86,14 +86,16 @@ def check_bus(settings: Settings) -> Check:
     """Whether gateways and recognizers could share what ``bus.url`` leads to: the finding for `starling doctor`."""
     import asyncio
 
+    from starling.app.kafka import kafka_cluster
     from starling.app.redis import redis_link
     from starling.config.doctor import Check, Status
     from starling.core.errors import StarlingError
 
     async def check() -> str:
-        async with redis_link(settings) as link:
+        async with redis_link(settings) as link, kafka_cluster(settings) as cluster:
             members = await link.command("ZCARD", f"{link.prefix}recognizers")
-            return f"Redis at {link.address} answers and keeps what it is given; {members} recognizers are known there"
+            found = f"Redis at {link.address} answers and keeps what it is given; {members} recognizers are known there"
+            return found if cluster is None else f"Kafka at {cluster.address} answers. {found}"
 
     try:
         return Check("bus", Status.OK, asyncio.run(check()))

@@ -15,13 +15,15 @@ GATEWAY_EXAMPLES = (
 
 RECOGNIZER_EXAMPLES = (
     "starling recognizer --bus redis://redis.example:6379/0",
+    "starling recognizer --bus kafka://kafka.example:9092 --store redis://redis.example:6379/0",
     "starling recognizer --bus redis://redis.example:6379/0 --status-host 0.0.0.0 --status-port 9100",
 )
 
 Bus: TypeAlias = Annotated[
     str | None,
-    typer.Option("--bus", metavar="URL", help="Redis that all share; one with a password is better in STARLING_BUS__URL."),
+    typer.Option("--bus", metavar="URL", help="Redis that all share, or Kafka; passwords are better in STARLING_BUS__URL."),
 ]
+Store: TypeAlias = Annotated[str | None, typer.Option("--store", metavar="URL", help="Redis beside a Kafka.")]
 Config: TypeAlias = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
 ]
@@ -34,6 +36,7 @@ LogLevel: TypeAlias = Annotated[
 def gateway(
     *,
     bus: Bus = None,
+    store: Store = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[
         int | None,
@@ -71,6 +74,7 @@ def gateway(
         config,
         {
             "bus.url": bus,
+            "bus.store": store,
             "server.host": host,
             "server.port": port,
             "server.tls_cert": tls_cert,
@@ -100,6 +104,7 @@ def gateway(
 def recognizer(
     *,
     bus: Bus = None,
+    store: Store = None,
     status_host: Annotated[
         str | None, typer.Option("--status-host", help="Address for /readyz, /status and /metrics.", show_default="127.0.0.1")
     ] = None,
@@ -124,6 +129,7 @@ def recognizer(
         config,
         {
             "bus.url": bus,
+            "bus.store": store,
             "bus.status_host": status_host,
             "bus.status_port": status_port,
             "log.format": log_format,

@@ -384,13 +384,31 @@ class Jobs(Group):
     log_files: int = setting(5, "files to keep, that one included", unit="files", low=1, high=1000)
 
 
+class BusAcks(StrEnum):
+    """What Kafka waits for."""
+
+    ALL = "all"
+    LEADER = "1"
+
+
 class Bus(Group):
     """What carries sessions from `starling gateway` to `starling recognizer`. `starling serve` needs none."""
 
     url: str | None = setting(
         None,
-        "Redis, as `redis://host:6379/0`, `rediss://` for TLS or `unix:///path`; the same for all. It must not evict keys",
+        "Redis, as `redis://host:6379/0`, `rediss://` for TLS or `unix:///path`; the same for all. It must not evict keys. Or "
+        "Kafka, as `kafka://host:9092,host:9092`, which then carries the audio, and `bus.store` all else",
         secret=True,
+    )
+    store: str | None = setting(None, "Redis, as above, beside a Kafka", secret=True)
+    topic: str = setting("starling-audio", "topic of audio on Kafka, made where there is none; two platforms on one need two")
+    acks: BusAcks = setting(BusAcks.ALL, "who has a record before it counts: `all` replicas that are in sync, or `1`")
+    retention_minutes: int = setting(
+        60,
+        "for which Kafka keeps audio in a topic that is made; more than a recognizer will ever be behind",
+        unit="minutes",
+        low=5,
+        high=10_080,
     )
     prefix: str = setting("starling:", "what its keys begin with; two platforms on one Redis need two")
     partitions: int = setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from starling.bus.kafka.group import Group
@@ -16,8 +17,8 @@ SOON: Final = 0.1
 class GroupTenure(Tenure):
     """Kafka divides the partitions; the leases' epochs fence, for Kafka lets anybody write results of what it took away."""
 
-    def __init__(self, link: Link, member: str, group: Group) -> None:
-        super().__init__(link, member)
+    def __init__(self, link: Link, member: str, group: Group, moved: Callable[[str, int], None]) -> None:
+        super().__init__(link, member, moved=moved)
         self._group = group
 
     async def _rest(self, seconds: float) -> None:

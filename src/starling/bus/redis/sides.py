@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from starling.bus.redis.audio_log import GatewayAudioLog
 from starling.bus.redis.directory import RedisSessionDirectory
@@ -15,7 +15,8 @@ from starling.bus.redis.link import Link
 from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
 from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
 from starling.bus.redis.tally import RedisTally
-from starling.bus.redis.tenure import Tenure
+from starling.bus.redis.tenure import Fence, Tenure
+from starling.core.ports import AudioLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +44,22 @@ class GatewaySide:
         )
 
 
+class RecognizerLog(AudioLog, Fence, Protocol):
+    """A recognizer's end of an audio log. ``taken``: records."""
+
+    dropped: Callable[[str], None]
+    taken: int
+
+    @property
+    def sessions(self) -> int:
+        """How many are followed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognizerSide:
     """A recognizer's. ``tenure`` must run, as long as it is to have sessions."""
 
-    audio_log: RecognizerAudioLog
+    audio_log: RecognizerLog
     results: RecognizerResultBus
     board: RecognizerLoadBoard
     tenure: Tenure

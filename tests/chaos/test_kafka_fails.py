@@ -1,0 +1,68 @@
+"""Recognizers on Kafka are killed, and the broker stands still and starts anew, while people speak; nobody's captions change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from chaos.platform_harness import all_captions
+from chaos.roles_harness import apart
+from chaos.test_processes_fail import BECKETT, scripted
+from kafka_broker import KafkaBroker, kafka_broker
+from redis_server import RedisServer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[KafkaBroker]:
+    with kafka_broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+def on(broker: KafkaBroker, redis: RedisServer, topic: str) -> Mapping[str, str]:
+    return {"STARLING_BUS__URL": broker.url, "STARLING_BUS__STORE": redis.url, "STARLING_BUS__TOPIC": topic}
+
+
+def test_captions_on_kafka_are_the_same_whichever_recognizer_is_killed(broker: KafkaBroker, redis: RedisServer) -> None:
+    sounds = [BECKETT[n * 4000 :] for n in range(4)]
+
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "killed")) as server:
+            await server.until_shared(8, 8)
+            talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
+            await asyncio.sleep(3.0)
+            await server.recognizers[0].end(signal.SIGKILL)
+            await server.until_shared(16)
+            assert await talking == [scripted(sound) for sound in sounds]
+
+    asyncio.run(scenario())
+
+
+def test_sessions_go_on_when_kafka_does(broker: KafkaBroker, redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=1, settings=on(broker, redis, "stopped")) as server:
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 2, speed=1))
+            await asyncio.sleep(2.0)
+            os.kill(broker.pid, signal.SIGSTOP)
+            await server.gateways[0].until_ready(ready=False)
+            os.kill(broker.pid, signal.SIGCONT)
+            await server.settled()
+            await asyncio.to_thread(broker.stop, signal.SIGKILL)
+            await server.gateways[0].until_ready(ready=False)
+            await asyncio.to_thread(broker.start)
+            await server.settled()
+            assert await talking == [scripted(BECKETT)] * 2
+
+    asyncio.run(scenario())
