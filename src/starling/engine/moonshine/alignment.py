@@ -36,22 +36,20 @@ def frames_of_tokens(attention: NDArray[np.float32]) -> NDArray[np.int64]:
     count, frames = attention.shape
     gains = np.zeros((count, frames + 1))
     np.cumsum(np.log(attention + _LEAST), axis=1, out=gains[:, 1:])
-    places = np.arange(frames + 1)
-    begins = np.zeros((count, frames + 1), np.int64)
-    best = np.where(places == 0, -np.inf, gains[0])
+    # The token's frames are those from ``begin`` to ``end``: its gain is a difference of sums, so the best begin before each end
+    # is a running maximum of what is begun with there.
+    begun = np.full((count, frames + 1), -np.inf)
+    best = np.full(frames + 1, -np.inf)
+    best[1:] = gains[0, 1:]
     for token in range(1, count):
-        # The token's frames are those from ``begin`` to ``end``: its gain is a difference of sums, so the best begin before each
-        # end is a running maximum.
-        begun = best - gains[token]
-        highest = np.maximum.accumulate(begun)
-        begin = np.maximum.accumulate(np.where(begun >= highest, places, 0))
-        best = np.full(frames + 1, -np.inf)
-        best[1:] = gains[token, 1:] + highest[:-1]
-        begins[token, 1:] = begin[:-1]
+        np.subtract(best, gains[token], out=begun[token])
+        np.maximum.accumulate(begun[token, :-1], out=best[1:])
+        best[1:] += gains[token, 1:]
     bounds = np.empty(count + 1, np.int64)
     bounds[count] = frames
-    for token in range(count - 1, -1, -1):
-        bounds[token] = begins[token, bounds[token + 1]]
+    for token in range(count - 1, 0, -1):
+        bounds[token] = bounds[token + 1] - 1 - begun[token, bounds[token + 1] - 1 :: -1].argmax()
+    bounds[0] = 0
     return bounds
 
 

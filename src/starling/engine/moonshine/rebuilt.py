@@ -105,89 +105,83 @@ class Transcription:
         self._asked = asked
         self._attention = attention
         self._least = least
-        self._lengths = np.zeros(len(encodings), np.int32)
+        self._lengths = [0] * len(encodings)
         room = (2 * _LAYERS, max(asked, len(encodings)), HEADS, max(capacity, least), HEAD_ROOM)
         self._past = np.empty(room, np.float32)
         self._cross, self._mask = _packed(encodings)
+        self._bound_rows = 0
         self._shape = (0, 0, 0)
         self._binding: Any = session.io_binding()
         self._bind_inputs({"cross_mask": self._mask, **dict(zip(_CROSS, self._cross, strict=True))})
-
-    @property
-    def _rows(self) -> int:
-        return len(self._lengths)
 
     def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
         """Read the next tokens of each row in one pass, and say the best ``choices`` after each.
 
         Several tokens to a row, or unequally many, only in the first pass.
         """
-        first = not self._lengths.any()
+        first = not any(self._lengths)
         width = max(map(len, rows))
         if first:
             width = max(width, self._least)
-        if self._rows > len(rows):
+        if len(self._lengths) > len(rows):
             rows = [*rows, *rows]
         self._bind(width, choices)
-        self._tokens[:] = END
-        for number, row in enumerate(rows):
-            self._tokens[number, : len(row)] = row
-            self._lengths[number] += len(row)
-        np.subtract(self._lengths, 1, out=self._last)
+        self._tokens[:] = [[*row, *[END] * (width - len(row))] for row in rows]
+        self._lengths = [length + len(row) for length, row in zip(self._lengths, rows, strict=True)]
+        self._last[:] = [length - 1 for length in self._lengths]
         # In the first pass the operator wants the width of the batch here, and skips what is past each row's own end.
-        self._longest[0] = width if first else self._lengths.max()
+        self._longest[0] = width if first else max(self._lengths)
         self._session.run_with_iobinding(self._binding)  # type: ignore[no-untyped-call]
         best, log_probabilities, *attention = self._answers
         asked = slice(self._asked)
-        looked = attention[0].reshape(self._rows, width, -1)[asked] if attention else None
+        looked = attention[0].reshape(len(rows), width, -1)[asked] if attention else None
         return Choices(best[asked], log_probabilities[asked], looked)
 
     def rewind(self, row: int, length: int) -> None:
         """Forget all but the first ``length`` tokens of ``row``."""
         self._lengths[row] = length
-        if self._rows > self._asked:
-            self._lengths[self._asked :] = length
+        for copy in range(self._asked, len(self._lengths)):
+            self._lengths[copy] = length
 
     def select(self, rows: Sequence[int]) -> None:
         """Go on with these rows, in this order; a row may be there several times."""
         moved = [place for place, row in enumerate(rows) if place != row]
         if moved:
-            written = int(self._lengths[0])
+            written = self._lengths[0]
             self._past[:, moved, :, :written] = self._past[:, [rows[place] for place in moved], :, :written]
-        self._lengths = self._lengths[list(rows)]
+        self._lengths = [self._lengths[row] for row in rows]
 
     def _bind(self, width: int, choices: int) -> None:
-        """Make and bind the arrays of passes of ``width`` tokens; what was heard stays bound."""
-        if self._shape == (self._rows, width, choices):
+        """Make and bind the arrays of passes of ``width`` tokens; what was heard stays bound, and what was read for these rows."""
+        rows = len(self._lengths)
+        if self._shape == (rows, width, choices):
             return
-        self._shape = (self._rows, width, choices)
-        self._tokens = np.empty((self._rows, width), np.int64)
-        self._last = np.empty(self._rows, np.int32)
+        self._shape = (rows, width, choices)
+        self._tokens = np.empty((rows, width), np.int64)
+        self._last = np.empty(rows, np.int32)
         self._longest = np.empty(1, np.int32)
-        inputs: dict[str, NDArray[Any]] = {
-            "tokens": self._tokens,
-            "last": self._last,
-            "longest": self._longest,
-            "choices": np.array([choices]),
-        }
-        self._bind_inputs(inputs)
-        for past, present, array in zip(_PAST, _PRESENT, self._past[:, : self._rows], strict=True):
-            buffer = OrtValue.ortvalue_from_numpy(array)
-            self._binding.bind_ortvalue_input(past, buffer)
-            self._binding.bind_ortvalue_output(present, buffer)
-        answer = (self._rows, width, choices)
+        self._bind_inputs(
+            {"tokens": self._tokens, "last": self._last, "longest": self._longest, "choices": np.array([choices])}
+        )
+        if self._bound_rows != rows:
+            self._bound_rows = rows
+            for past, present, array in zip(_PAST, _PRESENT, self._past[:, :rows], strict=True):
+                buffer = OrtValue.ortvalue_from_numpy(array)
+                self._binding.bind_ortvalue_input(past, buffer)
+                self._binding.bind_ortvalue_output(present, buffer)
+        answer = (rows, width, choices)
         outputs: dict[str, NDArray[Any]] = {"best": np.empty(answer, np.int64), "log_probability": np.empty(answer, np.float32)}
         if self._attention:
             utterances, *_, frames = self._mask.shape
-            outputs["attention"] = np.empty((utterances, self._rows // utterances * width, frames), np.float32)
+            outputs["attention"] = np.empty((utterances, rows // utterances * width, frames), np.float32)
         for name, array in outputs.items():
             self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
-        self._answers, self._inputs = list(outputs.values()), inputs
+        self._answers = list(outputs.values())
 
     def _bind_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:
-        """Let the graph read these arrays, in place of what it read under their names."""
+        """Let the graph read these arrays, in place of what it read under their names. The binding keeps them."""
         for name, array in inputs.items():
-            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
+            self._binding.bind_cpu_input(name, array)
 
 
 def _packed(encodings: Sequence[Encoding]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
