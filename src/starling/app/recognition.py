@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from starling.app.bus import Bus
+from starling.app.model_thread import ModelThread
 from starling.app.options import batching, segmentation_options
 from starling.bus.memory import MemoryWitness
 from starling.config.settings import EngineName, Settings
@@ -28,8 +28,6 @@ log = get_logger(__name__)
 
 LAG_PROBE: Final = 0.25
 """Seconds between two looks at how late the event loop is."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,7 @@ async def recognition(
 
     Raises ModelUnavailable.
     """
-    with ThreadPoolExecutor(1, "decode") as decode_thread, ThreadPoolExecutor(1, "listen") as listen_thread:
-        decode, listen = _on(decode_thread), _on(listen_thread)
+    with ModelThread("decode") as decode, ModelThread("listen") as listen:
         if models is None:
             models = Models(*await asyncio.gather(decode(lambda: load_engine(settings)), listen(Detector)))
         engine, vad = models.engine, models.vad
@@ -125,10 +122,3 @@ async def watch_lag(metrics: Metrics, clock: Clock) -> None:
         due = clock.now() + LAG_PROBE
         await asyncio.sleep(LAG_PROBE)
         metrics.event_loop_lag.observe(max(0.0, clock.now() - due))
-
-
-def _on(thread: ThreadPoolExecutor) -> Offload:
-    async def offload(call: Callable[[], T], /) -> T:
-        return await asyncio.get_running_loop().run_in_executor(thread, call)
-
-    return offload

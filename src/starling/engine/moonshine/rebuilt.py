@@ -152,7 +152,7 @@ class Transcription:
         self._lengths = [self._lengths[row] for row in rows]
 
     def _bind(self, width: int, choices: int) -> None:
-        """Make and bind the arrays of passes of ``width`` tokens; what was heard stays bound, and what was read for these rows."""
+        """Make and bind arrays for passes of ``width`` tokens; what was heard stays bound, keys and values too while rows do."""
         rows = len(self._lengths)
         if self._shape == (rows, width, choices):
             return
@@ -160,9 +160,7 @@ class Transcription:
         self._tokens = np.empty((rows, width), np.int64)
         self._last = np.empty(rows, np.int32)
         self._longest = np.empty(1, np.int32)
-        self._bind_inputs(
-            {"tokens": self._tokens, "last": self._last, "longest": self._longest, "choices": np.array([choices])}
-        )
+        self._bind_inputs({"tokens": self._tokens, "last": self._last, "longest": self._longest, "choices": np.array([choices])})
         if self._bound_rows != rows:
             self._bound_rows = rows
             for past, present, array in zip(_PAST, _PRESENT, self._past[:, :rows], strict=True):
