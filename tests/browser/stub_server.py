@@ -215,8 +215,8 @@ def _agree(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol |
 
 
 def _static(path: str) -> Response:
-    file = CONSOLE / (path.lstrip("/") or "index.html")
-    if file.parent != CONSOLE or not file.is_file():
+    file = CONSOLE / ("dashboard/index.html" if path == "/dashboard" else path.lstrip("/") or "index.html")
+    if file.parent not in {CONSOLE, CONSOLE / "dashboard"} or not file.is_file():
         return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers({"Content-Length": "0"}))
     body = file.read_bytes()
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

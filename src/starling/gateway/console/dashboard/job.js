@@ -1,4 +1,5 @@
 // What a job of the API is to a person. Pure.
+import { sentence } from "./problems.js";
 import { bytes, figure, span } from "./units.js";
 
 export const STATUSES = Object.freeze({
@@ -52,6 +53,6 @@ export function fileName({ name }, extension) {
 export function trouble({ status, error }) {
   if (status === "cancelled") return { title: "Cancelled", detail: "Nobody works on it any more. What was found until then is not kept as a text." };
   if (!error) return null;
-  if (status !== "failed") return { title: "It is tried again", detail: error.message };
-  return { title: "It could not be transcribed", detail: error.retryable ? `${error.message} Trying again may help.` : error.message };
+  if (status !== "failed") return { title: "It is tried again", detail: sentence(error.message) };
+  return { title: "It could not be transcribed", detail: error.retryable ? `${sentence(error.message)} Trying again may help.` : sentence(error.message) };
 }

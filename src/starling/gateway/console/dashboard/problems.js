@@ -23,7 +23,8 @@ export function explain(error) {
   return { title, detail: [own, said].filter(Boolean).join(" ") };
 }
 
-function sentence(text) {
+/** `text` with a capital at its beginning and a stop at its end. */
+export function sentence(text) {
   if (!text) return "";
   const whole = text[0].toUpperCase() + text.slice(1);
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
