@@ -108,11 +108,11 @@ def test_a_recording_is_handed_in_read_and_played(live: Console) -> None:
     expect(words.nth(20)).not_to_have_attribute("data-lit", "")
     page.get_by_role("button", name="Pause").click()
 
-    for form, wanted in (("TXT", "best of times"), ("SRT", " --> "), ("VTT", "WEBVTT"), ("JSON", '"segments"')):
+    for form, wanted in (("TXT", "best of times"), ("SRT", " --> "), ("WebVTT", "WEBVTT"), ("JSON", '"segments"')):
         with page.expect_download() as saved:
             page.get_by_role("button", name=f"Download as {form}").click()
-        assert wanted in saved.value.path().read_text().replace("It was the b", "b")
-        assert saved.value.suggested_filename == f"two cities.{form.lower()}"
+        assert wanted in saved.value.path().read_text()
+        assert saved.value.suggested_filename == f"two cities.{form.lower().removeprefix('web')}"
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download the recording").click()
     assert saved.value.path().read_bytes() == recording_path("two_cities").read_bytes()
