@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -29,9 +30,12 @@ async def kafka_cluster(settings: Settings) -> AsyncIterator[Cluster | None]:
         from starling.bus.kafka.cluster import Cluster, KafkaOptions  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise InvalidOption("bus.url is Kafka, whose client is missing: pip install 'starling[kafka]'") from error
+    brokers = bus.url.removeprefix(KAFKA).rstrip("/")
+    if not all(re.fullmatch(r"[^@/,]+:\d+", broker) for broker in brokers.split(",")):
+        raise InvalidOption("bus.url must look like kafka://host:9092,host:9092, without credentials")
     cluster = Cluster(
         KafkaOptions(
-            brokers=bus.url.removeprefix(KAFKA).rstrip("/"),
+            brokers=brokers,
             topic=bus.topic,
             partitions=bus.partitions,
             acks=bus.acks.value,

@@ -164,7 +164,8 @@ class Group:
             while not self._stopping:
                 self._obey(consumer)
                 self._room.wait(1.0)
-                self._take(consumer)
+                with suppress(KafkaException):  # the next look says more
+                    self._take(consumer)
         finally:
             consumer.close()
             self._tell(self._left)
