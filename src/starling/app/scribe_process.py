@@ -15,8 +15,9 @@ from starling.app.recognition import load_models
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
 from starling.supervisor.copying import await_launch
-from starling.supervisor.launch import end_with, receive_launch
+from starling.supervisor.launch import receive_launch
 from starling.supervisor.presence import Said
+from starling.telemetry.lineage import end_with
 from starling.telemetry.logs import configure_logging, get_logger
 from starling.transcriber.channel import Tools
 from starling.transcriber.confinement import Confinement, stand_back

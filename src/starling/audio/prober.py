@@ -1,4 +1,4 @@
-"""``python -m starling.audio.prober``: looks into recordings for another process, which has the files and survives a crash here.
+"""``python -m starling.audio.prober PARENT``: looks into recordings for its parent, which has the files and survives a crash.
 
 On standard output go lines of JSON: what is wanted of the file (``{"read": bytes}``, ``{"seek": [offset, whence]}``), and at
 last what was found. On standard input come a line for each recording, and the answers: eight bytes (a number, little-endian),
@@ -15,7 +15,9 @@ from typing import Any, BinaryIO, Final, cast
 
 from starling.audio.probe import probe
 from starling.core.errors import StarlingError
+from starling.telemetry.lineage import end_with
 
+NAME: Final = "prober"
 NUMBER: Final = 8
 MEMORY: Final = 2 << 30
 """Bytes of address space: a header that asks for more asks for too much."""
@@ -80,7 +82,8 @@ def look(file: BinaryIO) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Look into one recording after the other, until nobody asks any more."""
+    """Look into one recording after the other, until nobody asks any more, or whoever asks has ended."""
+    end_with(int(sys.argv[1]), NAME)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while questions.readline():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -15,12 +14,7 @@ from typing import Final
 import msgspec
 
 from starling.core.errors import ServerError
-
-PR_SET_PDEATHSIG: Final = 1
-"""prctl(2): the signal a process gets when the thread that started it ends."""
-
-PR_SET_NAME: Final = 15
-"""prctl(2): what `ps -o comm` and `top` call a process, 15 letters at most."""
+from starling.telemetry.lineage import end_with
 
 SINGLE: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """One thread for each model is all there is to gain, and pools of threads cost memory in every process."""
@@ -100,13 +94,3 @@ def receive_launch(fd: int = 0) -> Launch:
         with suppress(OSError):  # the core went away
             os.sched_setaffinity(0, {launch.core})
     return launch
-
-
-def end_with(parent: int, name: str) -> None:
-    """End when process ``parent`` does, whose child this one is, and be called ``name`` in `ps -o comm`."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we asked to be told
-        os.kill(os.getpid(), signal.SIGKILL)

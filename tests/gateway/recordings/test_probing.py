@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
+import time
 import wave
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +49,50 @@ def test_recordings_of_all_kinds_one_after_the_other() -> None:
             await prober.close()
 
     run(scenario)
+
+
+GATEWAY = """
+import asyncio, io
+from starling.gateway.recordings.probing import ProbingProcesses
+
+class Endless(io.BytesIO):
+    def read(self, size=-1, /):
+        while True:
+            print(prober_pid(), flush=True)
+            import time; time.sleep(60)
+
+def prober_pid():
+    import os, pathlib
+    return [pid for task in pathlib.Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()][0]
+
+asyncio.run(ProbingProcesses(timeout=60).probe(Endless(b"RIFF")))
+"""
+"""Whose prober waits in the middle of a recording."""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell nobody that a parent ended")
+def test_a_prober_ends_with_its_gateway_whatever_it_does_then() -> None:
+    with subprocess.Popen([sys.executable, "-c", GATEWAY], stdout=subprocess.PIPE, text=True) as gateway:  # noqa: S603
+        assert gateway.stdout is not None
+        pid = int(gateway.stdout.readline())
+        os.kill(pid, signal.SIGSTOP)  # it cannot notice by itself, as where it is deep in a decoder
+        gateway.kill()
+    latest = time.monotonic() + 30
+    while alive(pid):
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+
+def test_a_prober_whose_parent_is_another_process_by_now_does_not_begin() -> None:
+    ended = subprocess.run([sys.executable, "-m", "starling.audio.prober", "1"], stdin=subprocess.DEVNULL, check=False)
+    assert ended.returncode == -signal.SIGKILL
 
 
 class Deadly(io.BytesIO):

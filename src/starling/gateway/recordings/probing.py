@@ -60,7 +60,8 @@ class ProbingProcesses:
     async def probe(self, file: BinaryIO) -> Probed:
         async with self._places:
             free = self._free.pop() if self._free else None
-            process, found = await asyncio.to_thread(_probe, free, file, self._timeout)
+            process = free if free is not None and free.poll() is None else _started()
+            found = await asyncio.to_thread(_probe, process, file, self._timeout)
             if found is not None:
                 self._free.append(process)
         if found is None:
@@ -75,14 +76,15 @@ class ProbingProcesses:
             await asyncio.to_thread(_end, process)
 
 
-def _probe(
-    process: subprocess.Popen[bytes] | None, file: BinaryIO, timeout: float
-) -> tuple[subprocess.Popen[bytes], dict[str, Any] | None]:
-    """The process that looked, and what it found; None if it did not survive that."""
-    if process is None or process.poll() is not None:
-        process = subprocess.Popen(  # noqa: S603 - our own
-            [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | SINGLE
-        )
+def _started() -> subprocess.Popen[bytes]:
+    """A new one. It ends with the thread that starts it (PR_SET_PDEATHSIG), so that is the one of the event loop."""
+    return subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-m", MODULE, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | SINGLE
+    )
+
+
+def _probe(process: subprocess.Popen[bytes], file: BinaryIO, timeout: float) -> dict[str, Any] | None:
+    """What ``process`` found; None if it did not survive that."""
     assert process.stdin is not None
     assert process.stdout is not None
     watch = Timer(timeout, process.kill)
@@ -99,7 +101,7 @@ def _probe(
         watch.cancel()
     if found is None:
         _end(process)
-    return process, found
+    return found
 
 
 def _serve(wishes: IO[bytes], answers: IO[bytes], file: BinaryIO) -> dict[str, Any] | None:
