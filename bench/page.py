@@ -16,13 +16,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bench.latency import spread
+
 Result: TypeAlias = dict[str, Any]
 
 
 def write(results: Path, page: Path) -> None:
-    """Put the tables of all files ``results/NAME.json`` into ``page``. Raises ValueError for one that has no markers there."""
+    """Put the tables of all files ``results/NAME.json`` into ``page``, but of those whose kind has none.
+
+    Raises ValueError for one that has no markers there.
+    """
     text = page.read_text(encoding="utf-8")
     for file in sorted(results.glob("*.json")):
+        if _kind(file.stem) not in _TABLES:
+            print(f"{file}: is not a table", file=sys.stderr)
+            continue
         text = replaced(text, file.stem, section(file.stem, json.loads(file.read_text(encoding="utf-8"))))
     page.write_text(text, encoding="utf-8")
 
@@ -37,8 +45,11 @@ def replaced(text: str, name: str, table: str) -> str:
 
 def section(name: str, result: Result) -> str:
     """The tables of one result, chosen by the first word of its name, and what it was measured on."""
-    kind = name.partition("-")[0]
-    return "\n".join([*_TABLES[kind](result), "", _measured_on(result), ""])
+    return "\n".join([*_TABLES[_kind(name)](result), "", _measured_on(result), ""])
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _streams(result: Result) -> Iterator[str]:
@@ -144,6 +155,56 @@ def _jobs(result: Result) -> Iterator[str]:
     yield from _table(columns, [numbers])
 
 
+def _chaos(result: Result) -> Iterator[str]:
+    cuts = f", {result['cuts']} connections cut" if result["cuts"] else ""
+    yield (
+        f"{result['sessions']} sessions, {result['finals']} finals{cuts}: {len(result['wrong'])} transcripts changed, "
+        f"{len(result['failed'])} sessions failed, {result['refused']} were not let in.\n"
+    )
+    blows: dict[tuple[str, str], list[Result]] = {}
+    for one in result["struck"]:
+        blows.setdefault((one["role"], one["blow"]), []).append(one)
+    columns = ("process", "blow", "times", "longest pause P50/P95 ms", "latest final P50/P95 ms")
+    rows = (
+        (role, blow, len(all_of), *(_spread([one[what] for one in all_of]) for what in ("recovered", "late")))
+        for (role, blow), all_of in sorted(blows.items())
+    )
+    yield from _table(columns, rows)
+
+
+def _overload(result: Result) -> Iterator[str]:
+    columns = ("", "came", "were let in", "failed", "transcripts changed", "finals late P50/P95 ms", "refusals", "unexplained")
+    rows = (
+        (
+            name, found["wanted"], found["admitted"], len(found["failed"]), len(found["wrong"]), _spread(found["late"]),
+            sum(found["refusals"].values()), found["unexplained"],
+        )
+        for name, found in result.items() if name != "machine"
+    )  # fmt: skip
+    yield from _table(columns, rows)
+
+
+def _churn(result: Result) -> Iterator[str]:
+    columns = ("sessions", "process", "memory of its own MB", "resident MB", "files", "threads")
+    rows = (
+        (
+            look["sessions"],
+            name,
+            *(f"{held[kb] / 1024:.1f}" for kb in ("private_kb", "resident_kb")),
+            held["files"],
+            held["threads"],
+        )
+        for look in result["looks"]
+        for name, held in sorted(look["held"].items())
+    )
+    yield from _table(columns, rows)
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    found = spread(seconds)
+    return f"{found.p50} / {found.p95}"
+
+
 def _protocols(result: Result) -> Iterator[str]:
     yield f"{result['streams']} speakers in each protocol by turns, {result['rounds']} rounds; medians of CPU.\n"
     rows = (
@@ -171,6 +232,9 @@ def _cores(value: float | None) -> str:
 
 _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
     "jobs": _jobs,
+    "chaos": _chaos,
+    "churn": _churn,
+    "overload": _overload,
     "log": _log,
     "streams": _streams,
     "peers": _peers,

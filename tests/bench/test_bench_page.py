@@ -56,6 +56,28 @@ def test_recordings_have_a_table() -> None:
     assert "| 9 | 3 | 2 scribes | 9 | 0 | 0 | 0 | 2 |" in written
 
 
+def test_what_killed_processes_overload_and_churn_came_to_have_tables() -> None:
+    blow = {"at": 1.0, "blow": "kill", "role": "worker", "recovered": 0.2, "late": 0.1}
+    chaos = {"sessions": 4, "finals": 9, "refused": 0, "wrong": [], "failed": ["lost"], "struck": [blow, blow], "cuts": 3}
+    written = section("chaos", {"machine": MACHINE, **chaos})
+    assert "| worker | kill | 2 | 200 / 200 | 100 / 100 |" in written
+    assert "3 connections cut: 0 transcripts changed, 1 sessions failed" in written
+    phase = {"wanted": 8, "admitted": 4, "failed": [], "wrong": [], "late": [0.3], "refusals": {"engine": 5}, "unexplained": 0}
+    assert "| twice | 8 | 4 | 0 | 0 | 300 / 300 | 5 | 0 |" in section("overload", {"machine": MACHINE, "twice": phase})
+    held = {"resident_kb": 2048, "private_kb": 1024, "files": 7, "threads": 1}
+    written = section("churn", {"machine": MACHINE, "looks": [{"sessions": 10, "held": {"gateway": held}}]})
+    assert "| 10 | gateway | 1.0 | 2.0 | 7 | 1 |" in written
+
+
+def test_results_that_are_no_table_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("words\n")
+    (tmp_path / "noise.json").write_text("{}")
+    write(tmp_path, page)
+    assert page.read_text() == "words\n"
+    assert "noise.json" in capsys.readouterr().err
+
+
 def test_qualities_and_hot_words_have_tables() -> None:
     rates = {"percent": 12.34, "low": 10.0, "high": 15.0}
     row = {"quality": "best", "all": rates, "clear": rates, "cpu": 0.0312, "ratio": 2.5}
