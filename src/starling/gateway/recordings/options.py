@@ -70,4 +70,4 @@ def networks(names: tuple[str, ...]) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(name) for name in names)
     except ValueError as error:
-        raise InvalidOption(f"expected networks such as 10.0.0.0/8 or fd00::/8: {error}") from None
+        raise InvalidOption(f"jobs.allowed_networks: expected networks such as 10.0.0.0/8 or fd00::/8: {error}") from None
