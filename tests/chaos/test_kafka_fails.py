@@ -66,3 +66,22 @@ def test_sessions_go_on_when_kafka_does(broker: KafkaBroker, redis: RedisServer)
             assert await talking == [scripted(BECKETT)] * 2
 
     asyncio.run(scenario())
+
+
+def test_a_recognizer_on_kafka_that_was_taken_for_dead_says_nothing_more(broker: KafkaBroker, redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "zombie")) as server:
+            await server.until_shared(8, 8)
+            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
+            await asyncio.sleep(2.5)
+            zombie, heir = server.recognizers
+            os.kill(zombie.process.pid, signal.SIGSTOP)
+            async with asyncio.timeout(60):
+                while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+            os.kill(zombie.process.pid, signal.SIGCONT)
+            assert await talking == [scripted(BECKETT)] * 3
+            assert zombie.said("partition lost")
+            await server.until_shared(8, 8)
+
+    asyncio.run(scenario())

@@ -18,7 +18,7 @@ from starling.bus.kafka.stamps import Succession, mark, stamped
 from starling.bus.kafka.tail import last_of
 from starling.bus.partitions import partition_of
 from starling.core.errors import SessionGone
-from starling.core.records import Ended, Finalize, Opened, Tail
+from starling.core.records import Ended, Finalize, Opened, Record, Tail
 from virtual_time import settle
 
 PLACE = partition_of("s", PARTITIONS)
@@ -83,8 +83,14 @@ class TestTakeover(OnKafka):
                 await settle()
                 with pytest.raises(SessionGone):
                     await log.append(audio(100, 200, 2))
-            wanted = [opened(), replace(audio(0, 100, 0), received=200), Finalize("s", 1, received=200), audio(100, 200, 2)]
-            assert follower.of("s") == [plain(record) for record in [*wanted, Ended("s", 3)]]
+            sent: list[Record] = [
+                replace(audio(0, 100, 0), received=200),
+                Finalize("s", 1, received=200),
+                audio(100, 200, 2),
+                Ended("s", 3),
+            ]
+            wanted: list[Record] = [opened(), *sent]
+            assert follower.of("s") == [plain(record) for record in wanted]
             assert [plain(record) for record in await replayed(log)] == follower.of("s")
 
         self.run(scenario())
