@@ -31,7 +31,7 @@ os.environ["XDG_DATA_HOME"] = _DATA.name  # nor are the recordings
 os.environ["STARLING_JOBS__WORKERS"] = "0"  # nor is their computing for recordings that nobody sent
 
 WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS = engine._WARM_UP_LENGTHS, engine._WARM_UP_LENGTHS[:1]
-"""A server in this process need not be quick from its first decode on, and to warm up takes five times as long as to load."""
+"""A server in this process need not be quick from its first decode on."""
 
 LOGGERS = ("", "starling", "uvicorn.access", "uvicorn.error")
 """Those whose level is set when a server starts."""
