@@ -80,6 +80,10 @@ def test_a_recording_is_played_in_parts_and_as_nothing_but_a_recording(tmp_path:
             assert part.headers["x-content-type-options"] == "nosniff"
             assert part.headers["content-security-policy"] == "default-src 'none'; sandbox"
             assert part.headers["content-type"] == "audio/wav"
+            about = await it.client.head(path, headers={"Range": "bytes=44-99"})
+            assert (about.status_code, about.content) == (200, b"")
+            assert about.headers["content-length"] == str(len(sound))
+            assert (about.headers["accept-ranges"], about.headers["content-type"]) == ("bytes", "audio/wav")
             beyond = await it.client.get(path, headers={"Range": f"bytes={len(sound)}-"})
             assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(sound)}")
             assert beyond.headers["content-type"] == "application/problem+json"

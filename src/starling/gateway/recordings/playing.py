@@ -38,6 +38,7 @@ def playing(gateway: Gateway, desk: Desk) -> APIRouter:
     """The route of recordings."""
     router = APIRouter()
 
+    @router.head("/asr/audio/{task_id}", include_in_schema=False)
     @router.get(
         "/asr/audio/{task_id}",
         response_class=Response,
@@ -51,7 +52,8 @@ def playing(gateway: Gateway, desk: Desk) -> APIRouter:
         if not recording.key:
             raise RecordingGone("the recording of this job is not kept any more")
         size = recording.size
-        span = asked(request.headers.get("range"), size)
+        whole = request.method == "HEAD"  # a range is for GET only (section 14.2)
+        span = (0, size) if whole else asked(request.headers.get("range"), size)
         if span is None:
             shown = {"Content-Range": f"bytes */{size}"}
             message = f"expected a range within the {size} bytes of the recording, got another"
@@ -66,10 +68,13 @@ def playing(gateway: Gateway, desk: Desk) -> APIRouter:
         partial = (start, end) != (0, size)
         if partial:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        media_type = recording.media_type if PLAYABLE.fullmatch(recording.media_type) else UNKNOWN
+        if whole:
+            return Response(media_type=media_type, headers=headers)
         return Outflow(
             desk.recordings.read(recording.key, start=start, end=end),
             idle=desk.options.idle_timeout,
-            media_type=recording.media_type if PLAYABLE.fullmatch(recording.media_type) else UNKNOWN,
+            media_type=media_type,
             status=206 if partial else 200,
             headers=headers,
         )
