@@ -13,7 +13,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 SHARED_BY_MODULES = (
     "tests/browser/",
-    "tests/bus/kafka/",
     "tests/bus/redis/",
     "tests/chaos/test_kafka",
     "tests/engine/",
@@ -22,6 +21,7 @@ SHARED_BY_MODULES = (
     "tests/jobs/test_s3",
     "tests/vad/",
 )
+SHARED_BY_FOLDERS = ("tests/bus/kafka/",)
 SHARED_BY_CLASSES = ("tests/bus/shared/",)
 
 
@@ -33,6 +33,9 @@ def group_of(test: str) -> str:
     ``test``: its node id. ``xdist_group`` would say this, but is without effect from pytest 9.2 on (xdist 3.8, issue 1386).
     """
     module, _, name = test.partition("::")
+    for folder in SHARED_BY_FOLDERS:
+        if module.startswith(folder):
+            return folder
     if module.startswith(SHARED_BY_MODULES):
         return module
     return test.rpartition("::")[0] if module.startswith(SHARED_BY_CLASSES) and name.count("::") else test
