@@ -132,6 +132,14 @@ def named(comm: str, parent: int) -> list[int]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Neither gone, nor dead and waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
 def test_a_recording_is_transcribed_as_it_would_be_live(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with at_work(tmp_path) as here:
@@ -213,7 +221,10 @@ def test_a_killed_transcriber_beside_a_server_is_replaced_and_its_job_goes_on(tm
             job_id = await here.submit(LONG)
             await here.begun(job_id)
             [pid] = server.of_role("transcriber")
+            theirs = [*named("scribe", pid), *named("template-scribe", pid)]
+            assert len(theirs) == 2
             os.kill(pid, signal.SIGKILL)
+            await eventually(lambda: not any(map(alive, theirs)))
             job = await here.over(job_id)
             assert (job.status, job.attempts) == (JobStatus.DONE, 2)
             assert await here.texts(job_id) == long_texts()
