@@ -89,7 +89,7 @@ class Api:
             },
         }
         if path == "me" and self.me is None:
-            return problem(404, "not_found", "nothing is at this path")
+            return problem(503, "store_unavailable", "this server serves live captions only")
         if path in simple:
             return 200, simple[path]()
         if path == "asr/history":

@@ -189,7 +189,7 @@ def test_every_route_is_on_the_protocol_page() -> None:
         async with served() as it:
             for route in app.create_app(it.gateway).routes:
                 path = getattr(route, "path", "") or "/"
-                assert f"`{path}`" in page or path in {"/v1/stream", "/{path:path}"}, path
+                assert f"`{path}`" in page or path == "/v1/stream" or path.endswith("/{path:path}"), path
 
     run(scenario)
 
@@ -292,3 +292,17 @@ def test_a_default_language_that_is_not_spoken_is_found_at_the_start() -> None:
 def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidOption, match=next(iter(wrong))):
         GatewayOptions(**wrong)  # type: ignore[arg-type]  # values of every field's type
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/v1/health"), ("POST", "/api/v1/asr/submit"), ("POST", "/v1/audio/transcriptions")]
+)
+def test_a_server_that_could_not_open_its_store_says_so_where_recordings_would_be_taken(method: str, path: str) -> None:
+    async def scenario() -> None:
+        async with served() as it:
+            answer = await it.request(f"{method} {path} HTTP/1.1\r\nHost: {it.authority}\r\nContent-Length: 0\r\n\r\n")
+            assert answer.startswith("HTTP/1.1 503")
+            assert "store_unavailable" in answer
+            assert "live captions only" in answer
+
+    run(scenario)

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from starling.core.errors import Forbidden, StarlingError
+from starling.core.errors import Forbidden, StarlingError, StoreUnavailable
 from starling.gateway.access import address_of, is_local
 from starling.gateway.client_secrets import client_secrets
 from starling.gateway.gateway import Gateway
@@ -66,6 +66,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         for router in routes(gateway, gateway.desk):
             app.include_router(router)
         _explain(app)
+    else:
+        _refuse_recordings(app)
 
     _answer_errors(app)
 
@@ -91,6 +93,19 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     app.mount("/", StaticFiles(directory=CONSOLE, html=True))
     return app
+
+
+def _refuse_recordings(app: FastAPI) -> None:
+    """Say of every path of recorded audio why it is not served."""
+
+    async def refuse_it(_: Request) -> JSONResponse:
+        raise StoreUnavailable(
+            "this server could not open where it keeps jobs or recordings when it started, and serves live captions only: "
+            "its log says why; mend that (`starling doctor`) and start it again"
+        )
+
+    for path in ("/api/v1/{path:path}", "/v1/audio/{path:path}"):
+        app.add_route(path, refuse_it, methods=["GET", "POST", "DELETE"], include_in_schema=False)
 
 
 def _explain(app: FastAPI) -> None:

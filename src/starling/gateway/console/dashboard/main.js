@@ -58,7 +58,7 @@ async function begin() {
   } catch (error) {
     if (error.status === 401 || (error.status === 429 && !me)) return locked(error);
     show("failed", error.status === 0 ? "No connection" : "Not connected");
-    if (error.status === 404) return notice.show(ABSENT, "");
+    if (error.code === "store_unavailable") return notice.show(ABSENT, "");
     const said = explain(error);
     return error.status === 0 || error.status >= 500 ? notice.showReconnecting(said, 5) : notice.show({ ...said, retry: true, wait: error.wait }, "Try again");
   }
