@@ -189,7 +189,7 @@ def test_every_route_is_on_the_protocol_page() -> None:
         async with served() as it:
             for route in app.create_app(it.gateway).routes:
                 path = getattr(route, "path", "") or "/"
-                assert f"`{path}`" in page or path == "/v1/stream" or path.endswith("/{path:path}"), path
+                assert f"`{path}`" in page or path == "/v1/stream" or path.endswith("{path:path}"), path
 
     run(scenario)
 
