@@ -58,8 +58,11 @@ class Figures:
     async def _read(self) -> Reading:
         everybodys = self._ports.exposition
         page = render(self._ports.metrics) if everybodys is None else await everybodys()
-        used = consumption(self._ports.root or os.getpid())
-        return read(page.decode(), self._ports.clock.now(), used)
+        return await asyncio.to_thread(self._parse, page, self._ports.clock.now())
+
+    def _parse(self, page: bytes, now: float) -> Reading:
+        # Some 25 ms for the pages and processes of a host: too long for the event loop that carries everybody's audio.
+        return read(page.decode(), now, consumption(self._ports.root or os.getpid()))
 
     async def _queue(self) -> QueueState | None:
         try:
