@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gateway_harness import Served, run, served, until
+from gateway.gateway_harness import END, START, Served, hear, run, served, until
 from starling.client.load.line import Place
 from starling.client.load.running import Load, Outcome, compare, spread
 from starling.client.load.turns import Ear, Latencies, speech, spoken
@@ -121,12 +121,17 @@ def test_every_protocol_is_spoken_to_its_end(name: str) -> None:
 @pytest.mark.parametrize("name", ["native", "vosk", "wyoming", "riva"])
 def test_who_is_not_served_is_counted(name: str) -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, protocols=speaking([name]), max_sessions=1)) as it:
+        options = GatewayOptions(port=0, protocols=speaking([name]), max_sessions=1)
+        async with served(options) as it, it.connect() as before:
+            await before.send(START)
+            await hear(before, until="ready")
             main, where = places(it, [name])
             outcome = (await compare(where, LOAD, main=main, rounds=1))[name]
-            assert outcome.refused + outcome.failed == 1, outcome.faults
+            assert outcome.refused + outcome.failed == 2, outcome.faults
             assert outcome.as_json()["faults"]
             assert outcome.cost() is None
+            await before.send(END)
+            await hear(before)
 
     run(scenario)
 

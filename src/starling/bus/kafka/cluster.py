@@ -103,12 +103,11 @@ class Cluster:
                 "segment.ms": str(max(1000, kept // SEGMENTS)),
             }
             made = self._admin.create_topics([NewTopic(options.topic, options.partitions, -1, config=config)])
-            try:
-                made[options.topic].result(ATTEMPT)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
+            error = made[options.topic].exception(ATTEMPT)
+            if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 topic = self._ask().topics.get(options.topic)
+            elif error is not None:
+                raise error
         agreed = options.partitions if topic is None or topic.error is not None else len(topic.partitions)
         if agreed != options.partitions:
             raise InvalidOption(

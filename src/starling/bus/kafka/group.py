@@ -141,6 +141,9 @@ class Group:
             self._asking.discard(answer)
 
     # --- on the thread ---
+    #
+    # The client is never called while an exception is handled: what it raises there is a bare KafkaError, which claims to be an
+    # exception and is none, so nothing catches it and the thread is gone.
 
     def _run(self) -> None:
         consumer = Consumer(
@@ -160,15 +163,14 @@ class Group:
             }
         )
         consumer.subscribe([self._options.topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
-        try:
-            while not self._stopping:
-                self._obey(consumer)
-                self._room.wait(1.0)
-                with suppress(KafkaException):  # the next look says more
-                    self._take(consumer)
-        finally:
+        while not self._stopping:
+            self._obey(consumer)
+            self._room.wait(1.0)
+            with suppress(KafkaException):  # the next look says more
+                self._take(consumer)
+        with suppress(KafkaException):  # others wait until it is taken for dead
             consumer.close()
-            self._tell(self._left)
+        self._tell(self._left)
 
     def _take(self, consumer: Consumer) -> None:
         first = consumer.poll(POLL)
@@ -220,9 +222,9 @@ class Group:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError._STATE:  # noqa: SLF001 - its name there
                     raise
-                self._take(consumer)  # what was assigned just now is taken up meanwhile
             else:
                 return
+            self._take(consumer)  # what was assigned just now is taken up meanwhile
         raise KafkaException(KafkaError(KafkaError._STATE))  # noqa: SLF001 - its name there
 
     def _tell(self, what: Callable[..., None], *words: object) -> None:
