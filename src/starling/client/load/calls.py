@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -29,21 +31,32 @@ async def speak(place: Place, said: AsyncIterator[Said], hear: Hear) -> None:
             METHOD,
             request_serializer=wire.StreamingRecognizeRequest.SerializeToString,
             response_deserializer=wire.StreamingRecognizeResponse.FromString,
-        )
+        )(metadata=metadata)
+        sending = asyncio.create_task(_send(call, said), name="requests")
         try:
-            async for response in call(_requests(said), metadata=metadata):
+            while (response := await call.read()) is not grpc.aio.EOF:
                 _tell(response, hear)
+            if await call.code() is not grpc.StatusCode.OK:
+                raise _fault(await call.code(), await call.details())
         except grpc.aio.AioRpcError as error:
-            if error.code() in NO_ROOM:
-                raise NoRoom(error.details()) from None
-            raise Garbled(f"{error.code().name}: {error.details()}") from None
+            raise _fault(error.code(), error.details()) from None
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
 
 
-async def _requests(said: AsyncIterator[Said]) -> AsyncIterator[Any]:
+async def _send(call: Any, said: AsyncIterator[Said]) -> None:
     config = wire.RecognitionConfig(encoding=wire.LINEAR_PCM, sample_rate_hertz=16_000, language_code="en-US")
-    yield wire.StreamingRecognizeRequest(streaming_config=wire.StreamingRecognitionConfig(config=config, interim_results=True))
-    async for one in said:
-        yield wire.StreamingRecognizeRequest(audio_content=one.audio.tobytes())
+    streaming = wire.StreamingRecognitionConfig(config=config, interim_results=True)
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # who reads the answers hears of it
+        await call.write(wire.StreamingRecognizeRequest(streaming_config=streaming))
+        async for one in said:
+            await call.write(wire.StreamingRecognizeRequest(audio_content=one.audio.tobytes()))
+        await call.done_writing()
+
+
+def _fault(code: grpc.StatusCode, details: str | None) -> Exception:
+    return NoRoom(details) if code in NO_ROOM else Garbled(f"{code.name}: {details}")
 
 
 def _tell(response: wire.StreamingRecognizeResponse, hear: Hear) -> None:
