@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -18,14 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from starling.core.errors import Forbidden, StarlingError, StoreUnavailable
-from starling.gateway.access import address_of, is_local
 from starling.gateway.client_secrets import client_secrets
 from starling.gateway.gateway import Gateway
 from starling.gateway.operations import operations
 from starling.gateway.recordings.routes import routes
 from starling.gateway.recordings.voices import Trouble, invalid, refuse, trouble_of
+from starling.gateway.telling import telling
 from starling.protocols.dialects import Dialect
-from starling.telemetry.metrics import CONTENT_TYPE, render
 from starling.version import __version__
 
 CONSOLE: Final = Path(__file__).parent / "console"
@@ -85,7 +84,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     _speak_dialects(app, gateway)
 
-    _tell(app, gateway)
+    app.include_router(telling(gateway))
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:
@@ -112,40 +111,6 @@ def _explain(app: FastAPI) -> None:
     """The API's page."""
     app.add_route("/docs", lambda _: FileResponse(API_PAGE / "index.html"), include_in_schema=False)
     app.mount("/docs", StaticFiles(directory=API_PAGE))
-
-
-def _tell(app: FastAPI, gateway: Gateway) -> None:
-    """What others may know of this process."""
-
-    @app.get("/healthz")
-    async def healthz() -> JSONResponse:
-        live = gateway.health.live
-        return JSONResponse({"live": live}, 200 if live else 503)
-
-    @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        return JSONResponse(gateway.health.report(), 200 if gateway.health.ready else 503)
-
-    @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        if not gateway.access.open and not is_local(request.headers, address_of(request)):
-            gateway.access.identify_operator(request.headers, address_of(request))
-        everybodys = gateway.ports.exposition
-        page = render(gateway.ports.metrics) if everybodys is None else await everybodys()
-        return Response(page, headers={"Content-Type": CONTENT_TYPE})
-
-    @app.get("/status")
-    async def status(request: Request) -> JSONResponse:
-        if not gateway.access.open and not is_local(request.headers, address_of(request)):
-            gateway.access.identify_operator(request.headers, address_of(request))
-        return JSONResponse(gateway.status())
-
-    @app.get("/version")
-    async def version() -> dict[str, str | None]:
-        """The model is null as long as no recognizer has said which one it has."""
-        able = gateway.ability.known
-        model, model_version = (None, None) if able is None else (able.model, able.model_version)
-        return {"version": __version__, "model": model, "model_version": model_version}
 
 
 def create_dialect_app(gateway: Gateway, dialect: Dialect) -> FastAPI:

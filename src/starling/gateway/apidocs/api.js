@@ -113,7 +113,8 @@ try {
       groups.get(group).push(operation(path, method, told));
     }
   }
-  main.replaceChildren(...[...groups].sort().flatMap(([name, found]) => [make("h2", {}, name), ...found]));
+  const ours = ([one]) => (one === "recordings" ? 0 : one === "server" ? 2 : 1);  // what most come for is first
+  main.replaceChildren(...[...groups].sort((a, b) => ours(a) - ours(b)).flatMap(([name, found]) => [make("h2", {}, name), ...found]));
 } catch (error) {
   main.textContent = `The document could not be read: ${error.message}`;
 }

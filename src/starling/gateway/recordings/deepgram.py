@@ -15,6 +15,7 @@ from starling.core.jobs import Callback, JobOptions
 from starling.core.load import Priority
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
+from starling.gateway.recordings import deepgram_document as document
 from starling.gateway.recordings.desk import Desk, Wish
 from starling.gateway.recordings.fetching import fetch
 from starling.gateway.recordings.lingering import lingering
@@ -29,11 +30,18 @@ PATH: Final = "/v1/listen"
 
 
 def deepgram(gateway: Gateway, desk: Desk) -> APIRouter:
-    """Its route. Its document is Deepgram's own."""
-    router = APIRouter(include_in_schema=False)
+    """Its route."""
+    router = APIRouter(tags=["Deepgram's API"])
 
-    @router.post(PATH)
+    @router.post(
+        PATH,
+        response_model=document.Listened | document.Accepted,
+        responses=document.REFUSALS,
+        openapi_extra=document.LISTENING,
+        summary="Transcribe a recording, and wait for it",
+    )
     async def listen(request: Request) -> JSONResponse:
+        """The text of the body, which is a recording or says where one is. With `callback` it is told later."""
         async with lingering(request) as incoming:
             return await _listen(gateway, desk, incoming)
 

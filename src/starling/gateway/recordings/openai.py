@@ -16,6 +16,7 @@ from starling.core.load import Priority
 from starling.core.transcript import Transcript
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
+from starling.gateway.recordings import openai_document as document
 from starling.gateway.recordings.desk import Desk, Step, Wish
 from starling.gateway.recordings.formats import Format, by_time, written
 from starling.gateway.recordings.lingering import lingering
@@ -34,28 +35,45 @@ RELEASED: Final = 1_760_000_000
 
 
 def openai(gateway: Gateway, desk: Desk) -> APIRouter:
-    """Its routes, under ``/v1``. Their document is OpenAI's own."""
-    router = APIRouter(prefix="/v1", include_in_schema=False)
+    """Its routes, under ``/v1``."""
+    router = APIRouter(prefix="/v1", tags=["OpenAI's API"])
 
-    @router.get("/models")
+    @router.get("/models", response_model=document.Models, responses=document.refusals(), summary="What there is to ask for")
     async def models(request: Request) -> JSONResponse:
         gateway.identify(request.headers, address_of(request))
         return JSONResponse(presenter.models(known_models(gateway.ability.capabilities), RELEASED))
 
-    @router.get("/models/{name}")
+    @router.get(
+        "/models/{name}", response_model=document.Model, responses=document.refusals(404, 422), summary="One of the models"
+    )
     async def model(name: str, request: Request) -> JSONResponse:
         gateway.identify(request.headers, address_of(request))
         check_model(name, gateway.ability.capabilities)
         return JSONResponse(presenter.model(name, RELEASED))
 
-    @router.post("/audio/translations")
+    @router.post(
+        "/audio/translations",
+        status_code=403,
+        response_model=document.OpenAIRefusal,
+        responses=document.refusals(),
+        openapi_extra=document.TRANSLATION,
+        summary="Translate a recording: refused",
+    )
     async def translations(request: Request) -> JSONResponse:
+        """No model here translates, and this says so."""
         async with lingering(request):
             gateway.identify(request.headers, address_of(request))
             raise Forbidden("there is no model here that translates: POST /v1/audio/transcriptions, then translate the text")
 
-    @router.post("/audio/transcriptions")
+    @router.post(
+        "/audio/transcriptions",
+        response_model=document.PlainTranscription | document.VerboseTranscription,
+        responses={**document.refusals(400, 404, 408, 413, 409, 410, 413, 415, 422), **document.TEXTS},
+        openapi_extra=document.TRANSCRIPTION,
+        summary="Transcribe a recording, and wait for it",
+    )
     async def transcriptions(request: Request) -> Response:
+        """The text of `file`, or server-sent events of it. A client that leaves takes its job with it."""
         async with lingering(request) as incoming:
             return await _transcribe(gateway, desk, incoming)
 

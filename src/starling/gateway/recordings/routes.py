@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings.asking import asking
@@ -19,6 +19,9 @@ from starling.gateway.recordings.statistics import living, watching
 from starling.gateway.recordings.submitting import submitting
 
 KEY = HTTPBearer(auto_error=False, description="an API key, where the server asks for one")
+TOKEN = APIKeyHeader(
+    name="Authorization", scheme_name="Deepgram", auto_error=False, description="`Token KEY` or `Bearer KEY`, with an API key"
+)
 
 
 def routes(gateway: Gateway, desk: Desk) -> Iterator[APIRouter]:
@@ -30,6 +33,13 @@ def routes(gateway: Gateway, desk: Desk) -> Iterator[APIRouter]:
         own.include_router(watching(gateway, desk, gateway.figures), dependencies=[Security(KEY)])
     own.include_router(living(gateway, desk))
     yield own
-    yield openai(gateway, desk)
+    yield _guarded(openai(gateway, desk), KEY)
     if any(PATH in spoken.dialect.paths for spoken in gateway.options.protocols):
-        yield deepgram(gateway, desk)
+        yield _guarded(deepgram(gateway, desk), TOKEN)
+
+
+def _guarded(part: APIRouter, key: HTTPBearer | APIKeyHeader) -> APIRouter:
+    """``part``, whose document says how a client shows its key."""
+    router = APIRouter()
+    router.include_router(part, dependencies=[Security(key)])
+    return router
