@@ -106,6 +106,22 @@ def test_an_encrypted_recording_is_said_to_be_one() -> None:
         list(recording.blocks())
 
 
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_a_sample_rate_that_nobody_records_at_is_refused_before_anything_is_heard(rate: int) -> None:
+    data = bytearray(wav(bytes(64_000)))
+    data[24:28] = rate.to_bytes(4, "little")
+    with pytest.raises(UnsupportedAudio, match=f"between 1000 and 768000 Hz, got {rate}"):
+        probe(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("rate", [0, 2**31, 2**32 - 1])
+def test_a_sample_rate_that_is_none_is_refused(rate: int) -> None:
+    data = bytearray(wav(bytes(64_000)))
+    data[24:28] = rate.to_bytes(4, "little")
+    with pytest.raises(CorruptAudio):
+        probe(io.BytesIO(data))
+
+
 NO_RECORDINGS = {
     "nothing": b"",
     "text": b"Dear Sir or Madam,\n" * 500,

@@ -3,13 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts.job_store_contract import NOW, job
 from starling.core.jobs import JobStatus
 from starling.jobs import life
-from starling.jobs.life import ENDS, NEXT, Verb, backoff
+from starling.jobs.life import ENDS, NEXT, Verb
 
 
 def test_only_what_is_over_comes_after_an_end_and_only_a_retry_leads_back() -> None:
@@ -33,12 +31,3 @@ def test_what_is_refused_changes_nothing(status: JobStatus) -> None:
     if status is not JobStatus.RUNNING:
         with pytest.raises(KeyError):
             life.finish(found, now=NOW, duration=1.0)
-
-
-@given(attempts=st.integers(1, 10_000), first=st.floats(0, 3600), longest=st.floats(0, 86_400))
-def test_waits_double_and_end_somewhere(attempts: int, first: float, longest: float) -> None:
-    wait = backoff(attempts, first=first, longest=longest)
-    assert 0 <= wait <= longest
-    assert backoff(attempts + 1, first=first, longest=longest) >= wait
-    if attempts == 1:
-        assert wait == min(first, longest)

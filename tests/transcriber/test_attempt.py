@@ -99,7 +99,7 @@ def test_a_recording_that_cannot_be_done(*, final: bool) -> None:
         assert after.status is (JobStatus.FAILED if final else JobStatus.QUEUED)
         assert await texts(stand) == ["text 0", "text 1"]
         if not final:
-            assert after.not_before == stand.time() + 12.5
+            assert after.not_before == stand.time() + 7.5
 
     run(scenario())
 

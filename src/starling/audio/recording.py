@@ -43,7 +43,8 @@ class Recording:
     ``channels`` are as its header says, and so is ``duration``: seconds, or FFmpeg's estimate, or None; never decoded for.
 
     Raises OSError as ``open`` does; CorruptAudio for what no demuxer knows; UnsupportedAudio for a file without a sound track, a
-    playlist that names other files, or a codec that is not built in.
+    playlist that names other files, or a codec that is not built in, or a sample
+    rate beyond RECORDED_RATES.
     """
 
     def __init__(self, source: str | Path | BinaryIO, *, budget: int | None = None) -> None:
@@ -57,6 +58,8 @@ class Recording:
             self.media_type = type_of(self._container)
             self.codec = self._stream.codec_context.name
             self.sample_rate = self._stream.codec_context.sample_rate
+            if self.sample_rate:  # some codecs say it with their first frame only
+                _check_rate(self.sample_rate)
             self.channels = self._stream.codec_context.channels
             self.duration = duration_of(self._container, self._stream)
             self._opened = opened.pop_all()
@@ -119,9 +122,7 @@ class Recording:
         found = False
         for frame in self._frames():
             found = True
-            low, high = RECORDED_RATES
-            if not low <= frame.sample_rate <= high:
-                raise UnsupportedAudio(f"a recording's sample rate must be between {low} and {high} Hz, got {frame.sample_rate}")
+            _check_rate(frame.sample_rate)
             for out, pcm in zip(outs, _channels(pcm_of(frame), len(outs)), strict=True):
                 out.write(pcm, frame.sample_rate)
             yield [out.take() for out in outs]
@@ -182,6 +183,12 @@ def _channels(pcm: Pcm, count: int) -> Sequence[Pcm]:
 
 def _joined(pieces: Sequence[Sequence[Samples]]) -> list[Samples]:
     return [np.concatenate(channel) for channel in zip(*pieces, strict=True)]
+
+
+def _check_rate(rate: int) -> None:
+    low, high = RECORDED_RATES
+    if not low <= rate <= high:
+        raise UnsupportedAudio(f"a recording's sample rate must be between {low} and {high} Hz, got {rate}")
 
 
 def _silent(codec: str) -> str:

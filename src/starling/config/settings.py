@@ -341,7 +341,13 @@ class Jobs(Group):
     )
     max_megabytes: int = setting(2048, "largest recording", unit="MiB", low=1, high=1_048_576)
     max_hours: float = setting(12.0, "longest recording", unit="hours", low=0.01, high=1000)
-    max_uploads: int = setting(64, "recordings that come in at once", unit="uploads", low=1, high=10_000)
+    max_uploads: int = setting(
+        64,
+        "recordings that come in at once; of one tenant a quarter of that where there are API keys",
+        unit="uploads",
+        low=1,
+        high=10_000,
+    )
     wait_timeout: float = setting(
         600.0, "how long a request of OpenAI's or Deepgram's API waits for its text", unit="seconds", low=1, high=86_400
     )

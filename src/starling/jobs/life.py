@@ -162,11 +162,6 @@ def settle(job: Job, *, told: bool, now: float, retry_at: float | None) -> Step 
     return Step(Verb.STOP_TELLING, job, now) if retry_at is None else None
 
 
-def backoff(attempts: int, *, first: float, longest: float) -> float:
-    """Seconds to wait after the ``attempts``-th attempt (from 1) failed: ``first``, and twice as long each time."""
-    return min(longest, first * 2.0 ** min(attempts - 1, 60))
-
-
 def progress(job: Job, done: float) -> Job:
     """``done`` seconds of it are transcribed; it never goes back, for nobody likes to see that."""
     return replace(job, done=max(job.done, done))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starling.core.backoff import jittered
 from starling.supervisor.options import SupervisorOptions
 
 
@@ -11,8 +12,7 @@ class Restarts:
     """One seat's history of failures. Times are seconds of one clock.
 
     The first failure after a healthy time is repaired at once; each further one waits twice as long as the one before, between
-    half of that and all of it, so that processes that fail for one reason do not come back in step. ``draw`` gives numbers from
-    0 to 1 (see Marc Brooker, "Exponential Backoff And Jitter", AWS 2015: equal jitter).
+    half of that and all of it (see ``core.backoff``). ``draw`` gives numbers from 0 to 1.
 
     Who waits is who will probably fail again. One that worked, if not for long, and that somebody else ended, will not.
     """
@@ -41,6 +41,5 @@ class Restarts:
         self._failures += 1
         if self._failures == 1:
             return 0.0
-        doublings = min(self._failures - 2, 62)
-        longest: float = min(self._options.longest_delay, self._options.first_delay * 2**doublings)
-        return longest * (0.5 + 0.5 * self._draw())
+        first, longest = self._options.first_delay, self._options.longest_delay
+        return jittered(self._failures - 1, first=first, longest=longest, draw=self._draw())

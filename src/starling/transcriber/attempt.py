@@ -9,11 +9,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, TypeVar
 
+from starling.core.backoff import jittered
 from starling.core.errors import ClaimLost, ClientError, ServerError, StarlingError
 from starling.core.jobs import Claim, JobError, JobSegment
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
-from starling.jobs.life import backoff
 from starling.telemetry.logs import get_logger
 from starling.transcriber.messages import Order, Told
 from starling.transcriber.options import TranscriberOptions
@@ -152,8 +152,8 @@ class Attempt:
         log.warning("job attempt failed", job_id=job.job_id, trace_id=job.trace_id, code=error.code, final=error.final)
         retry_at = None
         if not error.final:
-            delay = backoff(job.attempts, first=self._options.first_delay, longest=self._options.longest_delay)
-            retry_at = now + delay * (1 + self._ports.draw() / 2)
+            first, longest = self._options.first_delay, self._options.longest_delay
+            retry_at = now + jittered(job.attempts, first=first, longest=longest, draw=self._ports.draw())
         after = await self._insist(lambda: self._ports.store.fail(self._claim, error, now=self._ports.time(), retry_at=retry_at))
         self._outcome = Outcome.FAILED if after.status.over else Outcome.POSTPONED
 

@@ -15,7 +15,7 @@ from gateway.gateway_harness import run, until
 from gateway.recordings.desk_harness import Desked, desked, wav
 from starling.core.jobs import JobStatus
 from starling.gateway.options import GatewayOptions
-from starling.gateway.recordings.couriers import FIRST, LONGEST, Couriers, delay
+from starling.gateway.recordings.couriers import LONGEST, Couriers
 from starling.gateway.recordings.egress import Egress
 from starling.gateway.recordings.options import RecordingOptions, networks
 from starling.gateway.recordings.signature import signature, verified
@@ -204,10 +204,3 @@ def test_deepgram_s_callback_is_told_in_its_shape(tmp_path: Path) -> None:
             assert said["results"]["channels"][0]["alternatives"][0]["transcript"] == "Hello there. Second thing."
 
     run(scenario)
-
-
-def test_delays_grow_to_an_hour() -> None:
-    delays = [delay(attempt, 0.5) for attempt in range(1, 40)]
-    assert delays[0] == FIRST
-    assert delays == sorted(delays)
-    assert delays[-1] == LONGEST

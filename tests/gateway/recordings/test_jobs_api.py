@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,27 @@ def test_events_tell_a_job_as_it_goes_on_and_go_on_where_they_broke(tmp_path: Pa
             assert "Second thing." in rest
             desk = it.desk
             await until(lambda: not desk.streams.taken)
+
+    run(scenario)
+
+
+def test_each_state_of_a_job_is_told_once_and_progress_grows(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True, options=RecordingOptions(heartbeat=0.02)) as it:
+            task_id = await submitted(it)
+            claim = await it.store.claim("w", now=time.time(), lease=1e9)
+            assert claim is not None
+            told: list[float] = []
+            pending = [1.0, 1.0, 0.5, 1.0, 2.5, 2.5]
+            async with it.client.stream("GET", f"/api/v1/asr/events/{task_id}") as stream:
+                async for line in stream.aiter_lines():
+                    if line.startswith('data: {"task_id"'):
+                        told.append(json.loads(line.removeprefix("data: "))["progress"])
+                    if line.startswith(": still") and pending:  # everything before it was told
+                        await it.store.heartbeat(claim, done=pending.pop(0), now=time.time(), lease=1e9)
+                    elif line.startswith(": still"):
+                        await it.store.finish(claim, now=time.time(), duration=4.0)
+            assert told == [0.0, 0.25, 0.625, 1.0]
 
     run(scenario)
 

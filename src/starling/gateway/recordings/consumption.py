@@ -28,7 +28,9 @@ RESIDENT: Final = 21
 
 @dataclass(frozen=True, slots=True)
 class Consumption:
-    """``cpu``: seconds since the tree began; ``memory``: resident bytes, where what is shared counts for each that shares it."""
+    """``cpu``: seconds since the tree began. ``memory``: resident bytes; of what several share each counts its part (PSS), where
+    the kernel says so, and all of it elsewhere.
+    """
 
     cpu: float
     memory: int
@@ -44,9 +46,18 @@ def consumption(root: int, proc: Path = Path("/proc")) -> Consumption | None:
         except OSError:
             continue  # it ended just now
         cpu += sum(int(ticks) for ticks in fields[OWN_TIMES])
-        memory += int(fields[RESIDENT])
+        memory += _proportional(proc / str(pid)) or int(fields[RESIDENT]) * PAGE
         found = True
-    return Consumption(cpu / TICK, memory * PAGE) if found else None
+    return Consumption(cpu / TICK, memory) if found else None
+
+
+def _proportional(process: Path) -> int | None:
+    """Bytes; None where the kernel does not count them, or shows them to nobody else."""
+    try:
+        lines = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), None)
 
 
 def _tree(root: int, proc: Path) -> Iterator[int]:

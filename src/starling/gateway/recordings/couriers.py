@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from starling.core.backoff import jittered
 from starling.core.errors import InvalidOption, StarlingError
 from starling.core.jobs import Delivery, Job, JobSegment, JobStatus
 from starling.gateway.offers import Ability
@@ -19,7 +20,6 @@ from starling.gateway.recordings import views
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.signature import HEADER, signature
-from starling.jobs.life import backoff
 from starling.protocols.deepgram import recorded
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
@@ -38,11 +38,6 @@ LONGEST: Final = 3600.0
 
 PASSED: Final = 200
 BEYOND: Final = 300
-
-
-def delay(attempt: int, draw: float) -> float:
-    """Seconds until the next one after ``attempt`` (from 1) failed; ``draw``: 0 to 1, that not all come back at once."""
-    return backoff(attempt, first=FIRST, longest=LONGEST) * (0.75 + 0.5 * draw)
 
 
 class Couriers:
@@ -92,7 +87,7 @@ class Couriers:
         retry_at = None
         if outcome != "told":
             if outcome != "barred" and delivery.attempt < options.callback_attempts:
-                retry_at = self._wall() + delay(delivery.attempt, self._draw())
+                retry_at = self._wall() + jittered(delivery.attempt, first=FIRST, longest=LONGEST, draw=self._draw())
             else:
                 self._metrics.callbacks.labels(outcome="given_up").inc()
                 log.warning("callback given up", job_id=job.job_id, trace_id=job.trace_id, attempts=delivery.attempt)

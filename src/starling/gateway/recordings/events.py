@@ -72,13 +72,16 @@ async def _said(desk: Desk, task_id: str, after: int) -> AsyncIterator[bytes]:
     yield RETRY
     try:
         async with asyncio.timeout(desk.options.stream_timeout), aclosing(desk.follow(task_id, after=after)) as steps:
+            known: dict[str, Any] = {}
             async for step in steps:
                 first = step.count - len(step.segments)
                 for number, one in enumerate(step.segments, start=first):
                     yield event("segment", views.segment(number, one).model_dump(mode="json"), number + 1)
                 position = await desk.store.position(task_id)
                 state = views.task(step.job, position).model_dump(mode="json")
-                yield event("end" if step.job.status.over else "progress", state, step.count)
+                if step.job.status.over or state != known:  # stores say too often that something may have changed
+                    yield event("end" if step.job.status.over else "progress", state, step.count)
+                known = state
                 if desk.drained.is_set():
                     return
     except TimeoutError:

@@ -58,7 +58,7 @@ class Statistics(BaseModel):
     cores: int
     load: float = Field(description="of the host, over a minute")
     cpu: float = Field(description="cores that Starling's processes use, those included that are not in `processes`")
-    memory: int = Field(description="resident bytes of the same; what several share counts for each")
+    memory: int = Field(description="resident bytes of the same; what several share counts once where the kernel says so (PSS)")
     memory_total: int = Field(description="bytes of the host")
     memory_available: int
     processes: dict[str, ProcessView]
@@ -79,7 +79,7 @@ class Statistics(BaseModel):
 class SeriesView(BaseModel):
     """How the platform was, by what was measured: each list has a value for each moment of `at`, null where nobody knows.
 
-    `cpu` in cores, `memory` in resident bytes, latencies in seconds and over the minute before, audio in seconds of sound a
+    `cpu` in cores, `memory` in bytes as in `/stats`, latencies in seconds and over the minute before, audio in seconds of sound a
     second, failures and refusals a minute.
     """
 
