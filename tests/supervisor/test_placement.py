@@ -31,6 +31,14 @@ def test_one_that_refuses_is_the_last_resort() -> None:
     assert place([full]) == 0
 
 
+def test_room_is_for_one_more_of_what_sessions_cost_and_none_where_they_are_refused() -> None:
+    assert Place(worker=0, sessions=1, load=load(1, 0.78)).has_room
+    assert not Place(worker=0, sessions=2, load=load(1, 0.78)).has_room, "what was said is older than the second one"
+    assert not Place(worker=0, sessions=1, load=load(1, 0.1, Rung.REFUSING)).has_room
+    assert Place(worker=0, sessions=19).has_room
+    assert not Place(worker=0, sessions=20).has_room
+
+
 def test_a_burst_is_spread_though_nobody_has_measured_it_yet() -> None:
     sessions = [0, 0, 0]
     for _ in range(12):

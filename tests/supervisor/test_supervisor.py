@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from starling.core.errors import ModelUnavailable, ServerError, StarlingError
-from starling.core.load import Load
+from starling.core.load import Load, Rung
 from starling.core.ports import Work
 from starling.supervisor.fleet import Fleet, Member
 from starling.supervisor.launch import Role
@@ -19,7 +19,7 @@ from starling.supervisor.observation import Observer
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.processes import Activity
 from starling.supervisor.sheets import InHand
-from starling.supervisor.supervisor import Ports, Supervisor
+from starling.supervisor.supervisor import HEIR, Ports, Supervisor
 from starling.telemetry.metrics import Metrics
 from virtual_time import VirtualClock, run, stopped
 
@@ -65,6 +65,7 @@ class PlayedCrew:
         self.failing: StarlingError | None = None
         self.aborting = 0  # so many workers more end before they are ready
         self.aborting_seats = {0, 1}
+        self.loading = LOADING
 
     async def start(self, member: Member) -> PlayedChild:
         child = self.children[member] = PlayedChild(pid=len(self.started) + 1, began=self.clock.now())
@@ -78,7 +79,7 @@ class PlayedCrew:
 
     def is_ready(self, member: Member) -> bool:
         child = self.children[member]
-        return not child.never_ready and self.failing is None and self.clock.now() >= child.began + LOADING
+        return not child.never_ready and self.failing is None and self.clock.now() >= child.began + self.loading
 
     def beat(self, member: Member) -> float:
         child = self.children[member]
@@ -111,6 +112,7 @@ class PlayedSessions:
         self.committed: dict[int, int] = {}
         self.failed: dict[int, StarlingError] = {}
         self.moves: list[tuple[int, int]] = []
+        self.said: dict[int, Load] = {}
 
     def open(self, *slots: int) -> None:
         self.owner |= dict.fromkeys(slots)
@@ -123,7 +125,7 @@ class PlayedSessions:
         return list(self.owner.values()).count(worker)
 
     def loads(self) -> Mapping[int, Load]:
-        return {}
+        return dict(self.said)
 
     def assign(self, slot: int, worker: int) -> None:
         assert self.owner[slot] is None
@@ -209,6 +211,47 @@ def test_the_sessions_of_a_worker_that_ends_go_to_the_others_at_once(status: int
     run(scenario())
 
 
+def full(sessions: int) -> Load:
+    return Load(sessions=sessions, demand=0.8, room=0.05, each=0.05, rung=Rung.STRETCHED, retry_after=1.0, at=0.0)
+
+
+def test_sessions_for_whom_there_is_no_room_wait_for_an_heir_that_starts_at_once() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        async with rig.running():
+            rig.sessions.open(*range(6))
+            await asyncio.sleep(0.1)
+            victim, other = rig.workers()
+            survivor = rig.crew.row(other)
+            rig.crew.loading = HEIR / 2
+            rig.sessions.said[survivor] = full(3)
+            rig.sessions.moves.clear()
+            victim.end(-signal.SIGKILL)
+            await asyncio.sleep(0.01)
+            assert [worker for _, worker in rig.sessions.moves] == [survivor], "the one place there is"
+            await asyncio.sleep(HEIR)
+            assert [worker == survivor for _, worker in rig.sessions.moves] == [True, False, False]
+
+    run(scenario())
+
+
+def test_who_waits_for_an_heir_in_vain_is_crowded_in() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        async with rig.running():
+            rig.sessions.open(*range(6))
+            await asyncio.sleep(0.1)
+            victim, other = rig.workers()
+            survivor = rig.crew.row(other)
+            rig.sessions.said[survivor] = full(3)
+            victim.end(-signal.SIGKILL)
+            await asyncio.sleep(HEIR + 0.2)
+            assert rig.crew.loading > HEIR + 0.2
+            assert set(rig.sessions.owner.values()) == {survivor}
+
+    run(scenario())
+
+
 def test_a_worker_that_was_alone_gets_its_sessions_back() -> None:
     async def scenario() -> None:
         rig = Rig(SupervisorOptions(workers=1))
@@ -238,6 +281,23 @@ def test_a_hang_is_noticed_within_its_time_and_ownership_moves_after_the_reaping
             assert owner.over.result() == -signal.SIGKILL
             assert len(rig.sessions.moves) == 2
             assert rig.failures(Role.WORKER, "hang") == 1
+
+    run(scenario())
+
+
+def test_one_that_is_stopped_is_replaced_sooner_than_one_that_says_nothing() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        async with rig.running():
+            await asyncio.sleep(1.0)
+            victim, _ = rig.workers()
+            victim.silent_since = rig.clock.now()
+            victim.activity = Activity(stopped=True)
+            await asyncio.sleep(0.2)
+            assert not victim.over.done()
+            await asyncio.sleep(0.15)
+            assert victim.over.done()
+            assert rig.failures(Role.WORKER, "stopped") == 1
 
     run(scenario())
 

@@ -43,6 +43,19 @@ def test_a_stopped_process_is_no_fault_of_its_own() -> None:
     assert verdict not in OWN_FAULT
 
 
+def test_who_is_stopped_is_dead_for_certain_and_waited_for_less_than_who_is_slow() -> None:
+    assert judge(replace(WELL, stopped=True), OPTIONS, 100.2) is None
+    assert judge(replace(WELL, stopped=True), OPTIONS, 100.3) is Cause.STOPPED
+    assert judge(WELL, OPTIONS, 100.3) is None
+    debugged = replace(OPTIONS, hang_timeout=10.0)
+    assert judge(replace(WELL, stopped=True), debugged, 102.4) is None
+
+
+def test_a_judge_that_was_late_blames_not_even_the_stopped_for_it() -> None:
+    assert judge(replace(WELL, stopped=True), OPTIONS, 100.8, blind=0.6) is None
+    assert judge(replace(WELL, stopped=True), OPTIONS, 100.9, blind=0.6) is Cause.STOPPED
+
+
 def test_loading_a_model_takes_its_time() -> None:
     loading = Signs(started=100.0, ready=False, beat=0.0)
     assert judge(loading, OPTIONS, 159.0) is None

@@ -75,6 +75,16 @@ class Fleet:
         """Rows of the workers that take sessions."""
         return [member.row for member in self.members if member.role is Role.WORKER and member.phase is Phase.READY]
 
+    def expects(self, now: float, within: float) -> bool:
+        """A worker takes sessions before long: it is due, or was started less than ``within`` seconds ago."""
+        return any(
+            any(member.phase is Phase.STARTING and now - member.started < within for member in seat.members)
+            if seat.members
+            else now >= seat.due
+            for seat in self._seats
+            if seat.role is Role.WORKER and not seat.vacant
+        )
+
     def ready(self, role: Role) -> bool:
         """Somebody in this role works."""
         return any(member.role is role and member.phase is Phase.READY for member in self.members)

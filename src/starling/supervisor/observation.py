@@ -11,9 +11,9 @@ from starling.supervisor.crew import Child, Crew
 from starling.supervisor.fleet import Member, Phase
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.processes import Activity, activity_of, memory_of
-from starling.supervisor.verdicts import Signs
+from starling.supervisor.verdicts import STANDSTILL, Signs
 
-MEMORY_EVERY: Final = 0.5
+MEMORY_EVERY: Final = 0.1
 """Seconds between two looks at the memory of a process."""
 
 
@@ -49,7 +49,7 @@ class Observer:
         """The signs of one process."""
         beat = max(self._crew.beat(member), member.started)
         activity, share = Activity(), 0.0
-        if member.phase is Phase.READY and now - beat > self._options.hang_timeout / 2:
+        if member.phase is Phase.READY and now - beat > STANDSTILL * self._options.hang_timeout:
             activity = self._activity(child.pid)
             silence = self._silences.get(member)
             if silence is None or silence.beat != beat:

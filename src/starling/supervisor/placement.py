@@ -33,6 +33,12 @@ class Place:
     def refuses(self) -> bool:
         return self.load is not None and self.load.rung is Rung.REFUSING
 
+    @property
+    def has_room(self) -> bool:
+        """It can serve one more as well as those that it has."""
+        each = USUAL if self.load is None else self.load.each
+        return not self.refuses and self.room > each - 1e-6
+
 
 def place(candidates: list[Place]) -> int | None:
     """The worker that gets the next session, or None where there is none.

@@ -35,6 +35,10 @@ TICK: Final = 0.05
 END_AFTER: Final = 3.0
 """Seconds that a process gets to end that has nothing left to do."""
 
+HEIR: Final = 0.5
+"""Seconds that sessions for which there is no room wait for a recognizer that starts: crowded in with others they would be late
+for as long as they last, since nobody moves them again."""
+
 FALSE_STARTS: Final = 5
 """So often each process of a role may end before any was ever ready: then none ever will be, and whoever runs us should know."""
 
@@ -280,8 +284,12 @@ class Supervisor:
             return
         loads = sessions.loads()
         owned = {worker: sessions.owned(worker) for worker in takers}
+        heir_comes = self._fleet.expects(self._ports.clock.now(), HEIR)
         for slot in waiting:
-            chosen = place([Place(worker=one, sessions=owned[one], load=loads.get(one)) for one in takers])
+            places = [Place(worker=one, sessions=owned[one], load=loads.get(one)) for one in takers]
+            if heir_comes and not any(one.has_room for one in places):
+                break
+            chosen = place(places)
             assert chosen is not None
             sessions.assign(slot, chosen)
             owned[chosen] += 1

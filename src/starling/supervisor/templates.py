@@ -18,7 +18,7 @@ from starling.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 
-STOPPED: Final = 0.5
+STOPPED: Final = 0.25
 """Seconds between two looks at a template; one that stands still at both is no use to anybody who will need a copy."""
 
 

@@ -12,6 +12,10 @@ from starling.supervisor.options import SupervisorOptions
 STARVED: Final = 0.5
 """A process that wants to run and gets less than this share of a core in its silence is not heard because it is not let."""
 
+STANDSTILL: Final = 0.25
+"""Share of the hang timeout after which one that is stopped is replaced. It is silent for sure, however busy the machine is, so
+this waits for nothing but a signal that is taken back at once. Who looks into a process with a debugger raises the timeout."""
+
 REMEMBERED: Final = 60.0
 """Seconds for which a hang makes the judge more patient."""
 
@@ -66,9 +70,9 @@ def judge(signs: Signs, options: SupervisorOptions, now: float, *, blind: float 
     if not signs.ready:
         return Cause.START if now - signs.started > options.start_timeout + blind else None
     silence = now - signs.beat - blind
+    if signs.stopped and silence > STANDSTILL * options.hang_timeout:
+        return Cause.STOPPED
     if silence > options.hang_timeout:
-        if signs.stopped:
-            return Cause.STOPPED
         starved = signs.runnable and signs.share < STARVED
         if silence > (options.stuck_timeout if starved else min(patience * options.hang_timeout, options.stuck_timeout)):
             return Cause.HANG
