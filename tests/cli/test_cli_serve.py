@@ -156,19 +156,21 @@ def test_a_server_says_that_it_asks_for_keys_and_where_each_protocol_is(
     @asynccontextmanager
     async def at_once(_: Settings) -> AsyncIterator[Running]:
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
-        yield Running("https://127.0.0.1:9/", "", Metrics(), Health(), {"vosk": 2700})
+        yield Running("https://127.0.0.1:9/", "", Metrics(), Health(), {"vosk": 2700, "funasr": 41})
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STARLING_AUTH__KEYS_FILE", str(tmp_path / "keys.json"))
     monkeypatch.setattr("starling.app.running", at_once)
     assert run(["keys", "create", "desk"]) == ExitCode.OK
     capsys.readouterr()
-    assert run(["serve", "--protocols", "vosk,deepgram", "--workers", "0"]) == ExitCode.OK
+    asked = ["--protocols", "vosk", "--protocols", "deepgram,funasr:0", "--protocols-host", "127.0.0.2"]
+    assert run(["serve", *asked, "--workers", "0"]) == ExitCode.OK
     assert capsys.readouterr().out.splitlines() == [
         "Starling listens on https://127.0.0.1:9/ (Ctrl-C ends)",
         f"It asks for API keys, those in {tmp_path / 'keys.json'}: clients show theirs with STARLING_API_KEY",
-        "vosk clients find it at port 2700 of 127.0.0.1",
+        "vosk clients find it at port 2700 of 127.0.0.2",
         "deepgram clients find it at wss://127.0.0.1:9/v1/listen",
+        "funasr clients find it at port 41 of 127.0.0.2",
     ]
 
 

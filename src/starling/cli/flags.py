@@ -101,6 +101,30 @@ HotWordFile: TypeAlias = Annotated[
     Path | None, typer.Option("--hotwords", metavar="FILE", help="A file of them, one to a line.", rich_help_panel=SESSION)
 ]
 
+Protocols: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocols",
+        metavar="NAMES",
+        help="Protocols of other servers to speak too: vosk,funasr or all. May be given again.",
+        show_default="none",
+    ),
+]
+ProtocolsHost: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--protocols-host",
+        metavar="ADDRESS",
+        help="Address for those that have a port of their own.",
+        show_default="127.0.0.1",
+    ),
+]
+
+
+def listed(names: Sequence[str] | None) -> str | None:
+    """What a flag that may be given again says in all, for a setting that is a list. None if it was not given."""
+    return ",".join(names) if names else None
+
 
 def credentials(api_key: str | None, ca: Path | None) -> Credentials:
     """What the server is shown: the flags, or the settings where they are not given."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from starling.cli import flags
+
 GATEWAY_EXAMPLES = (
     "starling gateway --bus redis://redis.example:6379/0 --host 0.0.0.0",
     "STARLING_BUS__URL=redis://:password@redis.example:6379/0 starling gateway",
@@ -49,10 +51,8 @@ def gateway(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, if --tls-cert does not have it.")
     ] = None,
-    protocols: Annotated[
-        str | None,
-        typer.Option("--protocols", metavar="NAMES", help="Protocols of other servers to speak too: vosk,funasr or all."),
-    ] = None,
+    protocols: flags.Protocols = None,
+    protocols_host: flags.ProtocolsHost = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
     ] = None,
@@ -79,7 +79,8 @@ def gateway(
             "server.port": port,
             "server.tls_cert": tls_cert,
             "server.tls_key": tls_key,
-            "server.protocols": protocols,
+            "server.protocols": flags.listed(protocols),
+            "server.protocols_host": protocols_host,
             "server.max_sessions": max_sessions,
             "log.format": log_format,
             "log.level": log_level,

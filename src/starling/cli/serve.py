@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from starling.cli import flags
+
 EXAMPLES = (
     "starling serve",
     "starling serve --port 9000 --log-format json",
@@ -45,10 +47,8 @@ def serve(
             show_default="one per core",
         ),
     ] = None,
-    protocols: Annotated[
-        str | None,
-        typer.Option("--protocols", metavar="NAMES", help="Protocols of other servers to speak too: vosk,funasr or all."),
-    ] = None,
+    protocols: flags.Protocols = None,
+    protocols_host: flags.ProtocolsHost = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", metavar="N", min=1, help="Sessions at once; more are refused.")
     ] = None,
@@ -83,7 +83,8 @@ def serve(
                 "server.port": port,
                 "server.tls_cert": tls_cert,
                 "server.tls_key": tls_key,
-                "server.protocols": protocols,
+                "server.protocols": flags.listed(protocols),
+                "server.protocols_host": protocols_host,
                 "server.max_sessions": max_sessions,
                 "processes.workers": workers,
                 "log.format": log_format,
