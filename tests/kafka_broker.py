@@ -23,9 +23,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from patience import PATIENCE
 
 POM: Final = Path(__file__).with_name("kafka_pom.xml")
-PATIENCE: Final = 90.0
 FETCHING: Final = 600.0
 
 JAVA: Final = (
@@ -101,6 +104,14 @@ def _properties(place: Path, port: int, control: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+def _answers(admin: AdminClient) -> bool:
+    """Whether there is a broker that takes part; one listens before it does."""
+    try:
+        return bool(admin.list_topics(timeout=1).brokers)
+    except KafkaException:
+        return False
+
+
 def _id() -> str:
     """As Kafka writes them."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -139,17 +150,10 @@ class KafkaBroker:
                 stderr=log,
             )
         until = time.monotonic() + PATIENCE
-        while not self._listens():
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0, "reconnect.backoff.max.ms": 200})
+        while not _answers(admin):
             assert self._process.poll() is None, f"the broker ended at once: {self._log.read_text()[-2000:]}"
-            assert time.monotonic() < until, f"the broker does not listen: {self._log.read_text()[-2000:]}"
-            time.sleep(0.05)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), 1).close()
-        except OSError:
-            return False
-        return True
+            assert time.monotonic() < until, f"the broker does not answer: {self._log.read_text()[-2000:]}"
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:

@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-PATIENCE = 20.0
+from patience import PATIENCE
 
 
 def binary() -> str:

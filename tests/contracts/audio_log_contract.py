@@ -106,6 +106,8 @@ async def waits(append: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 class AudioLogContract:
     reads_meanwhile = False
     """Whether a follower reads while appends are under way."""
+    controls = 1000
+    """Of each kind in a flood."""
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:
         """Run ``scenario`` where time costs nothing."""
@@ -320,10 +322,10 @@ class AudioLogContract:
     def test_a_flood_of_controls_takes_no_memory_and_the_last_of_each_kind_counts(self, *, read: bool) -> None:
         async def scenario() -> None:
             log = self.make()
-            last = Configure("s", 2000, CONFIG.updated(words=True))
+            last = Configure("s", 2 * self.controls, CONFIG.updated(words=True))
             await fill(log, [opened(), audio(0, 10)])
             async with following(log) as follower:
-                for sequence in range(1000):
+                for sequence in range(self.controls):
                     await fill(log, [Finalize("s", 2 * sequence), Configure("s", 2 * sequence + 1, CONFIG)])
                     if read:
                         await settle()
@@ -331,7 +333,7 @@ class AudioLogContract:
             assert follower.records[-1] == last
             if not read and not self.reads_meanwhile:
                 assert len(follower.records) <= 4
-            assert (await replayed(log))[2:] == [Finalize("s", 1998), last]
+            assert (await replayed(log))[2:] == [Finalize("s", 2 * self.controls - 2), last]
 
         self.run(scenario())
 

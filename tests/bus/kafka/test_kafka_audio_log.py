@@ -9,6 +9,7 @@ from starling.bus.memory import MemoryAudioLog
 
 class TestKafkaAudioLog(OnKafka, AudioLogContract):
     reads_meanwhile = True
+    controls = 100
     most = 3
 
     def make(self, max_lead: int = LEAD) -> OneProcessKafkaLog | MemoryAudioLog:

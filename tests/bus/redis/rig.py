@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from redis_server import RedisServer
 from starling.bus.history import KEPT
 from starling.bus.partitions import partition_of
@@ -81,7 +82,7 @@ class OnRedis:
         async def main() -> None:
             token = settling.set(self.settle)
             try:
-                async with asyncio.timeout(120):
+                async with asyncio.timeout(PATIENCE):
                     await scenario
             finally:
                 settling.reset(token)

@@ -20,6 +20,9 @@ log = get_logger(__name__)
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
 
+MAKING: Final = 60.0
+"""Seconds that making the topic may take, of a Kafka that answers."""
+
 LOOK: Final = 1.0
 """Seconds between two looks at whether Kafka answers."""
 
@@ -103,7 +106,7 @@ class Cluster:
                 "segment.ms": str(max(1000, kept // SEGMENTS)),
             }
             made = self._admin.create_topics([NewTopic(options.topic, options.partitions, -1, config=config)])
-            error = made[options.topic].exception(ATTEMPT)
+            error = made[options.topic].exception(MAKING)
             if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 topic = self._ask().topics.get(options.topic)
             elif error is not None:

@@ -142,8 +142,8 @@ class Group:
 
     # --- on the thread ---
     #
-    # The client is never called while an exception is handled: what it raises there is a bare KafkaError, which claims to be an
-    # exception and is none, so nothing catches it and the thread is gone.
+    # Nothing may be raised in `_assign` and `_revoke`, which the client calls: it makes a bare KafkaError of that, which claims
+    # to be an exception and is none, so nothing catches it and the thread is gone.
 
     def _run(self) -> None:
         consumer = Consumer(
@@ -175,26 +175,26 @@ class Group:
     def _take(self, consumer: Consumer) -> None:
         first = consumer.poll(POLL)
         if first is not None:
-            values = [value for it in (first, *consumer.consume(COUNT, 0)) if (value := _value(it)) is not None]
-            self._tell(self._arrive, values)
+            messages = [first]
+            with suppress(KafkaException):  # the next look says more
+                messages += consumer.consume(COUNT, 0)
+            self._tell(self._arrive, [value for it in messages if (value := _value(it)) is not None])
 
     def _obey(self, consumer: Consumer) -> None:
         while not self._orders.empty():
             self._orders.get()(consumer)
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
-        consumer.pause(partitions)
-        self._tell(self._reassign, self._numbers(consumer))
+        with suppress(KafkaException):  # they are gone again
+            consumer.incremental_assign(partitions)
+            consumer.pause(partitions)
+        self._tell(self._reassign, _assigned(consumer))
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         gone = {it.partition for it in partitions}
-        consumer.incremental_unassign(partitions)
-        self._tell(self._reassign, self._numbers(consumer) - gone)
-
-    @staticmethod
-    def _numbers(consumer: Consumer) -> frozenset[int]:
-        return frozenset(it.partition for it in consumer.assignment())
+        with suppress(KafkaException):  # the consumer is being closed
+            consumer.incremental_unassign(partitions)
+        self._tell(self._reassign, _assigned(consumer) - gone)
 
     def _begin(self, consumer: Consumer, partitions: tuple[int, ...]) -> Mapping[int, Place]:
         places = {}
@@ -203,6 +203,7 @@ class Group:
             low, high = self._bounds(consumer, it)
             it.offset = max(low, it.offset)
             self._seek(consumer, it)
+            self._tell(self._discard, it.partition)
             places[it.partition] = Place(it.offset, high)
         consumer.resume(asked)
         for it in asked:  # the thread that fetches may look after partitions once a second, unless it has something to do
@@ -228,7 +229,7 @@ class Group:
         raise KafkaException(KafkaError(KafkaError._STATE))  # noqa: SLF001 - its name there
 
     def _tell(self, what: Callable[..., None], *words: object) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(what, *words)
 
     # --- on the loop ---
@@ -243,6 +244,10 @@ class Group:
             self._room.clear()
         self._some.set()
 
+    def _discard(self, partition: int) -> None:
+        """What was read of it before it was begun again comes again."""
+        self._arrived = [value for value in self._arrived if value.partition != partition]
+
     def _left(self) -> None:
         self._reassign(frozenset())
         self._some.set()
@@ -253,6 +258,13 @@ class Group:
 def _commit(consumer: Consumer, place: TopicPartition) -> None:
     with suppress(KafkaException):  # the next one says more
         consumer.commit(offsets=[place], asynchronous=True)
+
+
+def _assigned(consumer: Consumer) -> frozenset[int]:
+    try:
+        return frozenset(it.partition for it in consumer.assignment())
+    except KafkaException:  # it is being closed
+        return frozenset()
 
 
 def _value(message: Message) -> Value | None:
