@@ -28,6 +28,7 @@ from starling.config.settings import Settings
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
 from starling.core.jobs import Job, JobOptions, JobStatus, JobStore, RecordingInfo, Recordings
+from starling.core.load import Priority
 from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
 from starling.telemetry.clock import SystemClock
@@ -47,7 +48,7 @@ class Desk:
     store: JobStore
     recordings: Recordings
 
-    async def submit(self, sound: Samples) -> str:
+    async def submit(self, sound: Samples, priority: Priority = Priority.NORMAL) -> str:
         async def chunks() -> AsyncIterator[bytes]:
             yield wav(sound.tobytes())
 
@@ -60,7 +61,7 @@ class Desk:
         await self.store.submit(
             Job(
                 job_id=job_id, tenant="t", recording=info, options=JobOptions(config=CONFIG), created=time.time(),
-                trace_id=uuid.uuid4().hex,
+                trace_id=uuid.uuid4().hex, priority=priority,
             )
         )  # fmt: skip
         return job_id
@@ -148,6 +149,41 @@ def test_a_recording_is_transcribed_as_it_would_be_live(tmp_path: Path) -> None:
             assert await here.texts(job_id) == texts(recording("two_cities"))
         assert named("scribe", os.getpid()) == []
         assert named("template-scribe", os.getpid()) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_long_recording_gives_way_to_one_that_somebody_waits_for_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with at_work(tmp_path) as here:
+            await here.begun(long := await here.submit(LONG))
+            [theirs] = named("scribe", os.getpid())
+            os.kill(theirs, signal.SIGSTOP)  # that it is not done before, however slow the rest is
+            other = await here.submit(LONG)
+            first = await here.submit(recording("two_cities"), Priority.HIGH)
+            assert (await here.over(first)).status is JobStatus.DONE
+            assert await here.texts(first) == texts(recording("two_cities"))
+            assert (await here.now(other)).status is JobStatus.QUEUED
+            assert (await here.now(long)).status is JobStatus.RUNNING
+            job = await here.over(long)
+            assert (job.status, job.attempts) == (JobStatus.DONE, 1)
+            assert await here.texts(long) == long_texts()
+            assert (await here.over(other)).status is JobStatus.DONE
+
+    asyncio.run(scenario())
+
+
+def test_who_gives_way_ends_with_its_transcriber(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with at_work(tmp_path) as here:
+            await here.begun(long := await here.submit(LONG))
+            [theirs] = named("scribe", os.getpid())
+            os.kill(theirs, signal.SIGSTOP)  # that it is not done before
+            await here.begun(await here.submit(LONG, Priority.HIGH))
+        settings = Settings.model_validate({"jobs": chosen(tmp_path)})
+        async with desk(settings) as here:
+            assert (await here.now(long)).status is JobStatus.QUEUED
+        assert not alive(theirs)
 
     asyncio.run(scenario())
 

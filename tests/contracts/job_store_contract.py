@@ -385,6 +385,30 @@ class JobStoreContract:
 
         self.check(scenario)
 
+    def test_jobs_of_other_priorities_are_left_to_others(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            await store.submit(job("normal"))
+            await store.submit(job("low", priority=Priority.LOW))
+            assert await store.claim("w", now=NOW, lease=LEASE, priorities=(Priority.HIGH,)) is None
+            await store.submit(job("high", priority=Priority.HIGH))
+            names = []
+            for priorities in ((Priority.LOW,), (Priority.NORMAL, Priority.HIGH), (Priority.HIGH, Priority.NORMAL, Priority.LOW)):
+                claim = await store.claim("w", now=NOW, lease=LEASE, priorities=priorities)
+                assert claim is not None
+                names.append(claim.job.job_id)
+            assert names == ["job-low", "job-high", "job-normal"]
+
+        self.check(scenario)
+
+    def test_who_leaves_some_to_others_finds_what_a_dead_worker_had(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            await store.submit(job("a"))
+            await claimed(store)
+            assert await store.claim("v", now=NOW + LEASE, lease=LEASE, priorities=(Priority.HIGH,)) is None
+            assert await status_of(store) is JobStatus.QUEUED
+
+        self.check(scenario)
+
     def test_tenants_have_their_turns(self) -> None:
         async def scenario(store: JobStore) -> None:
             for number in range(5):

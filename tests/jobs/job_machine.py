@@ -99,9 +99,9 @@ class JobMachine(RuleBasedStateMachine):
         elif answer is not None:
             assert key, "only a key makes two submissions one"
 
-    @rule(worker=st.sampled_from("vw"))
-    def claim(self, worker: str) -> None:
-        claim = self._both(lambda store: store.claim(worker, now=self.now, lease=LEASE))
+    @rule(worker=st.sampled_from("vw"), priorities=st.sets(st.sampled_from(Priority), min_size=1))
+    def claim(self, worker: str, priorities: set[Priority]) -> None:
+        claim = self._both(lambda store: store.claim(worker, now=self.now, lease=LEASE, priorities=priorities))
         if claim is not None:
             assert (claim.job.job_id, claim.fence) not in self.fences, "a fence came twice"
             self.fences.add((claim.job.job_id, claim.fence))

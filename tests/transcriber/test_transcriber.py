@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import pytest
 
 from starling.core.errors import ServerError
 from starling.core.jobs import Claim, JobStatus
+from starling.core.load import Priority
 from starling.jobs.memory import MemoryJobStore
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.options import TranscriberOptions
@@ -80,11 +81,55 @@ def test_who_ends_gives_back_what_is_at_work() -> None:
     run(scenario())
 
 
+async def takes_hours(order: Order, tell: Callable[[Told], Awaitable[None]]) -> Over:
+    await asyncio.sleep(4 * 3600 if not order.urgent else 30)
+    return Over(10.0, 0.1)
+
+
+def test_who_is_waited_for_does_not_stand_behind_a_recording_of_hours() -> None:
+    async def scenario() -> None:
+        stand = Stand(takes_hours)
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await stand.store.submit(job("hours"))
+        await asyncio.sleep(60)
+        await stand.store.submit(job("short", priority=Priority.HIGH, created=stand.time()))
+        await stand.store.submit(job("patient", created=stand.time()))
+        await asyncio.sleep(5)
+        short, patient = await stand.store.get("short"), await stand.store.get("patient")
+        assert short is not None
+        assert patient is not None
+        assert (short.status, patient.status) == (JobStatus.RUNNING, JobStatus.QUEUED)
+        await until_over(stand, "hours", "short", "patient")
+        assert stand.scribes.most == 2
+        await ended(running)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("express", [0, 2])
+def test_recordings_are_begun_however_many_come_that_somebody_waits_for(express: int) -> None:
+    async def scenario() -> None:
+        stand = Stand(takes_hours, options=TranscriberOptions(express=express))
+        for number in range(40):
+            await stand.store.submit(job(f"waited for {number}", priority=Priority.HIGH))
+        await stand.store.submit(job("patient"))
+        running = asyncio.create_task(Transcriber("host-1", stand.options, stand.ports).run())
+        await asyncio.sleep(45)
+        patient = await stand.store.get("patient")
+        assert patient is not None
+        assert patient.status is JobStatus.RUNNING
+        await ended(running)
+
+    run(scenario())
+
+
 class Away(MemoryJobStore):
-    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
+    async def claim(
+        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+    ) -> Claim | None:
         if asyncio.get_running_loop().time() < 100:
             raise ServerError("the store does not answer")
-        return await super().claim(worker, now=now, lease=lease)
+        return await super().claim(worker, now=now, lease=lease, priorities=priorities)
 
 
 def test_a_store_that_comes_back_is_used_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from starling.telemetry.logs import get_logger
 from starling.transcriber.dictation import dictate
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.ports import NoScribe
+from starling.transcriber.turns import TakingTurns
 
 log = get_logger(__name__)
 
@@ -60,17 +62,27 @@ class CopiedScribe:
     def kill(self) -> None:
         self._copy.kill()
 
+    def pause(self) -> None:
+        self._copy.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._copy.send_signal(signal.SIGCONT)
+
     async def wait(self) -> int:
         return await asyncio.shield(self._waiting)
 
 
 class CopiedScribes:
-    """``Scribes`` that are copies of the newest template. Of the process that has it: it must be on asyncio's own loop."""
+    """``Scribes`` that are copies of the newest template. Of the process that has it: it must be on asyncio's own loop.
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    ``places``: those that compute at once, if there are more of them; None for all.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, places: int | None = None) -> None:
         restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
         self._settings = as_json(settings)
         self._clock = clock
+        self._turns = TakingTurns(places, clock.now)
         self._at_work = 0
         self._left = clock.now()
         self._templates = Templates(NAME, self._start_template, _is_ready, restarts, clock)
@@ -87,7 +99,9 @@ class CopiedScribes:
         """See the port."""
         self._at_work += 1
         try:
-            return await dictate(await self._copy(), order, file, told)
+            scribe = await self._copy()
+            with self._turns.taking(scribe, urgent=order.urgent):
+                return await dictate(scribe, order, file, told)
         finally:
             self._at_work -= 1
             self._left = self._clock.now()
@@ -156,9 +170,9 @@ class CopiedScribes:
 
 
 @asynccontextmanager
-async def scribes(settings: Settings, clock: Clock) -> AsyncIterator[CopiedScribes]:
-    """Scribes for as long as the block runs. Nothing is loaded before they are needed."""
-    copied = CopiedScribes(settings, clock)
+async def scribes(settings: Settings, clock: Clock, places: int | None = None) -> AsyncIterator[CopiedScribes]:
+    """Scribes for as long as the block runs, see ``CopiedScribes``. Nothing is loaded before they are needed."""
+    copied = CopiedScribes(settings, clock, places)
     resting = asyncio.create_task(copied.rest(), name="rest")
     try:
         yield copied

@@ -28,7 +28,11 @@ def transcriber_options(settings: Settings, slots: int) -> TranscriberOptions:
     """The transcriber's share of the settings."""
     chosen = settings.jobs
     return TranscriberOptions(
-        slots=slots, max_duration=chosen.max_hours * 3600, lease=chosen.lease, first_delay=chosen.retry_wait
+        slots=slots,
+        express=chosen.express,
+        max_duration=chosen.max_hours * 3600,
+        lease=chosen.lease,
+        first_delay=chosen.retry_wait,
     )
 
 
@@ -50,7 +54,7 @@ async def transcribing(
     store = open_job_store(settings)
     try:
         recordings = open_recordings(settings)
-        async with scribes(settings, clock) as copied, retaining(settings, store, recordings, worker=name):
+        async with scribes(settings, clock, slots) as copied, retaining(settings, store, recordings, worker=name):
             if eager:
                 await copied.ready()
             ports = Ports(

@@ -328,6 +328,14 @@ class Jobs(Group):
         low=0,
         high=256,
     )
+    express: int = setting(
+        2,
+        "recordings of high priority that are begun besides, so that none waits for one of hours to be done; `workers` of all "
+        "compute at once, those of high priority first, and the others stand still meanwhile but for a sixth of the time",
+        unit="recordings",
+        low=0,
+        high=64,
+    )
     idle_only: bool = setting(
         True,  # noqa: FBT003 (a default, not an argument)
         "transcribe only where nobody else on the host wants to compute (`SCHED_IDLE`), so that live sessions always go first; "

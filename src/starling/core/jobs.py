@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -212,10 +212,12 @@ class JobStore(Protocol):
     async def segments(self, job_id: str, *, after: int = 0) -> Sequence[JobSegment]:
         """What was found so far, in the order of finding, without the first ``after``."""
 
-    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
+    async def claim(
+        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+    ) -> Claim | None:
         """Start work on the next job: by priority, tenants in turn, then the oldest; one whose lease ran out counts as queued.
 
-        One that was claimed too often becomes failed (a dead letter) instead.
+        One that was claimed too often becomes failed (a dead letter) instead. Jobs of other ``priorities`` are left to others.
         """
 
     async def heartbeat(self, claim: Claim, *, done: float, now: float, lease: float) -> Claim:

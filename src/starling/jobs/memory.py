@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from starling.core.jobs import (
     JobStatus,
     QueueState,
 )
+from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import asked_for, check_new, check_queue, check_same, comes_after, fingerprint, page, read_cursor
@@ -76,11 +77,14 @@ class MemoryJobStore:
         kept = self._kept.get(job_id)
         return tuple(kept.segments.values())[after:] if kept else ()
 
-    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
+    async def claim(
+        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+    ) -> Claim | None:
         for kept in self._kept.values():
             if kept.job.status is JobStatus.RUNNING and kept.until <= now:
                 self._store(life.expire(kept.job, now=now, max_attempts=self._options.max_attempts))
-        job = pick((job for job in self._jobs(JobStatus.QUEUED) if job.not_before <= now), self._turns)
+        ready = (job for job in self._jobs(JobStatus.QUEUED) if job.not_before <= now and job.priority in priorities)
+        job = pick(ready, self._turns)
         if job is None:
             return None
         self._take_turn(job.tenant)

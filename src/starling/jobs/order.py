@@ -15,6 +15,12 @@ from starling.core.load import Priority
 RANK: Final = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 """The lowest is served first."""
 
+
+def ranks(priorities: Iterable[Priority]) -> list[int]:
+    """Of these, the one that is served first at the front."""
+    return sorted(RANK[priority] for priority in set(priorities))
+
+
 Waiting = Mapping[tuple[int, str], int]
 """How many jobs are queued, by rank and tenant."""
 

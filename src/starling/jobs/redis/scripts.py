@@ -91,7 +91,8 @@ return jobs
 PICK: Final = """
 local ns, now = ARGV[1], tonumber(ARGV[2])
 local tenants = redis.call('ZRANGE', ns .. 'turns', 0, -1)
-for rank = 0, 2 do
+for number = 3, #ARGV do
+  local rank = ARGV[number]
   for _, tenant in ipairs(tenants) do
     local waiting, at = ns .. 'waiting:' .. rank .. ':' .. tenant, 0
     while true do
@@ -107,7 +108,7 @@ for rank = 0, 2 do
 end
 return false
 """
-"""The job that is next, if there is one: by rank, tenants in turn, the oldest first."""
+"""The job that is next, if there is one of the ranks that follow ``now``: by these, tenants in turn, the oldest first."""
 
 TAKE_CHORE: Final = """
 local key, worker, now, lease = ARGV[1] .. 'chore:' .. ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]

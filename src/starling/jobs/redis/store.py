@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -12,11 +12,13 @@ from redis.exceptions import RedisError
 
 from starling.core.errors import ClaimLost, StoreUnavailable
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobStatus, QueueState
+from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
+from starling.jobs.order import ranks
 from starling.jobs.redis.connection import Connection
 from starling.jobs.redis.looking import Looking
 from starling.jobs.redis.scripts import DONE, LONG_AGO, PICK, TAKE_CHORE, TAKE_OVER
@@ -106,10 +108,12 @@ class RedisJobStore:
         records = await self._connection.run("LRANGE", f"segments:{job_id}", after, -1)
         return [unpack_segment(record) for record in records]
 
-    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
+    async def claim(
+        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+    ) -> Claim | None:
         await self._take_over(worker, now)
         for _ in range(CROWDED):
-            picked = await self._connection.script(PICK, repr(now))
+            picked = await self._connection.script(PICK, repr(now), *map(str, ranks(priorities)))
             if picked is None:
                 return None
             if (claim := await self._claim(picked.decode(), worker, now, lease)) is not None:

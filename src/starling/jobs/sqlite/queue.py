@@ -12,7 +12,6 @@ from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
 from starling.jobs.life import ENDS, Step, Verb
 from starling.jobs.options import StoreOptions
-from starling.jobs.order import RANK
 from starling.jobs.sqlite.database import Database
 from starling.jobs.sqlite.rows import (
     Kept,
@@ -31,8 +30,11 @@ _TAKE_TURN: Final = """
 """
 
 _ANY: Final = """
-    SELECT 1 WHERE EXISTS (SELECT 1 FROM jobs WHERE status = 'queued')
-    OR EXISTS (SELECT 1 FROM jobs WHERE status = 'running' AND until <= ?)
+    SELECT 1 WHERE EXISTS (
+        SELECT 1 FROM turns WHERE EXISTS (
+            SELECT 1 FROM jobs WHERE status = 'queued' AND tenant = turns.tenant AND rank BETWEEN ? AND ?
+        )
+    ) OR EXISTS (SELECT 1 FROM jobs WHERE status = 'running' AND until <= ?)
 """
 
 _NEXT: Final = """
@@ -81,13 +83,14 @@ class Queue:
             return unpack_job(record)
         return None
 
-    def claim(self, worker: str, now: float, lease: float) -> Claim | None:
-        if not self._database.run(_ANY, (now,)):
+    def claim(self, worker: str, now: float, lease: float, ranks: Sequence[int]) -> Claim | None:
+        """``ranks``: not empty, in order."""
+        if not self._database.run(_ANY, (ranks[0], ranks[-1], now)):
             return None  # idle transcribers ask all the time: they keep nobody from writing
         with self._database.writing(lasts=False):
             for (record,) in self._database.run("SELECT record FROM jobs WHERE status = 'running' AND until <= ?", (now,)):
                 self._store(life.expire(unpack_job(record), now=now, max_attempts=self._options.max_attempts))
-            for rank in sorted(RANK.values()):
+            for rank in ranks:
                 for (job_id,) in self._database.run(_NEXT, (rank, now)):
                     return self._claim(job_id, worker, now, lease)
             return None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, QueueState
+from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs.life import Observer, Step
 from starling.jobs.offload import Offload, OneThread
 from starling.jobs.options import StoreOptions
+from starling.jobs.order import ranks
 from starling.jobs.sqlite.database import Database
 from starling.jobs.sqlite.looking import Looking
 from starling.jobs.sqlite.queue import Queue
@@ -60,8 +62,10 @@ class SqliteJobStore:
     async def segments(self, job_id: str, *, after: int = 0) -> Sequence[JobSegment]:
         return await self._reading(lambda: self._looking.segments(job_id, after))
 
-    async def claim(self, worker: str, *, now: float, lease: float) -> Claim | None:
-        return await self._change(lambda: self._queue.claim(worker, now, lease))
+    async def claim(
+        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+    ) -> Claim | None:
+        return await self._change(lambda: self._queue.claim(worker, now, lease, ranks(priorities)))
 
     async def heartbeat(self, claim: Claim, *, done: float, now: float, lease: float) -> Claim:
         renewed = await self._change(lambda: self._queue.heartbeat(claim, done, now, lease))
