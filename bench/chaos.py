@@ -39,6 +39,7 @@ from starling.core.errors import Overloaded, StarlingError
 from starling.core.ports import Engine
 from starling.engine.scripted import ScriptedEngine
 from starling.protocols.native.messages import Result, ServerMessage
+from starling.scheduler.planner import SHORTEST_RETRY
 
 STOPPED_FOR = 5.0
 """Seconds after which a process that was stopped goes on, if it is still there."""
@@ -52,6 +53,9 @@ LIMIT_MB = 256
 
 OPENING = 2.0
 """Seconds over which the sessions begin, before anything happens: one that is refused for load would prove nothing."""
+
+PATIENCE = 20.0
+"""Seconds for which a session that is told to come again does so."""
 
 ENDPOINT_SILENCE = 0.5
 """Seconds that the default settings wait for before a segment ends."""
@@ -88,7 +92,8 @@ class Outcome:
     """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error;
     ``refused``: that were never admitted, for want of room.
 
-    ``away``: seconds for which a session had no connection, each time. ``cuts``: connections that were cut.
+    ``away``: seconds for which a session had no connection, each time. ``waited``: seconds until one was let in that was told to
+    come again. ``cuts``: connections that were cut.
     """
 
     sessions: int
@@ -98,6 +103,7 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
     away: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     cuts: int = 0
 
     @property
@@ -136,21 +142,28 @@ def undisturbed(sounds: Sequence[Samples], engine: Engine | None) -> list[list[F
 
 @dataclass(slots=True)
 class Speaker:
-    """One session. ``heard``: every message with its time. ``away``: for how long it had no connection, each time."""
+    """One session. ``heard``: every message with its time. ``away``: for how long it had no connection, each time.
+
+    It begins at ``began``, or once it is let in. ``waited``: how much later that was.
+    """
 
     sound: Samples
     began: float
+    waited: float = 0.0
     heard: list[tuple[float, ServerMessage]] = field(default_factory=list)
     away: list[float] = field(default_factory=list)
     cuts: int = 0
     _session: Session | None = None
     _lost: float = 0.0
 
-    async def speak(self, url: str) -> list[Final]:
-        """Say it in real time; the finals."""
+    async def speak(self, url: str, *, patience: float = 0.0) -> list[Final]:
+        """Say it in real time; the finals. ``patience``: seconds for which it comes again when it is told to."""
         await asyncio.sleep(self.began - time.monotonic())
-        async with connect(url, notice=self._notice) as session:
+        dialled = time.monotonic()
+        async with connect(url, notice=self._notice, patience=patience) as session:
             self._session = session
+            if (waited := time.monotonic() - dialled) > SHORTEST_RETRY:
+                self.waited, self.began = waited, self.began + waited
             await converse(session, self._spoken(), lambda message: self.heard.append((time.monotonic(), message)))
         messages = [message for _, message in self.heard]
         return [(one.segment_id, one.text, one.start, one.end) for one in messages if isinstance(one, Result) and one.is_final]
@@ -276,7 +289,9 @@ async def measure(arguments: argparse.Namespace) -> int:
         speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
         meter = Meter(server.pid, time.monotonic())
         tormenting = asyncio.gather(torment(server, arguments, began, outcome), cut(speakers, arguments, began))
-        said = await asyncio.gather(*(speaker.speak(server.url) for speaker in speakers), return_exceptions=True)
+        said = await asyncio.gather(
+            *(speaker.speak(server.url, patience=PATIENCE) for speaker in speakers), return_exceptions=True
+        )
         await tormenting
         usage = meter.stop(time.monotonic())
     for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
@@ -292,6 +307,7 @@ async def measure(arguments: argparse.Namespace) -> int:
                 outcome.wrong.append(f"session {number}: {difference(finals, wanted)}")
     outcome.struck = recoveries(outcome.struck, began, speakers, arguments.every)
     outcome.away = [length for speaker in speakers for length in speaker.away]
+    outcome.waited = [speaker.waited for speaker in speakers if speaker.waited]
     outcome.cuts = sum(speaker.cuts for speaker in speakers)
     report(arguments, outcome)
     print(
@@ -323,6 +339,8 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
     away = spread(outcome.away)
     print(f"longest pause of any session after a blow: P50 {recovery.p50} ms, P95 {recovery.p95} ms of {recovery.count}")
     print(f"without a connection: P50 {away.p50} ms, P95 {away.p95} ms of {away.count}; {outcome.cuts} were cut on purpose")
+    if outcome.waited:
+        print(f"told to come again, and let in then: {len(outcome.waited)}, after {max(outcome.waited):.1f} s at most")
     for one in outcome.struck:
         print(f"  {one.at:6.1f} s  {one.blow:6}  {one.role:7}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s")
     for line in [*outcome.wrong, *outcome.failed]:

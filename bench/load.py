@@ -89,7 +89,7 @@ async def speak(url: str, load: Load, number: int, began: float, heard: Heard) -
 
     options = Options() if load.partial_interval is None else Options(partial_interval=load.partial_interval)
     try:
-        async with connect(url, **options) as session:
+        async with connect(url, patience=0, **options) as session:
             listener = Listener(schedule, endpoint_silence=session.ready.endpoint_silence_ms / 1000, max_segment=load.max_segment)
 
             def hear(message: ServerMessage) -> None:

@@ -185,7 +185,7 @@ def test_a_full_server_is_overloaded_with_the_time_to_wait(header: dict[str, str
     async def test() -> None:
         async with refusing(HTTPStatus.SERVICE_UNAVAILABLE, header) as url:
             with pytest.raises(Overloaded, match=f"try again in {wait:g} s") as caught:
-                async with connect(url):
+                async with connect(url, patience=0):
                     pass
             assert caught.value.retry_after == wait
 
@@ -278,7 +278,39 @@ def test_an_error_instead_of_ready_is_raised_in_the_servers_words(
     async def test() -> None:
         async with playing(script) as url:
             with pytest.raises(expected, match=error.message):
-                async with connect(url):
+                async with connect(url, patience=0):
+                    pass
+
+    run(test())
+
+
+def test_a_server_that_is_full_for_a_moment_is_asked_again_when_it_says() -> None:
+    came = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal came
+        came += 1
+        if came < 3:
+            await peer.expect(Start)
+            await peer.send(Error(sequence=0, code="overloaded", message="full", retryable=True, retry_after=0.01))
+            await peer.close(1013, "overloaded")
+        else:
+            await simple(peer)
+
+    async def test() -> None:
+        async with playing(script) as url, connect(url, patience=1000) as session:
+            await session.end()
+            assert [message async for message in session][-1] == DONE
+        assert came == 3
+
+    run(test())
+
+
+def test_one_that_asks_for_more_patience_than_there_is_is_not_waited_for() -> None:
+    async def test() -> None:
+        async with refusing(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1000"}) as url:
+            with pytest.raises(Overloaded):
+                async with connect(url, patience=999):
                     pass
 
     run(test())

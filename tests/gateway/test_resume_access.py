@@ -7,6 +7,7 @@ from pathlib import Path
 from auth.test_keys import add
 from gateway.gateway_harness import END, hear, run, served
 from gateway.test_access import bearer
+from gateway.test_admission_http import refused
 from gateway.test_resume import again, cut, detached, opened, resume
 from starling.auth.keyfile import changing
 from starling.auth.tenants import Principal, Tenant
@@ -56,5 +57,21 @@ def test_a_session_of_the_gateway_before_counts_for_its_tenant_and_is_no_revoked
             assert not access.still(Principal(tenant=tenant, key_id="revoked"))
             keys_file.write_text("{")  # one byte
             assert access.tenant("acme", Priority.HIGH) == Tenant(name="acme", priority=Priority.HIGH)
+
+    run(scenario)
+
+
+def test_who_comes_back_is_not_refused_for_those_who_are_new() -> None:
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, opens_per_minute=1)) as it:
+            async with it.connect() as client:
+                token = (await opened(client))["resume_token"]
+                assert await refused(it.connect()) == (429, "60", "quota_exceeded")
+                cut(client)
+            for _ in range(3):
+                await detached(it)
+                async with again(it) as client:
+                    assert (await resume(client, token, 0))["type"] == "resumed"
+                    cut(client)
 
     run(scenario)

@@ -106,6 +106,35 @@ def test_finals_that_come_late_shut_the_door_until_they_do_not() -> None:
     assert rungs == [Rung.NORMAL, Rung.REFUSING, Rung.REFUSING, Rung.REFUSING, Rung.NORMAL, Rung.NORMAL]
 
 
+def test_who_is_refused_because_finals_are_late_may_come_again_at_once() -> None:
+    sessions = Sessions()
+    sessions.go_on(10, 2, lateness=1.1)
+    assert sessions.loads[-1].rung is Rung.REFUSING
+    assert sessions.loads[-1].retry_after == 1.0
+    sessions.go_on(30, 30)
+    assert sessions.loads[-1].rung is Rung.REFUSING
+    assert sessions.loads[-1].retry_after > 1.0, "somebody must leave first"
+
+
+def heard_again(sessions: Sessions, count: int, seconds: float) -> None:
+    """All at once, what ``count`` sessions asked in the ``seconds`` before now, as a recognizer that takes over asks it."""
+    for index in range(count):
+        for step in range(round(seconds / 0.3)):
+            due = sessions.now - seconds + 0.3 * step
+            sessions.planner.asked(Job(str(index), 0, Kind.PARTIAL, STREAM, sessions.now, audio=2.5, due=due), sessions.now)
+
+
+def test_what_is_heard_again_after_a_failure_is_no_more_demand_than_it_was_the_first_time() -> None:
+    before, after = Sessions(), Sessions()
+    before.go_on(30, 10)
+    after.go_on(0.5, 0)
+    heard_again(after, 10, 9.0)
+    after.go_on(0.5, 10)
+    assert after.loads[-1].rung < Rung.REFUSING
+    assert after.loads[-1].demand < 1.25 * before.loads[-1].demand
+    assert after.loads[-1].each < 1.25 * after.loads[0].each
+
+
 def test_there_is_room_for_one_however_slow_the_machine_is() -> None:
     sessions = Sessions()
     sessions.go_on(60, 1, slow=1000.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from starling.client.address import is_loopback, returning, stream_url
 from starling.client.errors import Refused, Unreachable, overloaded
 from starling.client.line import Link
 from starling.client.options import Options
+from starling.client.retrying import waits
 from starling.client.session import NATIVE_PCM, Session
 from starling.client.trust import trusting
 from starling.core.audio import AudioFormat
@@ -38,6 +39,9 @@ The library's 20 s would end healthy sessions: a server that slows a fast client
 
 CLOSE_TIMEOUT: Final = 2.0
 
+PATIENCE: Final = 5.0
+"""Seconds that a server may ask to be waited for, which is more than one asks that recovers."""
+
 
 @asynccontextmanager
 async def connect(
@@ -49,6 +53,7 @@ async def connect(
     ca: Path | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
+    patience: float = PATIENCE,
     resume: bool = True,
     notice: Callable[[Link], None] = lambda _: None,
     **options: Unpack[Options],
@@ -59,23 +64,48 @@ async def connect(
     ``api_key`` is for a server that asks for one; ``ca``: certificates in PEM that may vouch for a ``wss`` server, those of the
     system if None. ``headers`` go with the upgrade request. A proxy set in the environment is used, except to this machine.
     A connection that is lost is made again, for as long as the server keeps the session, unless ``resume`` is False; ``notice``
-    is told of it, and of the moment at which the session goes on. Raises Unreachable when nobody answers within ``open_timeout``
-    seconds, Overloaded with ``retry_after`` when the server takes no more sessions, Refused for any other answer, and what
-    ``Session`` raises.
+    is told of it, and of the moment at which the session goes on. A server that takes no new session now is asked again when it
+    says, if that is within ``patience`` seconds. Raises Unreachable when nobody answers within ``open_timeout`` seconds,
+    Overloaded with ``retry_after`` when the server takes no more sessions, Refused for any other answer, and what ``Session``
+    raises.
     """
     address = stream_url(url)
     credentials = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     reach = partial(_dial, headers=credentials | dict(headers or {}), context=trusting(ca, address), open_timeout=open_timeout)
-    session = Session(await reach(address), audio, partial(reach, returning(address)) if resume else None, notice)
-    try:
+
+    async def opened() -> Session:
+        session = Session(await reach(address), audio, partial(reach, returning(address)) if resume else None, notice)
         try:
             async with asyncio.timeout(open_timeout):
                 await session.open(client_ref, options)
         except TimeoutError:
+            await session.close()
             raise Unreachable(f"{address} took the connection but opened no session within {open_timeout:g} s") from None
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    session = await _admitted(opened, patience)
+    try:
         yield session
     finally:
         await session.close()
+
+
+async def _admitted(opened: Callable[[], Awaitable[Session]], patience: float) -> Session:
+    """What ``opened`` gives once the server takes a session. Raises Overloaded if it asks for more ``patience`` than there is."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    for more in waits():
+        try:
+            return await opened()
+        except Overloaded as busy:
+            wait = busy.retry_after + more  # whoever was refused at the same moment is told the same
+            if loop.time() + wait > deadline:
+                raise
+        await asyncio.sleep(wait)
+    raise AssertionError("waits never ends")
 
 
 async def _dial(

@@ -45,6 +45,7 @@ class Admission:
         self._quotas = quotas
         self._by_address: Counter[str] = Counter()
         self._opens = BucketTable(options.opens_per_minute / 60, options.opens_per_minute)
+        self._returns = BucketTable(options.opens_per_minute / 60, options.opens_per_minute + options.max_sessions)
         self._draining = False
         self._newcomers = Newcomers()
         self._returning: Counter[str] = (
@@ -71,7 +72,7 @@ class Admission:
         """
         place = network(address)
         with self._counted():
-            self._take_turn(place, principal)
+            self._take_turn(self._opens, place, principal)
             self._check(place, principal.tenant)
         clock = self._ports.clock
         newcomer = self._newcomers.admitted(clock.now())
@@ -106,12 +107,13 @@ class Admission:
     def admit_again(self, address: str, principal: Principal) -> Iterator[Callable[[], None]]:
         """Let a client in whose session holds a place already; call what is given once it has said which one that is.
 
-        Until then it counts: those who say nothing are at most as many as there may be sessions, all and by client address, so
-        that nobody keeps others out with them. Raises Overloaded beyond that.
+        Who comes back takes no turn of those who are new: all may do so at once, when the gateway was replaced. Until it has said
+        so it counts: those who say nothing are at most as many as there may be sessions, all and by client address, so that
+        nobody keeps others out with them. Raises Overloaded beyond that.
         """
         place, options = network(address), self._options
         with self._counted():
-            self._take_turn(place, principal)
+            self._take_turn(self._returns, place, principal)
             if self._draining and self._ports.shared:
                 raise _Refused("draining", ShuttingDown(GOODBYE))
             if self._returning.total() >= options.max_sessions:
@@ -148,10 +150,10 @@ class Admission:
             self._ports.metrics.sessions_refused.labels(reason=refused.reason).inc()
             raise refused.error from None
 
-    def _take_turn(self, place: str, principal: Principal) -> None:
+    def _take_turn(self, turns: BucketTable, place: str, principal: Principal) -> None:
         now = self._ports.clock.now()
         for name, whose in _turns(place, principal):
-            wait = self._opens.of(name, now).ask(now)
+            wait = turns.of(name, now).ask(now)
             if wait > 0:
                 message = f"more than {self._options.opens_per_minute} connections a minute {whose}"
                 raise _Refused("rate", QuotaExceeded(message, gate="rate", retry_after=wait))

@@ -27,15 +27,34 @@ FAINT: Final = 1e-9
 
 @dataclass(slots=True)
 class _Asked:
-    """What one session asks, in seconds per second. ``partials``: those of ``priority``, its own."""
+    """What one session asks, in seconds per second. ``partials``: those of ``priority``, its own.
 
+    ``due``, ``at``: of what it last asked.
+    """
+
+    due: float
+    at: float
     defended: float = 0.0
     partials: float = 0.0
     priority: Priority = Priority.NORMAL
 
+    def caught_up(self, due: float, now: float) -> float:
+        """By how many seconds more its sound has gone on than time has, since it last asked."""
+        ahead = (due - self.due) - (now - self.at)
+        self.due, self.at = due, now
+        return ahead if 0 < ahead < math.inf else 0.0
+
+    def fade(self, fading: float) -> None:
+        """What was asked before counts for a share of ``fading``."""
+        self.defended *= fading
+        self.partials *= fading
+
 
 class Demand:
     """Sums of expected cost, by session. Defended decodes are finals and each segment's first partial; the others are partials.
+
+    Seconds are those of sound where it goes on faster than time. Whose recognizer failed is heard again from the last checkpoint
+    on, and asks within a moment what took it many seconds the first time: that is what an outage leaves behind, and no demand.
 
     What clients ask that are ahead of their time is in none of them: they take what is left. Nor is what a session asked that is
     about to end: it will not ask again, so its last finals are a debt, which the queue has, and no demand.
@@ -58,7 +77,10 @@ class Demand:
             self.interval += (job.interval - self.interval) / 64
         if job.session_id in self._ending:
             return
-        asked = self._asked.setdefault(job.session_id, _Asked())
+        asked = self._asked.setdefault(job.session_id, _Asked(job.due, now))
+        if caught_up := asked.caught_up(job.due, now):
+            asked.fade(math.exp(-caught_up / MEMORY))
+            self._habit[2] += caught_up
         asked.priority = job.priority
         if defended:
             asked.defended += cost / MEMORY
@@ -81,8 +103,7 @@ class Demand:
         self._at = now
         fading = math.exp(-elapsed / MEMORY)
         for asked in self._asked.values():
-            asked.defended *= fading
-            asked.partials *= fading
+            asked.fade(fading)
         self._asked = {session_id: asked for session_id, asked in self._asked.items() if asked.defended + asked.partials > FAINT}
         of_habit = math.exp(-elapsed * talking / HABIT)
         self._habit = [old * of_habit for old in self._habit]

@@ -74,14 +74,15 @@ class Planner:
         room = self._capacity - counted * self._each
         self._crowded = self._tight(asked, EASY if self._crowded else TIGHT).beyond
         self._late = lateness > (PUNCTUAL if self._late else LATE)
-        refusing = self._crowded or self._late or room < self._each - 1e-6
+        full = self._crowded or room < self._each - 1e-6
+        refusing = full or self._late
         return Load(
             sessions=sessions,
             demand=self.demand.total,
             room=room,
             each=self._each,
             rung=Rung.REFUSING if refusing else self.plan.rung,
-            retry_after=min(max(self._stays / self._departed / max(counted, 1), SHORTEST_RETRY), LONGEST_RETRY),
+            retry_after=SHORTEST_RETRY if self._late and not full else self._until_somebody_leaves(counted),
             at=now,
         )
 
@@ -93,6 +94,10 @@ class Planner:
     def _estimate(self) -> float:
         """What one session costs: at most everything, so that there is room for one."""
         return min(max(promised(*self.demand.of_one), 1e-6), self._capacity)
+
+    def _until_somebody_leaves(self, counted: int) -> float:
+        """Seconds. Who is refused only because finals are late, as they are while a recognizer takes over, waits for nobody."""
+        return min(max(self._stays / self._departed / max(counted, 1), SHORTEST_RETRY), LONGEST_RETRY)
 
     def _tight(self, asked: tuple[float, Mapping[Priority, float]], share: float) -> Plan:
         return plan(*asked, share * self._capacity)
