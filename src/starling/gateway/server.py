@@ -18,11 +18,12 @@ from fastapi import FastAPI
 from starling.gateway.access import is_loopback
 from starling.gateway.app import create_app, create_dialect_app
 from starling.gateway.gateway import Gateway
+from starling.gateway.gathering import Gathering
 from starling.gateway.http_protocol import limited
 from starling.gateway.listening import BACKLOG, Listeners, listen_everywhere
 from starling.gateway.plain import PlainProtocol, PlainSocket
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate, certificate
-from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
+from starling.gateway.websocket_protocol import polite
 from starling.protocols.dialects import Dialect
 
 FORCE_AFTER: Final = 2
@@ -179,7 +180,7 @@ def _config(gateway: Gateway, app: FastAPI, tls: Certificate | None) -> uvicorn.
     return uvicorn.Config(
         app,
         http=limited(gateway.options, gateway.ports.metrics, tls),
-        ws=PoliteWebSocketProtocol,
+        ws=polite(Gathering(lambda: gateway.active)),
         ws_max_size=gateway.options.max_frame_bytes,
         ws_ping_interval=None,  # a busy client that answers late is no dead client
         ws_per_message_deflate=False,  # audio does not get smaller, and each session would pay memory for trying

@@ -6,6 +6,7 @@
 - A handshake that websockets cannot parse is answered. uvicorn leaves such a connection open for ever.
 - A flood of small frames is worked through in slices, and further only once the application has taken the messages before; one
   of pings no faster than ``PING_REST`` lets it. uvicorn works through all that came at once, while every other connection waits.
+- What several clients send at about the same time is worked through in a row (``gathering.py``).
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame, Opcode
 
 from starling.core.errors import ClientError, FrameTooLarge, InvalidMessage
+from starling.gateway.gathering import Gathering, Turn
 
 LINGER: Final = 5.0
 """Seconds that a connection may live after its session, for its last frames to reach a client that still sends."""
 
 SLICE: Final = 2_048
 """Bytes of frames worked through in one turn of the loop: even of the smallest frames a few milliseconds' work."""
+
+GATHERED: Final = 16_384
+"""Bytes that may wait for others to come. A live client sends less in that time."""
 
 MANY_PINGS: Final = 16
 PING_REST: Final = 0.1
@@ -34,7 +39,9 @@ BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-
 
 
 class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
-    """One connection."""
+    """One connection. ``gathering`` is set by the subclass that ``polite`` makes, since uvicorn creates connections itself."""
+
+    gathering: Gathering
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,12 +50,14 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
         self._close_frame = b""
         self._abort_timer: asyncio.TimerHandle | None = None
         self._unread = bytearray()  # came, and was not worked through yet; while there is some, nothing more is read
-        self._turn: asyncio.Handle | None = None
+        self._turn: asyncio.Handle | Turn | None = None
         self._pings = 0  # in the last slice
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
+        if isinstance(self._turn, Turn):
+            self._turn.take()
         if self._turn is not None:
             self._turn.cancel()
         if self.handshake_complete:  # uvicorn's own word for it is that of a close frame without a code
@@ -69,8 +78,12 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             if not self.handshake_initiated:  # the whole head comes at once, so this one is not understood
                 self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
                 self.transport.close()
+        elif len(self._unread) > GATHERED and isinstance(self._turn, Turn):
+            self._turn.take()
         elif self._turn is None:
-            self._take_turn()
+            self._turn = None if len(self._unread) > GATHERED else self.gathering.turn(self._take_turn)
+            if self._turn is None:
+                self._take_turn()
 
     def _take_turn(self) -> None:
         self._turn = None
@@ -187,6 +200,11 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         if not self.transport.is_closing() and self._fault is None:
             super().shutdown()
+
+
+def polite(gathering: Gathering) -> type[PoliteWebSocketProtocol]:
+    """The connections of one server, which are worked through in the rows of ``gathering``."""
+    return type("GatheredWebSocketProtocol", (PoliteWebSocketProtocol,), {"gathering": gathering})
 
 
 def _unmasked(text: str | None, data: bytes | None) -> bytes:
