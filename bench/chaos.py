@@ -5,6 +5,10 @@ more memory than it may have. The supervisor is spared. Connections are cut. Eac
 nothing happened: none lost, none twice, in order::
 
     python -m bench.chaos --sessions 60 --seconds 60 --every 3 --seed 7 --json out.json
+    python -m bench.chaos --bus redis --sessions 20 --seconds 140
+    python -m bench.chaos --bus kafka --sessions 20 --seconds 200
+
+With ``--bus`` the roles are apart, and what happens is in ``bench/hosts_chaos.py``.
 """
 
 from __future__ import annotations
@@ -15,31 +19,27 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from bench.audio import Profile, pool, recordings, turned
-from bench.latency import Schedule, Spread, spread
-from bench.machine import Meter, as_text, describe, family
+from bench.hosts import Bus, hosts
+from bench.hosts_chaos import Mishap, befall
+from bench.latency import Spread, spread
+from bench.machine import Meter, Usage, as_text, describe, family
 from bench.server import Server, own_server
-from starling import Recognizer
-from starling.client import connect
-from starling.client.conversation import converse
-from starling.client.line import Link
-from starling.client.pacing import CHUNK
-from starling.client.session import Session
-from starling.core.audio import SAMPLE_RATE, Samples, samples, seconds
-from starling.core.errors import Overloaded, StarlingError
-from starling.core.ports import Engine
+from bench.speakers import Final, Speaker, Verdict, judge, undisturbed
+from starling.core.audio import Samples
 from starling.engine.scripted import ScriptedEngine
-from starling.protocols.native.messages import Result, ServerMessage
-from starling.scheduler.planner import SHORTEST_RETRY
+
+Said: TypeAlias = list[Final] | BaseException
+"""What a session said, or how it failed."""
 
 STOPPED_FOR = 5.0
 """Seconds after which a process that was stopped goes on, if it is still there."""
@@ -51,17 +51,16 @@ ROLES = ("worker", "gateway", "template")
 
 LIMIT_MB = 256
 
+SCRIPTED = "scripted"
+
+EVERY = {Bus.SHM: 3.0, Bus.REDIS: 10.0, Bus.KAFKA: 25.0}
+"""Seconds between two blows, unless told otherwise: so that one is over when the next one comes, mostly."""
+
 OPENING = 2.0
 """Seconds over which the sessions begin, before anything happens: one that is refused for load would prove nothing."""
 
 PATIENCE = 20.0
 """Seconds for which a session that is told to come again does so."""
-
-ENDPOINT_SILENCE = 0.5
-"""Seconds that the default settings wait for before a segment ends."""
-
-Final = tuple[int, str, float, float]
-"""Segment, text, start and end in seconds."""
 
 
 class Blow(StrEnum):
@@ -81,30 +80,29 @@ class Struck:
     """
 
     at: float
-    blow: Blow
+    blow: str
     role: str
     recovered: float = 0.0
     late: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What came of it. ``wrong``: sessions whose finals differ, with how; ``failed``: sessions that ended with an error;
-    ``refused``: that were never admitted, for want of room.
+class Outcome(Verdict):
+    """What came of it.
 
     ``away``: seconds for which a session had no connection, each time. ``waited``: seconds until one was let in that was told to
     come again. ``cuts``: connections that were cut.
     """
 
     sessions: int
-    finals: int = 0
-    refused: int = 0
-    wrong: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
     away: list[float] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     cuts: int = 0
+
+    def take(self, verdict: Verdict) -> None:
+        """How the sessions ended."""
+        self.finals, self.refused, self.wrong, self.failed = verdict.finals, verdict.refused, verdict.wrong, verdict.failed
 
     @property
     def recovery(self) -> Spread:
@@ -126,89 +124,6 @@ def processes(supervisor: int) -> dict[int, str]:
             if name in ROLES:
                 found[pid] = name
     return found
-
-
-def undisturbed(sounds: Sequence[Samples], engine: Engine | None) -> list[list[Final]]:
-    """The finals of each of ``sounds`` when nothing happens."""
-    with Recognizer(engine=engine) as recognizer:
-        return [
-            [
-                (one.segment_id, one.text, round(seconds(one.start), 3), round(seconds(one.end), 3))
-                for one in recognizer.transcribe(sound)
-            ]
-            for sound in sounds
-        ]
-
-
-@dataclass(slots=True)
-class Speaker:
-    """One session. ``heard``: every message with its time. ``away``: for how long it had no connection, each time.
-
-    It begins at ``began``, or once it is let in. ``waited``: how much later that was.
-    """
-
-    sound: Samples
-    began: float
-    waited: float = 0.0
-    heard: list[tuple[float, ServerMessage]] = field(default_factory=list)
-    away: list[float] = field(default_factory=list)
-    cuts: int = 0
-    _session: Session | None = None
-    _lost: float = 0.0
-
-    async def speak(self, url: str, *, patience: float = 0.0) -> list[Final]:
-        """Say it in real time; the finals. ``patience``: seconds for which it comes again when it is told to."""
-        await asyncio.sleep(self.began - time.monotonic())
-        dialled = time.monotonic()
-        async with connect(url, notice=self._notice, patience=patience) as session:
-            self._session = session
-            if (waited := time.monotonic() - dialled) > SHORTEST_RETRY:
-                self.waited, self.began = waited, self.began + waited
-            await converse(session, self._spoken(), lambda message: self.heard.append((time.monotonic(), message)))
-        messages = [message for _, message in self.heard]
-        return [(one.segment_id, one.text, one.start, one.end) for one in messages if isinstance(one, Result) and one.is_final]
-
-    def cut(self) -> None:
-        """Break the connection, as a network does."""
-        if self._session is not None:
-            self.cuts += 1
-            self._session.cut()
-
-    def pause(self, begin: float, end: float) -> float:
-        """The longest that anything was late between ``begin`` and ``end``, beyond what silence and cadence explain.
-
-        Between two results of one segment all of the gap counts; for a final, what passed since the endpoint's silence.
-        """
-        results = [(at, message) for at, message in self.heard if isinstance(message, Result)]
-        gaps = [
-            later - max(earlier, begin)
-            for (earlier, one), (later, other) in pairwise(results)
-            if one.segment_id == other.segment_id and later > begin and earlier < end
-        ]
-        return max([self.lateness(begin, end), *gaps])
-
-    def lateness(self, begin: float, end: float) -> float:
-        """By how much the latest final between ``begin`` and ``end`` came later than its endpoint's silence was over."""
-        schedule = Schedule(self.began, CHUNK, len(self.sound))
-        return max(
-            (
-                at - schedule.due(samples(one.end) + samples(ENDPOINT_SILENCE))
-                for at, one in self.heard
-                if isinstance(one, Result) and one.is_final and begin < at < end
-            ),
-            default=0.0,
-        )
-
-    def _notice(self, link: Link) -> None:
-        if link is Link.LOST:
-            self._lost = time.monotonic()
-        else:
-            self.away.append(time.monotonic() - self._lost)
-
-    async def _spoken(self) -> AsyncIterator[Samples]:
-        for start in range(0, len(self.sound), CHUNK):
-            await asyncio.sleep(self.began + (start + CHUNK) / SAMPLE_RATE - time.monotonic())
-            yield self.sound[start : start + CHUNK]
 
 
 async def strike(supervisor: int, blow: Blow, pid: int) -> None:
@@ -272,60 +187,78 @@ def recoveries(struck: Sequence[Struck], began: float, speakers: Sequence[Speake
     return found
 
 
+async def one_host(arguments: argparse.Namespace, sounds: Sequence[Samples], outcome: Outcome) -> tuple[list[Said], Usage]:
+    """``starling serve``, of whose processes one after the other is hit."""
+    settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
+    if arguments.engine == SCRIPTED:  # which needs little, so that a process outgrows its limit within a moment
+        settings.append(f"STARLING_PROCESSES__MEMORY_LIMIT_MB={LIMIT_MB}")
+    async with own_server(settings=settings, module=(BALLAST,)) as server:
+        meter = Meter(server.pid, time.monotonic())
+        said = await speaking(arguments, server.url, sounds, outcome, lambda began: torment(server, arguments, began, outcome))
+        return said, meter.stop(time.monotonic())
+
+
+async def several_hosts(arguments: argparse.Namespace, sounds: Sequence[Samples], outcome: Outcome) -> tuple[list[Said], Usage]:
+    """Gateways and recognizers on Redis, or on Kafka and Redis."""
+    settings = [f"STARLING_ENGINE__NAME={arguments.engine}", *arguments.set]
+    meter = Meter(os.getpid(), time.monotonic())
+    async with hosts(
+        arguments.bus, gateways=2, recognizers=arguments.workers, settings=settings, broker_settings=arguments.broker_set
+    ) as platform:
+
+        def befalling(began: float) -> Awaitable[None]:
+            def told(at: float, mishap: Mishap) -> None:
+                print(f"{at - began:6.1f} s  {mishap}", flush=True)
+                outcome.struck.append(Struck(at - began, mishap.blow, mishap.victim))
+
+            mishaps = arguments.mishaps or [it for it in Mishap if it is not Mishap.KAFKA or arguments.bus is Bus.KAFKA]
+            until = began + arguments.seconds
+            return befall(platform, mishaps, seed=arguments.seed, every=arguments.every, begin=began, until=until, told=told)
+
+        said = await speaking(arguments, platform.roles.url, sounds, outcome, befalling)
+    usage = meter.stop(time.monotonic())
+    return said, replace(usage, server=usage.server - usage.generator, others=usage.others + usage.generator)
+
+
+async def speaking(
+    arguments: argparse.Namespace,
+    url: str,
+    sounds: Sequence[Samples],
+    outcome: Outcome,
+    happening: Callable[[float], Awaitable[None]],
+) -> list[Said]:
+    """What each session said, while ``happening``, which is told when all of them had begun."""
+    began = time.monotonic() + OPENING + 1.0
+    speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
+    tormenting = asyncio.gather(happening(began), cut(speakers, arguments, began))
+    said = await asyncio.gather(*(speaker.speak(url, patience=PATIENCE) for speaker in speakers), return_exceptions=True)
+    await tormenting
+    outcome.struck = recoveries(outcome.struck, began, speakers, arguments.every)
+    outcome.away = [length for speaker in speakers for length in speaker.away]
+    outcome.waited = [speaker.waited for speaker in speakers if speaker.waited]
+    outcome.cuts = sum(speaker.cuts for speaker in speakers)
+    return said
+
+
 async def measure(arguments: argparse.Namespace) -> int:
     """Let it happen, print what came of it; 0 if nobody's transcript changed."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
     speech = pool(Profile.READ, recordings(None))
     sounds = [turned(speech, number, seconds=arguments.seconds) for number in range(arguments.sessions)]
-    scripted = arguments.engine == "scripted"
-    expected = undisturbed(sounds, ScriptedEngine() if scripted else None)
-    settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
+    expected = await asyncio.to_thread(undisturbed, sounds, ScriptedEngine() if arguments.engine == SCRIPTED else None)
     outcome = Outcome(sessions=arguments.sessions)
-    if scripted:  # which needs little, so that a process outgrows its limit within a moment
-        settings.append(f"STARLING_PROCESSES__MEMORY_LIMIT_MB={LIMIT_MB}")
-    async with own_server(settings=settings, module=(BALLAST,)) as server:
-        began = time.monotonic() + OPENING + 1.0
-        speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
-        meter = Meter(server.pid, time.monotonic())
-        tormenting = asyncio.gather(torment(server, arguments, began, outcome), cut(speakers, arguments, began))
-        said = await asyncio.gather(
-            *(speaker.speak(server.url, patience=PATIENCE) for speaker in speakers), return_exceptions=True
-        )
-        await tormenting
-        usage = meter.stop(time.monotonic())
-    for number, (finals, wanted) in enumerate(zip(said, expected, strict=True)):
-        if isinstance(finals, Overloaded):
-            outcome.refused += 1
-        elif isinstance(finals, StarlingError):
-            outcome.failed.append(f"session {number}: {finals.message}")
-        elif isinstance(finals, BaseException):
-            raise finals
-        else:
-            outcome.finals += len(finals)
-            if finals != wanted:
-                outcome.wrong.append(f"session {number}: {difference(finals, wanted)}")
-    outcome.struck = recoveries(outcome.struck, began, speakers, arguments.every)
-    outcome.away = [length for speaker in speakers for length in speaker.away]
-    outcome.waited = [speaker.waited for speaker in speakers if speaker.waited]
-    outcome.cuts = sum(speaker.cuts for speaker in speakers)
+    said, usage = await (one_host if arguments.bus is Bus.SHM else several_hosts)(arguments, sounds, outcome)
+    outcome.take(judge(said, expected))
     report(arguments, outcome)
     print(
         f"cores: {usage.server:.2f} the server (of processes that are still there), {usage.generator:.2f} the clients, "
         f"{usage.others:.2f} others"
     )
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": asdict(machine), "seed": arguments.seed, **asdict(outcome)}, indent=1))
+        about = {"machine": asdict(machine), "bus": arguments.bus, "seed": arguments.seed, "usage": asdict(usage)}
+        arguments.json.write_text(json.dumps({**about, **asdict(outcome)}, indent=1))
     return 1 if outcome.wrong or outcome.failed else 0
-
-
-def difference(finals: Sequence[Final], wanted: Sequence[Final]) -> str:
-    """How ``finals`` are not what was ``wanted``, without a word of them."""
-    got, want = [one[0] for one in finals], [one[0] for one in wanted]
-    if got != want:
-        lost, twice = sorted(set(want) - set(got)), sorted({one for one in got if got.count(one) > 1})
-        return f"segments lost {lost}, twice {twice}, in order {got == sorted(got)}"
-    return f"other texts or times in segments {[one[0] for one, two in zip(finals, wanted, strict=True) if one != two]}"
 
 
 def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
@@ -342,7 +275,7 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
     if outcome.waited:
         print(f"told to come again, and let in then: {len(outcome.waited)}, after {max(outcome.waited):.1f} s at most")
     for one in outcome.struck:
-        print(f"  {one.at:6.1f} s  {one.blow:6}  {one.role:7}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s")
+        print(f"  {one.at:6.1f} s  {one.blow:7}  {one.role:10}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s")
     for line in [*outcome.wrong, *outcome.failed]:
         print(f"  {line}")
 
@@ -350,20 +283,27 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bus", type=Bus, choices=list(Bus), default=Bus.SHM, help="one host, or roles apart (default: shm)")
     parser.add_argument("--sessions", type=int, default=60, help="who speak at once (default: 60)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each speaks (default: 60)")
-    parser.add_argument("--every", type=float, default=3.0, help="seconds between two blows (default: 3)")
+    parser.add_argument("--every", type=float, help="seconds between two blows (default: 3; 10 on Redis, 25 on Kafka)")
     parser.add_argument("--cut-every", type=float, default=1.0, help="seconds between two cuts of a connection (default: 1)")
     parser.add_argument("--seed", type=int, default=7, help="decides who is hit, and how (default: 7)")
     parser.add_argument("--workers", type=int, default=2, help="recognizer processes (default: 2)")
     parser.add_argument("--engine", default="scripted", help="engine.name (default: scripted)")
-    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="who is hit (default: all but the supervisor)")
+    parser.add_argument(
+        "--roles", nargs="+", choices=ROLES, default=ROLES, help="who is hit on one host (default: all but the supervisor)"
+    )
     parser.add_argument(
         "--blows", nargs="+", choices=list(Blow), default=list(Blow)[:-1], help="what happens to them (default: all)"
     )
+    parser.add_argument("--mishaps", nargs="+", type=Mishap, choices=list(Mishap), help="what happens on several hosts")
+    parser.add_argument("--broker-set", action="append", default=[], metavar="name=value", help="setting of the Kafka broker")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment variable of the server")
     parser.add_argument("--json", type=Path, help="write the results here")
-    raise SystemExit(asyncio.run(measure(parser.parse_args())))
+    arguments = parser.parse_args()
+    arguments.every = arguments.every or EVERY[arguments.bus]
+    raise SystemExit(asyncio.run(measure(arguments)))
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from typing import Final
 from websockets.exceptions import InvalidStatus
 
 from bench.audio import Profile, pool, recordings, turned
-from bench.chaos import ENDPOINT_SILENCE, Speaker, difference, undisturbed
-from bench.chaos import Final as Said
 from bench.latency import Schedule, Spread, spread
 from bench.machine import Meter, as_text, describe
 from bench.server import Server, own_server
+from bench.speakers import ENDPOINT_SILENCE, Speaker, difference, undisturbed
+from bench.speakers import Final as Said
 from starling.client.pacing import CHUNK
 from starling.core.audio import SAMPLE_RATE, Samples, samples
 from starling.core.errors import Overloaded, StarlingError

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -80,13 +81,13 @@ def _free_ports(number: int) -> list[int]:
             one.close()
 
 
-def _properties(place: Path, port: int, control: int) -> str:
+def _properties(place: Path, host: str, port: int, control: int, extra: tuple[str, ...]) -> str:
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@127.0.0.1:{control}",
-        "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
-        "advertised.listeners": f"BROKER://127.0.0.1:{port}",
+        "listeners": f"BROKER://{host}:{port},CONTROLLER://127.0.0.1:{control}",
+        "advertised.listeners": f"BROKER://{host}:{port}",
         "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "BROKER",
@@ -101,7 +102,7 @@ def _properties(place: Path, port: int, control: int) -> str:
         "background.threads": 2,
         "log.cleaner.dedupe.buffer.size": 2_097_152,
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+    return "".join(f"{line}\n" for line in (*(f"{name}={value}" for name, value in settings.items()), *extra))
 
 
 def _answers(admin: AdminClient) -> bool:
@@ -118,18 +119,23 @@ def _id() -> str:
 
 
 class KafkaBroker:
-    """``address``: ``host:port``. ``stop`` and ``start`` in turn are a restart, with what it had written down."""
+    """``address``: ``host:port``. ``stop`` and ``start`` in turn are a restart, with what it had written down.
 
-    def __init__(self) -> None:
+    ``extra``: settings, as ``name=value``. ``host``: the address on which it listens; ``within``: words of a command that runs it
+    somewhere else, such as in another network.
+    """
+
+    def __init__(self, *extra: str, host: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
         self._jars = jars()
         self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         place = Path(self._directory.name)
         self._port, control = _free_ports(2)
         self._log = place / "log"
-        self.address = f"127.0.0.1:{self._port}"
+        self._within = within
+        self.address = f"{host}:{self._port}"
         (place / "data").mkdir()
-        (place / "server.properties").write_text(_properties(place, self._port, control))
+        (place / "server.properties").write_text(_properties(place, host, self._port, control, extra))
         (place / "data" / "meta.properties").write_text(f"version=1\ncluster.id={_id()}\nnode.id=1\ndirectory.id={_id()}\n")
 
     @property
@@ -144,7 +150,7 @@ class KafkaBroker:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own words
-                ["java", *JAVA, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"],  # noqa: S607 - whichever is installed
+                [*self._within, "java", *JAVA, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"],
                 cwd=self._directory.name,
                 stdout=log,
                 stderr=log,
@@ -170,10 +176,10 @@ class KafkaBroker:
         self._directory.cleanup()
 
 
-def kafka_broker() -> KafkaBroker:
+def kafka_broker(*extra: str, host: str = "127.0.0.1", within: Sequence[str] = ()) -> KafkaBroker:
     """For a test: one that is not started. Skips it where there can be none, and fails where there must be one."""
     try:
-        return KafkaBroker()
+        return KafkaBroker(*extra, host=host, within=within)
     except KafkaMissing as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason))

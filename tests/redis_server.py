@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,12 +31,16 @@ def binary() -> str:
 
 
 class RedisServer:
-    """``url`` leads to it. ``stop`` and ``start`` in turn are a restart, with what it had written down."""
+    """``url`` leads to it. ``stop`` and ``start`` in turn are a restart, with what it had written down.
 
-    def __init__(self, *extra: str) -> None:
+    ``within``: words of a command that runs it somewhere else, such as another network.
+    """
+
+    def __init__(self, *extra: str, within: Sequence[str] = ()) -> None:
         self._binary = binary()
         self._directory = tempfile.TemporaryDirectory(prefix="starling-redis-")
         self._extra = extra
+        self._within = within
         self._process: subprocess.Popen[bytes] | None = None
         self.path = Path(self._directory.name) / "socket"
         self.url = f"unix://{self.path}"
@@ -43,7 +48,9 @@ class RedisServer:
     def start(self) -> None:
         place = ("--port", "0", "--unixsocket", str(self.path), "--dir", self._directory.name, "--save", "", "--daemonize", "no")
         self._process = subprocess.Popen(  # noqa: S603 - our own words
-            [self._binary, *place, "--appendonly", "yes", *self._extra], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self._within, self._binary, *place, "--appendonly", "yes", *self._extra],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + PATIENCE
         while not self._answers():

@@ -9,7 +9,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +18,7 @@ from typing import Any
 from redis_server import RedisServer
 
 _NUMBERS = count()
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Role:
     def ask(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status and answer of a GET; 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=2) as answer:  # noqa: S310 - our own
+            with _DIRECTLY.open(self.url + path, timeout=2) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -71,20 +72,22 @@ class Apart:
     recognizers: list[Role] = field(default_factory=list)
     _turn: int = 0
 
-    async def gateway(self) -> Role:
-        role = await self._start("gateway", "--port", "0")
+    async def gateway(self, *, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Role:
+        """``host``: the address on which it listens; ``within``: words of a command that runs it in another network."""
+        role = await self._start(*within, sys.executable, "-m", "starling", "gateway", "--host", host, "--port", "0")
         self.gateways.append(role)
         return role
 
-    async def recognizer(self, url: str = "") -> Role:
-        """``url``: another way to Redis than that of all."""
-        role = await self._start("recognizer", "--status-port", "0", *(("--bus", url) if url else ()))
+    async def recognizer(self, url: str = "", *, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Role:
+        """``url``: another way to Redis than that of all. ``host`` and ``within`` as of a gateway."""
+        words = (sys.executable, "-m", "starling", "recognizer", "--status-host", host, "--status-port", "0")
+        role = await self._start(*within, *words, *(("--bus", url) if url else ()))
         self.recognizers.append(role)
         return role
 
     async def _start(self, *words: str) -> Role:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "starling", *words, "--log-format", "json",
+            *words, "--log-format", "json",
             env=os.environ | dict(self.environment),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

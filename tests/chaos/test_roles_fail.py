@@ -8,13 +8,17 @@ import signal
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
-from chaos.platform_harness import Final, all_captions, caption
+from chaos.platform_harness import Final, all_captions, caption, eventually
 from chaos.roles_harness import Wire, apart
 from chaos.test_processes_fail import BECKETT, scripted, undisturbed
 from redis_server import RedisServer
+from starling.client import connect
+from starling.core.audio import SAMPLE_RATE
 from starling.core.errors import Overloaded
+from starling.protocols.native.messages import Result, ServerMessage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
 
@@ -51,6 +55,32 @@ def test_clients_of_a_gateway_that_ends_go_on_at_the_other(redis: RedisServer, h
             await server.gateways[0].end(how)
             assert await talking == [scripted(BECKETT)] * 4
             assert server.gateways[1].said("session resumed") == 2
+
+    asyncio.run(scenario())
+
+
+def test_clients_go_to_and_fro_between_gateways(redis: RedisServer) -> None:
+    """The gateway to which a client returns had waited for it meanwhile, and knows nothing of what came to the other one."""
+
+    sound, piece = np.tile(BECKETT, 2), 5 * SAMPLE_RATE // 2
+
+    async def scenario() -> None:
+        async with apart(redis, gateways=2, recognizers=1) as server, connect(server.url) as session:
+
+            async def listen() -> list[ServerMessage]:
+                return [message async for message in session]
+
+            listening, outbox = asyncio.create_task(listen()), session._line._outbox
+            for number, start in enumerate(range(0, len(sound), piece)):
+                await eventually(lambda wanted=number: sum(it.said("session resumed") for it in server.gateways) == wanted)  # type: ignore[misc]
+                kept = outbox._kept
+                await session.send(sound[start : start + piece])
+                await eventually(lambda before=kept: outbox._kept > before)  # type: ignore[misc]
+                session.cut()
+            await session.end()
+            finals = [it for it in await listening if isinstance(it, Result) and it.is_final]
+            assert [(it.segment_id, it.text, it.start, it.end) for it in finals] == scripted(sound)
+            assert all(gateway.said("session fetched") > 1 for gateway in server.gateways)
 
     asyncio.run(scenario())
 

@@ -49,8 +49,8 @@ class Adoption:
         entry = await self._ports.directory.find(digest(token))
         if entry is None or entry.tenant != principal.tenant.name:
             raise not_resumable()
-        if entry.session_id in self._seats:  # this gateway's own, and not waited for any more
-            raise not_resumable()
+        if entry.session_id in self._seats:  # this gateway's own: it came just now, or is not waited for any more
+            return self._seats.resumables.find(token)
         log.info("session fetched", session_id=entry.session_id)
         return await asyncio.shield(self._arrive(entry))
 

@@ -207,9 +207,7 @@ class Gateway:
         """Raises NotResumable where ``token`` is nobody's, here or elsewhere; Gone where only other gateways may go on."""
         if self._admission.draining and self.ports.shared:  # this client was let in just before
             raise Gone
-        if token in self._seats.resumables:
-            return self._seats.resumables.find(token)
-        return await self._adoption.fetch(token, principal)
+        return await self._seats.recall(token) or await self._adoption.fetch(token, principal)
 
     async def begin(self, capabilities: Capabilities) -> None:
         """Recognition can do this: let clients in, and go on with the sessions that a gateway before this one left.

@@ -55,6 +55,7 @@ TRANSITIONS: Final[dict[tuple[Stage, Event], Stage]] = {
     (Stage.ENDING, Event.SAID): Stage.ENDING,
     (Stage.ENDING, Event.SETTLED): Stage.OVER,
     (Stage.LEAVING, Event.BACK): Stage.ENDING,
+    (Stage.LEAVING, Event.MOVED): Stage.MOVED,
     (Stage.LEAVING, Event.SETTLED): Stage.OVER,
     (Stage.MOVED, Event.LOST): Stage.MOVED,
     (Stage.MOVED, Event.BACK): Stage.MOVED,

@@ -126,6 +126,20 @@ class Seats:
         seat.allowance.present(principal)
         self._seats[seat.session_id] = replace(seat, principal=principal)
 
+    async def recall(self, token: str) -> StreamSession | None:
+        """The session of ``token`` that is here. None where there is none, or none any more: a client that was at another
+        gateway meanwhile left a session here that knows nothing of what came there.
+        """
+        while token in self.resumables:
+            session = self.resumables.find(token)
+            if not self._ports.shared or await session.owned():
+                return session
+            session.leave()
+            while any(seat.session is session for seat in self._seats.values()):
+                self._left.clear()
+                await self._left.wait()
+        return None
+
     def dismiss(self, session_id: str, operator: Principal) -> bool:
         """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
         seat = self._seats.get(session_id)

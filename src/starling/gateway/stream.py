@@ -155,6 +155,16 @@ class StreamSession:
         self._arrived.set()
         return True
 
+    async def owned(self) -> bool:
+        """Whether no other gateway goes on with it."""
+        return await self._listing.owned()
+
+    def leave(self) -> None:
+        """Another gateway goes on with it: what is known here is old. Returns at once."""
+        if self.stage not in {Stage.MOVED, Stage.OVER}:
+            self._life.go(Event.MOVED)
+            self._arrived.set()
+
     async def run(self) -> None:
         """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
         with log_context(session_id=self._identity.session_id, trace_id=self._identity.trace_id):
