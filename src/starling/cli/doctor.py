@@ -33,7 +33,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from starling.cli.archive import check_jobs
+    from starling.cli.archive_here import check_jobs
     from starling.cli.reach import check_access, check_bus
     from starling.cli.selftest import check_recognition
     from starling.config.doctor import Status, run_checks, verdict

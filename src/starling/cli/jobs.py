@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from starling.cli import flags
+from starling.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from starling.cli.archiving import Opening
+
 jobs = typer.Typer(
     name="jobs",
-    help="The jobs of recorded files, where the settings keep them: on the server's host, or where its store is reached.",
+    help="The jobs of recorded files: at a --server, or where the settings keep them if none is named.",
     no_args_is_help=True,
 )
+
+Server: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="Those at this server.", show_default="those that the settings keep"),
+]
 
 Config: TypeAlias = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML.", show_default="starling.toml, if there")
@@ -20,12 +31,14 @@ Ids: TypeAlias = Annotated[
     list[str], typer.Argument(metavar="ID...", help="Jobs, as in `starling jobs list`.", show_default=False)
 ]
 Status: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+Form: TypeAlias = Annotated[Literal["txt", "srt", "vtt", "tsv", "json"], typer.Option("--format", "-f", help="What to write.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON, in one line.")]
 
 
 @jobs.command(
     "list",
     epilog="\b\nExamples:\n  starling jobs list\n  starling jobs list --status failed --tenant acme\n"
+    "  starling jobs list --server https://captions.example\n"
     "  starling jobs list --json | jq '.[] | select(.attempts > 1)'",
 )
 def list_jobs(
@@ -35,16 +48,18 @@ def list_jobs(
     search: Annotated[str, typer.Option("--search", metavar="TEXT", help="Only files with this in their name.")] = "",
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 50,
     as_json: AsJson = False,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
     config: Config = None,
 ) -> None:
     """Show jobs, the newest first, and what waits."""
-    from starling.cli.archive import show_jobs
-    from starling.config.loading import load_settings
-    from starling.core.jobs import JobQuery, JobStatus
+    from starling.cli.archive import Search
+    from starling.cli.archiving import show_jobs
+    from starling.core.jobs import JobStatus
 
-    statuses = (JobStatus(status),) if status else ()
-    query = JobQuery(tenant=tenant, statuses=statuses, search=search, limit=limit)
-    show_jobs(load_settings(config_file=config).settings, query, as_json=as_json)
+    query = Search(tenant=tenant, status=JobStatus(status) if status else None, search=search, limit=limit)
+    show_jobs(_opening(server, api_key, ca, config), query, as_json=as_json)
 
 
 @jobs.command(epilog="\b\nExamples:\n  starling jobs show 0123456789abcdef0123456789abcdef\n  starling jobs show --text ID")
@@ -53,44 +68,151 @@ def show(
     *,
     text: Annotated[bool, typer.Option("--text", help="What was said, instead: a line per segment.")] = False,
     as_json: AsJson = False,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
     config: Config = None,
 ) -> None:
     """Show all about one job."""
-    from starling.cli.archive import show_job, show_text
-    from starling.config.loading import load_settings
+    from starling.cli.archiving import show_job, show_text
 
-    settings = load_settings(config_file=config).settings
+    opening = _opening(server, api_key, ca, config)
     if text:
-        show_text(settings, job_id, as_json=as_json)
+        show_text(opening, job_id, as_json=as_json)
     else:
-        show_job(settings, job_id, as_json=as_json)
+        show_job(opening, job_id, as_json=as_json)
+
+
+@jobs.command(
+    epilog="\b\nExamples:\n  starling jobs result ID --format srt\n"
+    "  starling jobs result ID ID --server https://captions.example --output-dir texts"
+)
+def result(
+    job_ids: Ids,
+    *,
+    form: Form = "txt",
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", "-o", metavar="DIR", help="Write NAME.FORMAT here.", show_default="standard output"),
+    ] = None,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    config: Config = None,
+) -> int:
+    """Write the texts of jobs that are done, as `starling transcribe` writes them."""
+    from starling.cli.archiving import write_results
+
+    failed = write_results(_opening(server, api_key, ca, config), job_ids, form, output_dir)
+    return ExitCode.FAILURE if failed else ExitCode.OK
+
+
+@jobs.command(epilog="\b\nExamples:\n  starling jobs queue\n  starling jobs queue --server https://captions.example --json")
+def queue(
+    *,
+    as_json: AsJson = False,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    config: Config = None,
+) -> None:
+    """Show how many jobs wait, and who works on them."""
+    from starling.cli.archiving import show_queue
+
+    show_queue(_opening(server, api_key, ca, config), as_json=as_json)
+
+
+@jobs.command(
+    epilog="\b\nExamples:\n  starling jobs submit talk.mp3\n"
+    "  starling jobs submit recordings/ --server https://captions.example --priority low"
+)
+def submit(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="Recordings of any format, or directories of them; - is standard input.", show_default=False
+        ),
+    ],
+    *,
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="To this server.")] = "http://127.0.0.1:8000",
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    priority: Annotated[Literal["low", "normal", "high"], typer.Option("--priority", help="Which come first.")] = "normal",
+    channels: Annotated[
+        Literal["mixed", "separate"], typer.Option("--channels", help="One text of all channels, or one of each.")
+    ] = "mixed",
+    as_json: AsJson = False,
+    language: flags.Language = None,
+    words: flags.Words = None,
+    quality: flags.QualityChoice = None,
+    hotword: flags.HotWord = None,
+    hotwords: flags.HotWordFile = None,
+) -> int:
+    """Hand recordings in to a server, and do not wait for their texts.
+
+    The id of each job goes to standard output as soon as the server has it for good. A file that is refused is reported and the
+    others are still handed in; then the exit code is 1.
+    """
+    from starling.cli.submitting import submit_all
+    from starling.cli.transcribing import plan
+    from starling.cli.transcribing_there import job_options
+    from starling.core.jobs import Channels
+    from starling.core.load import Priority
+
+    chosen = flags.session_options(language=language, words=words, quality=quality, hotword=hotword, hotwords=hotwords)
+    options = job_options(chosen, Channels(channels))
+    options["priority"] = Priority(priority)
+    sources = [job.source for job in plan(files, "txt", None)]
+    failed = submit_all(sources, options, url=server, credentials=flags.credentials(api_key, ca), as_json=as_json)
+    return ExitCode.FAILURE if failed else ExitCode.OK
 
 
 @jobs.command(epilog="\b\nExamples:\n  starling jobs retry ID")
-def retry(job_ids: Ids, *, config: Config = None) -> None:
+def retry(
+    job_ids: Ids,
+    *,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    config: Config = None,
+) -> None:
     """Do failed or cancelled jobs again, from their beginning."""
-    from starling.cli.archive import Deed, do
-    from starling.config.loading import load_settings
+    from starling.cli.archive import Deed
+    from starling.cli.archiving import do
 
-    do(load_settings(config_file=config).settings, Deed.RETRY, job_ids)
+    do(_opening(server, api_key, ca, config), Deed.RETRY, job_ids)
 
 
 @jobs.command(epilog="\b\nExamples:\n  starling jobs cancel ID")
-def cancel(job_ids: Ids, *, config: Config = None) -> None:
+def cancel(
+    job_ids: Ids,
+    *,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    config: Config = None,
+) -> None:
     """Have nobody work on these jobs any more. What was found of them stays."""
-    from starling.cli.archive import Deed, do
-    from starling.config.loading import load_settings
+    from starling.cli.archive import Deed
+    from starling.cli.archiving import do
 
-    do(load_settings(config_file=config).settings, Deed.CANCEL, job_ids)
+    do(_opening(server, api_key, ca, config), Deed.CANCEL, job_ids)
 
 
 @jobs.command(epilog="\b\nExamples:\n  starling jobs delete ID")
-def delete(job_ids: Ids, *, config: Config = None) -> None:
+def delete(
+    job_ids: Ids,
+    *,
+    server: Server = None,
+    api_key: flags.ApiKey = None,
+    ca: flags.Ca = None,
+    config: Config = None,
+) -> None:
     """Delete jobs for good, with their recordings and texts."""
-    from starling.cli.archive import Deed, do
-    from starling.config.loading import load_settings
+    from starling.cli.archive import Deed
+    from starling.cli.archiving import do
 
-    do(load_settings(config_file=config).settings, Deed.DELETE, job_ids)
+    do(_opening(server, api_key, ca, config), Deed.DELETE, job_ids)
 
 
 @jobs.command(epilog="\b\nExamples:\n  starling jobs prune --dry-run\n  STARLING_JOBS__RECORDING_DAYS=7 starling jobs prune")
@@ -104,7 +226,22 @@ def prune(
     By age and number: `jobs.recording_days` and `jobs.max_recordings` are of the audio, `jobs.result_days` and `jobs.max_results`
     of whole jobs. Recordings that no job names go after a day.
     """
-    from starling.cli.archive import prune_now
+    from starling.cli.archive_here import prune_now
     from starling.config.loading import load_settings
 
     prune_now(load_settings(config_file=config).settings, dry_run=dry_run)
+
+
+def _opening(server: str | None, api_key: str | None, ca: Path | None, config: Path | None) -> Opening:
+    """The archive that is meant. Raises InvalidOption for a server and a settings file, which are two of them."""
+    if server is None:
+        from starling.cli.archive_here import stored_jobs
+        from starling.config.loading import load_settings
+
+        return stored_jobs(load_settings(config_file=config).settings)
+    from starling.cli.archive_there import served_jobs
+    from starling.core.errors import InvalidOption
+
+    if config is not None:
+        raise InvalidOption("--config says where jobs are kept, and --server asks who keeps them: leave one of them out")
+    return served_jobs(server, flags.credentials(api_key, ca))

@@ -47,6 +47,9 @@ def transcribe(
         str | None,
         typer.Option("--server", metavar="URL", help="Let this server do it, which keeps them as jobs.", show_default="here"),
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="At a server: Ctrl-C leaves the jobs there, and the same command finds them again.")
+    ] = False,
     api_key: flags.ApiKey = None,
     ca: flags.Ca = None,
     language: flags.Language = None,
@@ -64,7 +67,7 @@ def transcribe(
     cannot be read is reported and the others are still done; then the exit code is 1. Without --output-dir the text goes to
     standard output: JSON as one line per recording, several texts each below the name of theirs. With it, each file that was
     written is named on standard error, and of a directory only what is new or has changed is done: a run that was interrupted
-    goes on where it was.
+    goes on where it was. Ctrl-C cancels the jobs that a server has of this command, unless they are to --keep.
     """
     from starling.cli.transcribing import plan
     from starling.cli.transcribing_all import Wish, transcribe_all
@@ -86,6 +89,7 @@ def transcribe(
         count=jobs,
         server=server,
         credentials=flags.credentials(api_key, ca) if server is not None else None,
+        keep=keep,
         debug=bool(context.find_root().params.get("debug")),
     )
     planned = plan(files, form, output_dir)

@@ -131,8 +131,8 @@ def _written(target: Path, text: str, *, whole: bool) -> str | None:
     return None
 
 
-def failure(job: Job, error: StarlingError | OSError, *, debug: bool) -> str:
+def failure(source: str, error: StarlingError | OSError, *, debug: bool) -> str:
     """What was wrong. ``debug``: the traceback goes to stderr."""
     if debug:
         traceback.print_exception(error)
-    return f"{job.source}: {error.message if isinstance(error, StarlingError) else error.strerror or str(error)}"
+    return f"{source}: {error.message if isinstance(error, StarlingError) else error.strerror or str(error)}"

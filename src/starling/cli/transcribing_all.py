@@ -26,7 +26,10 @@ AT_A_SERVER: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """How recordings are to be transcribed. ``count``: at once. ``server``: its URL, or None for this machine."""
+    """How recordings are to be transcribed. ``count``: at once. ``server``: its URL, or None for this machine.
+
+    ``keep``: jobs at a server go on there when this process is interrupted.
+    """
 
     form: str
     options: Options
@@ -34,6 +37,7 @@ class Wish:
     count: int | None = None
     server: str | None = None
     credentials: Credentials | None = None
+    keep: bool = False
     debug: bool = False
 
 
@@ -60,22 +64,20 @@ def transcribe_all(jobs: Sequence[Job], wish: Wish, *, again: bool = False) -> i
 
 def _do(jobs: Sequence[Job], wish: Wish, done: Done) -> None:
     if wish.server is not None:
-        from starling.cli.transcribing_there import at_a_server, job_options
+        from starling.cli.transcribing_there import Errand, at_a_server, job_options
 
-        options = job_options(wish.options, wish.channels)
         assert wish.credentials is not None
-        asyncio.run(
-            at_a_server(
-                jobs,
-                options,
-                wish.channels,
-                done,
-                url=wish.server,
-                credentials=wish.credentials,
-                count=wish.count or AT_A_SERVER,
-                debug=wish.debug,
-            )
+        errand = Errand(
+            url=wish.server,
+            credentials=wish.credentials,
+            options=job_options(wish.options, wish.channels),
+            channels=wish.channels,
+            count=wish.count or AT_A_SERVER,
+            keep=wish.keep,
+            debug=wish.debug,
         )
+        if not asyncio.run(at_a_server(jobs, errand, done)):
+            raise KeyboardInterrupt
         return
     from starling.cli.transcribing_here import in_turn, side_by_side
 

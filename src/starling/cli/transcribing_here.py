@@ -79,7 +79,7 @@ def _heard(job: Job, config: SessionConfig, channels: Channels, tools: Tools, sh
                 found += [segment for one in heard.found for segment in one.segments]
                 advance(heard.taken)
     except (StarlingError, OSError) as error:
-        problem = failure(job, error, debug=debug)
+        problem = failure(job.source, error, debug=debug)
     return Outcome(said_here(found, channels), problem)
 
 
@@ -146,7 +146,7 @@ async def _dictated(
 
             await copies.transcribe(order, file, told)
     except (StarlingError, OSError) as error:
-        problem = failure(job, error, debug=debug)
+        problem = failure(job.source, error, debug=debug)
     except (Undone, NoScribe) as error:
         problem = f"{job.source}: {error.error.message if isinstance(error, Undone) else error}"
     return Outcome(said_here(found, channels), problem)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
+from starling.cli.interrupts import interrupts
 from starling.cli.live import Credentials
 from starling.cli.progress import Bars, bars
-from starling.cli.recorded import STANDARD_INPUT, source
+from starling.cli.recorded import STANDARD_INPUT
+from starling.cli.report import complain
+from starling.cli.submitting import called, handed_in
 from starling.cli.transcribing import Job, Outcome, failure
 from starling.cli.transcripts import said_there
 from starling.client.jobs import Jobs
 from starling.client.options import Options, session_config
 from starling.client.task import JobOptions, Task
-from starling.core.errors import InvalidOption, Overloaded, StarlingError
+from starling.core.errors import Conflict, InvalidOption, StarlingError
 from starling.core.jobs import Channels, JobStatus
 
 UNKNOWN_THERE: Final = ("endpoint_silence", "finished_silence", "vad")
 """Options that a server has one value of, for all recordings."""
+
+PATIENCE: Final = 10.0
+"""Seconds in which a server says that it cancelled a job."""
 
 
 def job_options(options: Options, channels: Channels) -> JobOptions:
@@ -40,61 +48,115 @@ def job_options(options: Options, channels: Channels) -> JobOptions:
     return chosen
 
 
-async def at_a_server(
-    jobs: Sequence[Job],
-    options: JobOptions,
-    channels: Channels,
-    done: Callable[[Job, Outcome], None],
-    *,
-    url: str,
-    credentials: Credentials,
-    count: int,
-    debug: bool,
-) -> None:
-    """Have ``count`` jobs at once at the server of ``url``. ``done`` is told of each, in their order."""
-    places = asyncio.Semaphore(count)
-    async with Jobs(url, api_key=credentials.api_key, ca=credentials.ca) as server:
-        with bars(len(jobs)) as shown:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What is asked of a server. ``count``: recordings at once; ``keep``: they go on there when this command is ended."""
 
-            async def transcribed(job: Job) -> Outcome:
-                async with places:
-                    return await _handed_over(job, options, channels, server, shown, debug=debug)
-
-            async with asyncio.TaskGroup() as tasks:
-                outcomes = [tasks.create_task(transcribed(job)) for job in jobs]
-                for job, outcome in zip(jobs, outcomes, strict=True):
-                    done(job, await outcome)
+    url: str
+    credentials: Credentials
+    options: JobOptions
+    channels: Channels
+    count: int
+    keep: bool = False
+    debug: bool = False
 
 
-async def _handed_over(job: Job, options: JobOptions, channels: Channels, server: Jobs, shown: Bars, *, debug: bool) -> Outcome:
-    try:
-        recording: Path | BinaryIO = Path(job.source)
-        if job.source == STANDARD_INPUT:
-            recording = cast("BinaryIO", source(job.source))
-        name = "stdin" if job.source == STANDARD_INPUT else Path(job.source).name
-        task_id = await _submitted(server, recording, name, options)
+async def at_a_server(jobs: Sequence[Job], errand: Errand, done: Callable[[Job, Outcome], None]) -> bool:
+    """Have all ``jobs`` done at a server. ``done`` is told of each, in their order.
+
+    False if Ctrl-C came before that: what is not over there by then is cancelled, or kept.
+    """
+    credentials = errand.credentials
+    async with Jobs(errand.url, api_key=credentials.api_key, ca=credentials.ca) as server:
+        with interrupts() as stop, bars(len(jobs)) as shown:
+            visit = Visit(errand, server, shown)
+            working = asyncio.create_task(visit.work(jobs, done))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if working.done():
+                working.result()
+                return True
+            working.cancel()
+            await asyncio.wait((working,))
+        await visit.leave()
+    return False
+
+
+class Visit:
+    """One command's recordings at a server."""
+
+    def __init__(self, errand: Errand, server: Jobs, shown: Bars) -> None:
+        self._errand = errand
+        self._server = server
+        self._shown = shown
+        self._places = asyncio.Semaphore(errand.count)
+        self._open: dict[str, str] = {}
+
+    async def work(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
+        """See ``at_a_server``."""
+        async with asyncio.TaskGroup() as tasks:
+            outcomes = [tasks.create_task(self._transcribed(job)) for job in jobs]
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                done(job, await outcome)
+
+    async def leave(self) -> None:
+        """Nobody waits any longer for what is not over there."""
+        if not self._open:
+            return
+        recordings = f"{len(self._open)} recording{'s' if len(self._open) > 1 else ''}"
+        if self._errand.keep:
+            complain(f"{recordings} went on at the server; the same command, or `starling jobs result`, gets the texts:")
+            for task_id, name in self._open.items():
+                complain(f"{task_id} {name}")
+            return
+        left: list[str] = []
+        for task_id in self._open:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._server.cancel(task_id)
+            except Conflict:
+                pass  # over by now
+            except (StarlingError, TimeoutError):
+                left.append(task_id)
+        if left:
+            complain(f"the server did not say that it cancelled {', '.join(left)}: see `starling jobs list --server`")
+        else:
+            complain(f"cancelled {recordings} at the server; with --keep they would go on there")
+
+    async def _transcribed(self, job: Job) -> Outcome:
+        async with self._places:
+            try:
+                task = await self._handed_over(job)
+            except (StarlingError, OSError) as error:
+                return Outcome(problem=failure(job.source, error, debug=self._errand.debug))
+        said = [] if task.result is None else said_there(task.result, self._errand.channels)
+        if task.status is JobStatus.DONE:
+            return Outcome(said)
+        return Outcome(said, f"{job.source}: {task.error.message if task.error else f'the job was {task.status}'}")
+
+    async def _handed_over(self, job: Job) -> Task:
+        """The job of a recording once it is over."""
+        server, options = self._server, self._errand.options
+        task_id = (await handed_in(server, job.source, options, self._key(job))).task_id
+        self._open[task_id] = job.source
         task = await server.get(task_id)
-        with shown.bar(name, task.duration) as advance:
+        if self._errand.keep and task.status in {JobStatus.CANCELLED, JobStatus.FAILED}:  # of a command before this one
+            await server.retry(task_id)
+        with self._shown.bar(called(job.source), task.duration) as advance:
             async with aclosing(server.follow(task_id)) as news:
                 async for one in news:
                     if isinstance(one, Task) and one.duration:
                         advance(one.progress * one.duration)
         task = await server.get(task_id)
-    except (StarlingError, OSError) as error:
-        return Outcome(problem=failure(job, error, debug=debug))
-    said = [] if task.result is None else said_there(task.result, channels)
-    if task.status is JobStatus.DONE:
-        return Outcome(said)
-    return Outcome(said, f"{job.source}: {task.error.message if task.error else f'the job was {task.status}'}")
+        del self._open[task_id]
+        return task
 
-
-async def _submitted(server: Jobs, recording: Path | BinaryIO, name: str, options: JobOptions) -> str:
-    """Hand it in; a server that is busy is asked again when it says so."""
-    keyed: JobOptions = {**options, "idempotency_key": uuid.uuid4().hex}  # an answer that was lost makes no second job
-    while True:
-        try:
-            return (await server.submit(recording, name=name, **keyed)).task_id
-        except Overloaded as busy:
-            if not isinstance(recording, Path):
-                raise
-            await asyncio.sleep(max(1.0, busy.retry_after))
+    def _key(self, job: Job) -> str:
+        """Another one each time; but jobs that are kept are found again by the same command."""
+        if not self._errand.keep or job.source == STANDARD_INPUT:
+            return uuid.uuid4().hex
+        path = Path(job.source)
+        found = path.stat()
+        marks = (str(path.resolve()), found.st_size, found.st_mtime_ns, sorted(map(repr, self._errand.options.items())))
+        return hashlib.sha256(repr(marks).encode()).hexdigest()

@@ -24,7 +24,7 @@ import msgspec
 from starling.client.address import is_loopback, plain_url
 from starling.client.errors import JobFailed, ProtocolMismatch, Refused, Unreachable, overloaded
 from starling.client.retrying import waits
-from starling.client.task import FileFormat, JobOptions, Page, Segment, Submitted, Task
+from starling.client.task import FileFormat, JobOptions, Page, Queue, Segment, Submitted, Task
 from starling.client.trust import trusting
 from starling.core.errors import NotFound, StarlingError
 from starling.core.hotwords import HotWord
@@ -108,10 +108,18 @@ class Jobs:
         """Do a job again that failed or was cancelled."""
         return await self._ask("POST", f"/asr/retry/{task_id}", Submitted)
 
+    async def cancel(self, task_id: str) -> Submitted:
+        """Stop a job that is not over. It stays in the history, and can be retried."""
+        return await self._ask("POST", f"/asr/cancel/{task_id}", Submitted)
+
     async def delete(self, task_id: str) -> None:
         """Forget a job with its recording and text; it is cancelled if it is not over."""
         async with self._answer("DELETE", f"/asr/task/{task_id}"):
             return
+
+    async def queue(self) -> Queue:
+        """What waits."""
+        return await self._ask("GET", "/asr/queue/status", Queue)
 
     async def follow(self, task_id: str) -> AsyncGenerator[News]:
         """What is heard of a job until it is over: each segment once, whatever becomes of connections."""

@@ -109,3 +109,16 @@ class Submitted(msgspec.Struct, frozen=True):
     task_id: str
     status: JobStatus
     position: int | None
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """What waits. ``oldest``: when the oldest that waits was submitted; ``waiting_audio``: seconds, where known."""
+
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+    oldest: str | None
+    waiting_audio: float
+    workers: int

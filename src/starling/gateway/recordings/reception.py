@@ -104,14 +104,15 @@ class Reception:
         return Stored(key, size, digest, shown(name))
 
     async def _events(self, request: Request, form: Multipart) -> AsyncGenerator[Event]:
-        async with aclosing(self._chunks(request, self._options.max_bytes + FORM_OVERHEAD)) as chunks:
+        async with aclosing(self._chunks(request, self._options.max_bytes, FORM_OVERHEAD)) as chunks:
             async for chunk in chunks:
                 for event in form.feed(chunk):
                     yield event
 
-    async def _chunks(self, request: Request, limit: int) -> AsyncGenerator[bytes]:
+    async def _chunks(self, request: Request, limit: int, overhead: int = 0) -> AsyncGenerator[bytes]:
+        """The body. ``limit``: bytes that it may have, ``overhead`` besides not being worth a word to who sends more."""
         declared = request.headers.get("content-length", "")
-        if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit:
+        if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit + overhead:
             raise _too_large(limit)
         began = last = self._clock.now()
         received = 0
@@ -128,7 +129,7 @@ class Reception:
             if chunk is None:
                 return
             received, last = received + len(chunk), self._clock.now()
-            if received > limit:
+            if received > limit + overhead:
                 raise _too_large(limit)
             if chunk:
                 yield chunk
