@@ -111,6 +111,27 @@ def test_a_server_that_still_starts_heeds_its_signals(tmp_path: Path, workers: s
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_one_process_reloads_what_it_can_names_the_rest_and_goes_on(tmp_path: Path) -> None:
+    settings = tmp_path / "starling.toml"
+    settings.write_text('[log]\nlevel = "info"\n')
+    serve = [*SERVE[:-2], "--log-format", "json", "--workers", "0"]
+    environment = SCRIPTED | {"STARLING_JOBS__WORKERS": "0"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(serve, text=True, env=environment, cwd=tmp_path, **pipes) as server:  # type: ignore[call-overload]  # noqa: S603 - our own
+        said = (json.loads(line) for line in server.stderr)
+        assert server.stdout.readline().startswith("Starling listens")
+        settings.write_text('[log]\nlevel = "info"\n[segmentation]\nmax_segment = -1\n')
+        server.send_signal(signal.SIGHUP)
+        assert "max_segment" in next(line for line in said if line["event"] == "settings not reloaded")["reason"]
+        settings.write_text('[log]\nlevel = "info"\n[segmentation]\ntail = 0.5\n[scheduler]\ncapacity = 0.5\n')
+        server.send_signal(signal.SIGHUP)
+        assert next(line for line in said if "need a restart" in line["event"])["settings"] == ["scheduler.capacity"]
+        assert next(said)["event"] == "settings reloaded"
+        server.terminate()
+        assert server.wait(20) == 0
+        assert [line["event"] for line in said][-1] == "stopped"
+
+
 def ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:

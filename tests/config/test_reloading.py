@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from starling.config.reloading import OTHERS, RELOADED, reloaded
-from starling.config.settings import Engine, EngineName, Log, Precision, Segmentation, Server, Settings
+from starling.config.reloading import OTHERS, RELOADED, RELOADED_IN_PLACE, reloaded
+from starling.config.settings import Engine, EngineName, Log, Precision, Scheduler, Segmentation, Server, Settings
 from starling.telemetry.logs import LogLevel
 
 RUNNING = Settings(engine=Engine(name=EngineName.SCRIPTED), server=Server(port=1))
@@ -26,6 +26,14 @@ def test_what_concerns_a_recognizer_alone_is_taken_and_the_rest_named() -> None:
 
 def test_a_reload_of_the_same_settings_names_nothing() -> None:
     assert reloaded(RUNNING, RUNNING) == (RUNNING, ())
+
+
+def test_one_process_takes_less_and_names_the_rest() -> None:
+    read = RUNNING.model_copy(update={"scheduler": Scheduler(capacity=0.5), "log": Log(level=LogLevel.DEBUG)})
+    taken, waiting = reloaded(RUNNING, read, RELOADED_IN_PLACE)
+    assert (taken.log, taken.scheduler) == (read.log, RUNNING.scheduler)
+    assert waiting == ("scheduler.capacity",)
+    assert RELOADED_IN_PLACE < RELOADED
 
 
 @pytest.mark.parametrize("group", sorted(RELOADED | OTHERS))

@@ -7,19 +7,22 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.bus import Bus
 from starling.app.keeping import kept, slots_beside_a_server, transcriber_keeper
-from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead
+from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead, segmentation_options
 from starling.app.recognition import recognition, watch_lag
 from starling.app.recordings import recording_ports
+from starling.app.reloading import read_anew
 from starling.app.unwrapping import unwrapped
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
+from starling.config.reloading import RELOADED_IN_PLACE
 from starling.config.settings import Settings
+from starling.core.errors import StarlingError
 from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
@@ -40,7 +43,8 @@ FORCE_AFTER: Final = 2.0
 class Running:
     """A server that takes sessions. ``url``: where its console is; ``stream_url``: where its WebSocket is.
 
-    ``ports``: of dialects that have their own.
+    ``ports``: of dialects that have their own. ``reload``: takes what it can of settings that are read anew, see
+    RELOADED_IN_PLACE; of the others the log says that they need a restart. Settings that are wrong change nothing.
     """
 
     url: str
@@ -48,6 +52,7 @@ class Running:
     metrics: Metrics
     health: Health
     ports: Mapping[str, int] = field(default_factory=dict)
+    reload: Callable[[Callable[[], Settings]], None] = field(default=lambda _: None)
 
 
 @asynccontextmanager
@@ -64,7 +69,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(log_options(settings), metrics=metrics)
     options = gateway_options(settings)
-    audio_log = MemoryAudioLog(max_lead=max_lead(settings))
+    audio_log = MemoryAudioLog(max_lead=(lead := max_lead(settings)))
     bus = Bus(audio_log=audio_log, results=MemoryResultBus(), board=MemoryLoadBoard())
     worker_id = f"{platform.node()}-{os.getpid()}"
 
@@ -100,10 +105,26 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 health.set("engine", State.OK)
                 url, stream_url = addresses(options, host, port)
                 log.info("serving", address=url, model=recognizer.capabilities.model, protocols=listeners.named)
-                keeper = transcriber_keeper(lambda: as_json(settings), clock)
+                current = settings
+                keeper = transcriber_keeper(lambda: as_json(current), clock)
+
+                def reload(reread: Callable[[], Settings]) -> None:
+                    nonlocal current
+                    if (new := read_anew(current, reread, lead, RELOADED_IN_PLACE)) is None:
+                        return
+                    try:
+                        recognizer.worker.segment(segmentation_options(new))
+                    except StarlingError as error:
+                        log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
+                        return
+                    current = new
+                    configure_logging(log_options(current), metrics=metrics)
+                    keeper.renew()
+                    log.info("settings reloaded")
+
                 try:
                     async with kept(keeper) if slots_beside_a_server(settings) else nullcontext():
-                        yield Running(url, stream_url, metrics, health, listeners.ports)
+                        yield Running(url, stream_url, metrics, health, listeners.ports, reload)
                 finally:
                     await gateway.drain(settings.server.drain_grace)
             await bus.audio_log.close()

@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.keeping import Keeper, kept, slots_beside_a_server, transcriber_keeper
-from starling.app.options import addresses, as_json, check_lead, gateway_options, log_options, max_lead
+from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead
+from starling.app.reloading import read_anew
 from starling.app.unwrapping import unwrapped
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
 from starling.bus.shared.custody import Custody
 from starling.bus.shared.layout import Geometry
-from starling.config.reloading import reloaded
 from starling.config.settings import Settings
 from starling.config.sizing import cores
-from starling.core.errors import StarlingError
 from starling.gateway.listening import listen_everywhere
 from starling.supervisor.fleet import Fleet
 from starling.supervisor.launch import Role
@@ -71,14 +70,8 @@ class Hosting:
         Of the others the log says that they need a restart. Settings that are wrong change nothing.
         """
         if self._reread is not None:
-            try:
-                settings, waiting = reloaded(self._settings, self._reread())
-                check_lead(settings, self._lead)
-            except StarlingError as error:
-                log.error("settings not reloaded", reason=error.message)  # noqa: TRY400 - it says all there is
+            if (settings := read_anew(self._settings, self._reread, self._lead)) is None:
                 return
-            if waiting:
-                log.warning("settings need a restart", settings=waiting)
             self._orders.settings = as_json(settings)
         self._crew.renew()
         self._keeper.renew()

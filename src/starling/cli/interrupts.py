@@ -1,11 +1,15 @@
-"""Ctrl-C and SIGTERM: the first asks to end, the second insists."""
+"""Ctrl-C and SIGTERM: the first asks to end, the second insists. SIGHUP asks a server to read its settings anew."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 
 @contextmanager
@@ -29,3 +33,19 @@ def interrupts() -> Iterator[asyncio.Event]:
         yield stop
     finally:
         release()
+
+
+@contextmanager
+def hangups(act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` on each SIGHUP, which ends a program that says nothing else."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, act)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def cannot_reload() -> None:
+    """Say so, where SIGHUP changes nothing."""
+    log.warning("settings not reloaded", reason="this process reads its settings when it starts: restart it")

@@ -91,9 +91,9 @@ def gateway(
         complain(exposed)
 
     async def main() -> None:
-        from starling.cli.interrupts import interrupts
+        from starling.cli.interrupts import cannot_reload, hangups, interrupts
 
-        with interrupts() as stop:
+        with interrupts() as stop, hangups(cannot_reload):
             async with gatekeeping(settings) as running:
                 for line in announcement(options, running.url, running.ports):
                     typer.echo(line)
@@ -140,9 +140,9 @@ def recognizer(
 
     async def main() -> None:
         from starling.app.collection import collect_rarely
-        from starling.cli.interrupts import interrupts
+        from starling.cli.interrupts import cannot_reload, hangups, interrupts
 
-        with interrupts() as stop:
+        with interrupts() as stop, hangups(cannot_reload):
             async with recognizing(settings) as running:
                 collect_rarely()
                 typer.echo(f"Starling recognizes, and tells how it is at {running.url}status (Ctrl-C ends)")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeAlias
 
-from starling.cli.interrupts import interrupts
+from starling.cli.interrupts import hangups, interrupts
 from starling.config.settings import Settings
 from starling.config.sizing import workers
 
@@ -19,19 +18,26 @@ Listening: TypeAlias = Callable[[str, Mapping[str, int]], None]
 def serve_until_interrupted(settings: Settings, reread: Callable[[], Settings], listening: Listening) -> None:
     """Serve until Ctrl-C or SIGTERM. ``reread``: the settings as they are by then. ``listening`` is told when it serves."""
     if (count := workers(settings)) == 0:
-        _in_one_process(settings, listening)
+        _in_one_process(settings, reread, listening)
     else:
         asyncio.run(_in_many(settings, count, reread, listening))  # uvloop knows no process groups
 
 
-def _in_one_process(settings: Settings, listening: Listening) -> None:
-    from starling.app import running
+def _in_one_process(settings: Settings, reread: Callable[[], Settings], listening: Listening) -> None:
+    from starling.app import Running, running
     from starling.app.collection import collect_rarely
     from starling.cli.eventloop import run
 
+    servers: list[Running] = []
+
+    def reload() -> None:
+        for server in servers:  # one that still starts is new
+            server.reload(reread)
+
     async def main() -> None:
-        with interrupts() as stop:
+        with interrupts() as stop, hangups(reload):
             async with running(settings) as server:
+                servers.append(server)
                 collect_rarely()
                 listening(server.url, server.ports)
                 await stop.wait()
@@ -54,7 +60,7 @@ async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings
         for server in servers:  # one that still starts is new
             server.reload()
 
-    with interrupts() as stop, _on_hangup(reload):
+    with interrupts() as stop, hangups(reload):
         serving, stopping = asyncio.create_task(serve(stop)), asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -62,14 +68,3 @@ async def _in_many(settings: Settings, count: int, reread: Callable[[], Settings
             serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
-
-
-@contextmanager
-def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
-    """Call ``act`` on each SIGHUP, which ends a program that says nothing else."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, act)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from starling.app.options import log_options
 from starling.app.status import status_page
 from starling.app.transcribing import slots_alone, transcribing
-from starling.cli.interrupts import interrupts
+from starling.cli.interrupts import cannot_reload, hangups, interrupts
 from starling.cli.report import complain
 from starling.config.settings import Settings
 from starling.telemetry.clock import SystemClock
@@ -38,7 +38,7 @@ async def _until_interrupted(settings: Settings, status: tuple[str, int] | None,
             complain(f"transcribing {slots} recording{'s' if slots > 1 else ''} at once; Ctrl-C ends it")
             await running
 
-    with interrupts() as stop:
+    with interrupts() as stop, hangups(cannot_reload):
         working, stopping = asyncio.create_task(work()), asyncio.create_task(stop.wait())
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

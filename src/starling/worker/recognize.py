@@ -60,6 +60,11 @@ class RecognizerWorker:
             witness=ports.witness,
         )
 
+    def segment(self, options: SegmentationOptions) -> None:
+        """Cut sessions that come from now on as ``options`` say. Raises InvalidOption as the constructor."""
+        options.check_fits(self._ports.engine.capabilities)
+        self._segmentation = options
+
     async def run(self) -> None:
         """Recognize until the log is closed and all sessions have said what they had to say."""
         with log_context(worker_id=self._worker_id, model_version=self._ports.engine.capabilities.model_version):
