@@ -168,6 +168,16 @@ def test_attempts_come_ever_later(modules: Page) -> None:
     ]
 
 
+def test_what_may_be_missing_in_a_text_is_said(modules: Page) -> None:
+    job = {
+        "status": "done",
+        "error": None,
+        "warnings": [{"code": "gaps", "message": "2 pieces"}, {"code": "x", "message": "more"}],
+    }
+    assert call(modules, "job", "m.trouble(x)", job) == {"title": "About this recording", "detail": "2 pieces. More."}
+    assert call(modules, "job", "m.trouble(x)", job | {"warnings": []}) is None
+
+
 @pytest.mark.parametrize(
     ("status", "kept", "verbs"),
     [

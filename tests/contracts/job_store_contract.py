@@ -23,6 +23,7 @@ from starling.core.jobs import (
     JobSegment,
     JobStatus,
     JobStore,
+    JobWarning,
     RecordingInfo,
 )
 from starling.core.load import Priority
@@ -156,7 +157,9 @@ class JobStoreContract:
             assert found == replace(claim.job, done=12.5)
             assert list(await store.segments("job-a")) == [segment(0), segment(1)]
             assert list(await store.segments("job-a", after=1)) == [segment(1)]
-            done = await store.finish(claim, now=NOW + 2, duration=61.25)
+            warned = (JobWarning(code="breaks_off", message="it breaks off at 61.3 s", at=61.25),)
+            done = await store.finish(claim, now=NOW + 2, duration=61.25, warnings=warned)
+            assert done.warnings == warned
             assert done == await store.get("job-a")
             assert (done.status, done.finished, done.done, done.recording.duration) == (JobStatus.DONE, NOW + 2, 61.25, 61.25)
             assert done.progress == 1.0

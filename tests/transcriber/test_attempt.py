@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from starling.core.errors import ServerError
-from starling.core.jobs import Claim, Job, JobError, JobSegment, JobStatus
+from starling.core.jobs import Claim, Job, JobError, JobSegment, JobStatus, JobWarning
 from starling.core.records import Checkpoint
 from starling.jobs.memory import MemoryJobStore
 from starling.transcriber.attempt import Attempt, Outcome
@@ -48,6 +48,21 @@ def test_a_job_is_done() -> None:
         assert await texts(stand) == ALL
         assert stand.recordings.open_files[0].closed
         assert stand.outcomes() == {"done": 1}
+
+    run(scenario())
+
+
+def test_what_is_wrong_with_a_recording_stays_with_its_job() -> None:
+    warned = JobWarning(code="breaks_off", message="it breaks off", at=10.0)
+
+    async def half(order: Order, tell: Tell) -> Over:
+        return Over(10.0, 0.1, (warned,))
+
+    async def scenario() -> None:
+        stand = Stand(half)
+        await stand.store.submit(job())
+        assert await attempt(stand) is Outcome.DONE
+        assert (await kept(stand)).warnings == (warned,)
 
     run(scenario())
 
@@ -211,9 +226,9 @@ class Unsteady(MemoryJobStore):
         await super().add(claim, segments, channel=channel, checkpoint=checkpoint, done=done, now=now)
         self._check()  # it is stored, but the answer is lost
 
-    async def finish(self, claim: Claim, *, now: float, duration: float) -> Job:
+    async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
         self._check()
-        return await super().finish(claim, now=now, duration=duration)
+        return await super().finish(claim, now=now, duration=duration, warnings=warnings)
 
 
 @pytest.mark.parametrize(("since", "until"), [(2.5, 20.0), (9.5, 25.0), (9.999, 10.2)])

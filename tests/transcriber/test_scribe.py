@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from audio.streams import mux, wav
+from audio.streams import mux, opus_packets, page, wav
 from scripted_session import conversation
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
@@ -150,6 +150,40 @@ def test_a_recording_that_is_far_longer_than_it_is_large_is_not_heard_to_its_end
         dictated(bomb, ThreadScribe())
     assert (undone.value.error.code, undone.value.error.final) == ("recording_too_long", True)
     assert "at most 600 seconds" in undone.value.error.message
+
+
+@pytest.mark.parametrize(("part", "codes"), [(1.0, []), (0.5, ["breaks_off"])])
+def test_a_recording_that_breaks_off_is_done_and_said_to_be_cut(part: float, codes: list[str]) -> None:
+    sound = conversation(0.5, 3.0, 1.0, 3.0, 1.0)
+    data = wav(sound.tobytes())
+    whole = data[: round(len(data) * part) // 2 * 2]
+    over, found = dictated(whole, ThreadScribe())
+    assert [one.code for one in over.warnings] == codes
+    assert [one.transcript.text for one in found] == texts(sound[: (len(whole) - 44) // 2])
+
+
+def opus_file(packets: Sequence[bytes]) -> bytes:
+    head = mux("ogg", "libopus", np.zeros(960, np.int16), 48_000)
+    serial = int.from_bytes(head[14:18], "little")
+    header_pages = b"".join(b"OggS" + part for part in head.split(b"OggS")[1:3])
+    return header_pages + b"".join(
+        page([packet], sequence=2 + number, serial=serial, granule=960 * (number + 1)) for number, packet in enumerate(packets)
+    )
+
+
+@pytest.mark.parametrize(("broken", "codes"), [(80, ["damaged", "gaps"]), (10, ["gaps"]), (1, [])])
+def test_what_can_be_heard_of_a_damaged_recording_is_heard(broken: int, codes: list[str]) -> None:
+    good = opus_packets(1.2)
+    over, _ = dictated(opus_file([*good, *[b"\xff\xff\xff"] * broken, *good]), ThreadScribe())
+    assert [one.code for one in over.warnings if one.code != "no_speech"] == codes
+    assert over.duration >= 1.0
+
+
+def test_where_nobody_spoke_it_is_said() -> None:
+    over, found = dictated(wav(np.zeros(80_000, np.int16).tobytes()), ThreadScribe())
+    assert found == []
+    [one] = over.warnings
+    assert (one.code, one.message) == ("no_speech", "nobody was heard to speak in 5.0 s of sound")
 
 
 def test_an_engine_that_fails_may_do_better_the_next_time() -> None:

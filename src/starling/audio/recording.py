@@ -18,6 +18,7 @@ from av.error import FFmpegError
 
 from starling.audio.containers import duration_of, open_codec, open_container, pcm_of, sound_track, type_of
 from starling.audio.normalise import Normaliser, Pcm
+from starling.audio.promises import head_of, promised
 from starling.audio.source import Source
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import CorruptAudio, UnsupportedAudio
@@ -41,6 +42,7 @@ class Recording:
     ``source``: a path, or a binary file object, which may be a pipe (standard input) and is left open. ``budget``: bytes that may
     be read of it, or None. ``media_type``: what it is, for the web. ``codec``: FFmpeg's name of it. ``sample_rate`` and
     ``channels`` are as its header says, and so is ``duration``: seconds, or FFmpeg's estimate, or None; never decoded for.
+    ``promised``: seconds that its header counts exactly, or None. ``lost``: pieces that could not be decoded so far.
 
     Raises OSError as ``open`` does; CorruptAudio for what no demuxer knows; UnsupportedAudio for a file without a sound track, a
     playlist that names other files, or a codec that is not built in, or a sample
@@ -51,6 +53,7 @@ class Recording:
         with ExitStack() as opened:
             file = opened.enter_context(Path(source).open("rb")) if isinstance(source, (str, Path)) else source
             self._file = Source(file, budget=budget)
+            head = head_of(file)
             self._container = opened.enter_context(open_container(self._file))
             self._file.check()
             self._stream = sound_track(self._container)
@@ -62,6 +65,8 @@ class Recording:
                 _check_rate(self.sample_rate)
             self.channels = self._stream.codec_context.channels
             self.duration = duration_of(self._container, self._stream)
+            self.promised = promised(head, self._container.format.name, self.duration, tracks=len(self._container.streams))
+            self.lost = 0
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -140,6 +145,7 @@ class Recording:
                     frames = self._decoder.decode(packet)
                 except FFmpegError as error:
                     broken += 1
+                    self.lost += 1
                     if broken > TOLERATED:
                         raise CorruptAudio(
                             f"{broken} packets of {self.codec} in a row cannot be decoded: the rest is lost"

@@ -15,7 +15,7 @@ import typer
 from starling.cli.archive import Archive, Deed, Search
 from starling.cli.report import complain, printable
 from starling.cli.tables import print_rows
-from starling.cli.transcribing import Job, Outcome, report
+from starling.cli.transcribing import Job, Outcome, damages, report
 from starling.cli.transcripts import said_there
 from starling.client.task import Queue, Task
 from starling.core.errors import Conflict
@@ -58,6 +58,7 @@ def show_queue(opening: Opening, *, as_json: bool) -> None:
     facts |= {"waiting audio": f"{queue.waiting_audio:.0f} s", "transcribers": str(queue.workers)}
     if queue.oldest is not None:
         facts |= {"oldest since": _at(queue.oldest)}
+    facts |= {printable(one.code): printable(one.message) for one in task.warnings}
     print_rows(("", ""), facts.items())
 
 
@@ -139,7 +140,8 @@ def _target(task: Task, form: str, directory: Path, taken: set[Path]) -> Path:
 
 def _outcome(task: Task) -> Outcome:
     if task.status is JobStatus.DONE and task.result is not None:
-        return Outcome(said_there(task.result, task.channels))
+        problem = damages(shown(task.name), [(one.code, one.message) for one in task.warnings])
+        return Outcome(said_there(task.result, task.channels), problem)
     if task.error is not None:
         return Outcome(problem=f"{shown(task.name)}: {task.error.message}")
     return Outcome(problem=f"{shown(task.name)}: the job is {task.status}, and has a text once it is done")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.report import complain
 from starling.cli.transcripts import Said, rendered
 from starling.core.errors import InvalidOption, StarlingError
+from starling.transcriber.damage import NO_SPEECH
 
 RECORDED: Final = frozenset({
     "3ga", "3gp", "aac", "ac3", "aif", "aiff", "amr", "au", "avi", "caf", "flac", "flv", "gsm", "m4a", "m4b", "mka", "mkv", "mov",
@@ -129,6 +130,11 @@ def _written(target: Path, text: str, *, whole: bool) -> str | None:
         return f"{target}: {error.strerror}"
     complain(f"{done} {target}")
     return None
+
+
+def damages(source: str, warnings: Iterable[tuple[str, str]]) -> str | None:
+    """What was wrong with a recording that could be read in part. ``warnings``: codes and messages."""
+    return "\n".join(f"{source}: {message}" for code, message in warnings if code != NO_SPEECH) or None
 
 
 def failure(source: str, error: StarlingError | OSError, *, debug: bool) -> str:

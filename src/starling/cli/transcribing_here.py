@@ -17,7 +17,7 @@ from starling.audio import Recording
 from starling.cli.progress import Bars, bars
 from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.recorded import source as opened
-from starling.cli.transcribing import Job, Outcome, failure
+from starling.cli.transcribing import Job, Outcome, damages, failure
 from starling.cli.transcripts import said_here
 from starling.config.settings import Jobs as SettingsOfJobs
 from starling.config.settings import Log, Settings
@@ -31,6 +31,7 @@ from starling.telemetry.clock import SystemClock
 from starling.telemetry.logs import LogLevel, configure_logging
 from starling.transcriber.ahead import ahead
 from starling.transcriber.channel import Tools
+from starling.transcriber.damage import damage
 from starling.transcriber.findings import Task
 from starling.transcriber.messages import Order, Told
 from starling.transcriber.ports import NoScribe, Undone
@@ -67,7 +68,7 @@ def in_turn(
 
 def _heard(job: Job, config: SessionConfig, channels: Channels, tools: Tools, shown: Bars, *, debug: bool) -> Outcome:
     found: list[JobSegment] = []
-    problem = None
+    problem, taken = None, 0.0
     task = Task(job_id="local", config=config, channels=channels, max_duration=UNBOUNDED)
     try:
         with (
@@ -77,7 +78,10 @@ def _heard(job: Job, config: SessionConfig, channels: Channels, tools: Tools, sh
         ):
             for heard in transcribe(blocks, task, tools):
                 found += [segment for one in heard.found for segment in one.segments]
-                advance(heard.taken)
+                taken = heard.taken
+                advance(taken)
+            warnings = damage(taken=taken, promised=recording.promised, lost=recording.lost, broke=None, speech=bool(found))
+            problem = damages(job.source, [(one.code, one.message) for one in warnings])
     except (StarlingError, OSError) as error:
         problem = failure(job.source, error, debug=debug)
     return Outcome(said_here(found, channels), problem)
@@ -144,7 +148,8 @@ async def _dictated(
                 found.extend(segment for one in news.found for segment in one.segments)
                 advance(news.done)
 
-            await copies.transcribe(order, file, told)
+            over = await copies.transcribe(order, file, told)
+            problem = damages(job.source, [(one.code, one.message) for one in over.warnings])
     except (StarlingError, OSError) as error:
         problem = failure(job.source, error, debug=debug)
     except (Undone, NoScribe) as error:

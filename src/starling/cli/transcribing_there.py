@@ -17,7 +17,7 @@ from starling.cli.progress import Bars, bars
 from starling.cli.recorded import STANDARD_INPUT
 from starling.cli.report import complain
 from starling.cli.submitting import called, handed_in
-from starling.cli.transcribing import Job, Outcome, failure
+from starling.cli.transcribing import Job, Outcome, damages, failure
 from starling.cli.transcripts import said_there
 from starling.client.jobs import Jobs
 from starling.client.options import Options, session_config
@@ -132,7 +132,7 @@ class Visit:
                 return Outcome(problem=failure(job.source, error, debug=self._errand.debug))
         said = [] if task.result is None else said_there(task.result, self._errand.channels)
         if task.status is JobStatus.DONE:
-            return Outcome(said)
+            return Outcome(said, damages(job.source, [(one.code, one.message) for one in task.warnings]))
         return Outcome(said, f"{job.source}: {task.error.message if task.error else f'the job was {task.status}'}")
 
     async def _handed_over(self, job: Job) -> Task:

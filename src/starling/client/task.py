@@ -40,6 +40,14 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
 
 
+class Warned(msgspec.Struct, frozen=True):
+    """What whoever reads the text must know of the recording. ``at``: seconds, where it is about a moment."""
+
+    code: str
+    message: str
+    at: float | None
+
+
 class Word(msgspec.Struct, frozen=True):
     """One word. ``confidence``: 0 to 1."""
 
@@ -93,6 +101,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     kept: bool
     error: Failure | None
+    warnings: list[Warned] = []
     result: Transcript | None = None
 
 

@@ -89,11 +89,24 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobWarning:
+    """What whoever reads the text of a job must know of its recording, such as that it breaks off.
+
+    ``code``: its stable name; ``message``: for a person; ``at``: seconds, where it is about a moment.
+    """
+
+    code: str
+    message: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One recording on its way to a text. Times are Unix seconds.
 
     ``attempts``: how often it was claimed since it was submitted or retried. ``not_before``: it is not claimed earlier.
     ``done``: seconds of audio that have been transcribed. ``error``: why it failed; until then, what went wrong last time.
+    ``warnings``: of a job that is done.
     ``worker``: who has it, or had it last. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
     """
 
@@ -111,6 +124,7 @@ class Job:
     finished: float | None = None
     done: float = 0.0
     error: JobError | None = None
+    warnings: tuple[JobWarning, ...] = ()
     worker: str = ""
 
     @property
@@ -228,7 +242,7 @@ class JobStore(Protocol):
     ) -> None:
         """Store what was found, and where ``channel`` can go on if this worker dies. Raises ClaimLost."""
 
-    async def finish(self, claim: Claim, *, now: float, duration: float) -> Job:
+    async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
         """The job is done; ``duration``: seconds of audio there were. Raises ClaimLost."""
 
     async def fail(self, claim: Claim, error: JobError, *, now: float, retry_at: float | None) -> Job:

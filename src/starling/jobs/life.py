@@ -13,14 +13,14 @@ A verb that has no row for a job's status changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from starling.core.errors import RecordingGone
-from starling.core.jobs import Job, JobError, JobStatus
+from starling.core.jobs import Job, JobError, JobStatus, JobWarning
 
 _Q, _R, _D, _F, _C = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED
 
@@ -93,11 +93,18 @@ def claim(job: Job, worker: str, *, now: float) -> Step:
     return Step(Verb.CLAIM, started, now)
 
 
-def finish(job: Job, *, now: float, duration: float) -> Step:
+def finish(job: Job, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Step:
     """``duration``: seconds of audio there were."""
     recording = replace(job.recording, duration=duration)
     done = replace(
-        job, status=NEXT[job.status, Verb.FINISH], finished=now, done=duration, recording=recording, error=None, not_before=0.0
+        job,
+        status=NEXT[job.status, Verb.FINISH],
+        finished=now,
+        done=duration,
+        recording=recording,
+        error=None,
+        warnings=tuple(warnings),
+        not_before=0.0,
     )
     return Step(Verb.FINISH, done, now)
 

@@ -17,6 +17,7 @@ from starling.core.jobs import (
     JobQuery,
     JobSegment,
     JobStatus,
+    JobWarning,
     QueueState,
 )
 from starling.core.load import Priority
@@ -116,8 +117,8 @@ class MemoryJobStore:
         kept.checkpoints[channel] = checkpoint
         self._progressed(kept, claim, done)
 
-    async def finish(self, claim: Claim, *, now: float, duration: float) -> Job:
-        return self._store(life.finish(self._claimed(claim).job, now=now, duration=duration))
+    async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
+        return self._store(life.finish(self._claimed(claim).job, now=now, duration=duration, warnings=warnings))
 
     async def fail(self, claim: Claim, error: JobError, *, now: float, retry_at: float | None) -> Job:
         job = self._claimed(claim).job

@@ -129,7 +129,13 @@ class Attempt:
             message = f"transcribing failed by {type(error).__name__}: the log of {self._claim.worker} says more"
             await self._fail(JobError(code=ServerError.code, message=message, final=False))
         else:
-            await self._insist(lambda: self._ports.store.finish(self._claim, now=self._ports.time(), duration=over.duration))
+            await self._insist(
+                lambda: self._ports.store.finish(
+                    self._claim, now=self._ports.time(), duration=over.duration, warnings=over.warnings
+                )
+            )
+            for warning in over.warnings:
+                log.info("recording not whole", job_id=job.job_id, trace_id=job.trace_id, code=warning.code)
             self._outcome = Outcome.DONE
             self._ports.metrics.job_audio.inc(over.duration)
             if over.computed > 0:

@@ -12,7 +12,7 @@ import msgspec
 
 from starling.core.config import SessionConfig
 from starling.core.errors import IllegalTransition
-from starling.core.jobs import Channels
+from starling.core.jobs import Channels, JobWarning
 from starling.core.records import Checkpoint
 from starling.transcriber.findings import Found
 
@@ -70,6 +70,7 @@ class Over(msgspec.Struct, frozen=True, tag=True):
 
     duration: float
     computed: float
+    warnings: tuple[JobWarning, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

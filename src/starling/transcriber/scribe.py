@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from starling.audio import Recording
-from starling.core.errors import ClientError, ServerError, StarlingError
+from starling.core.errors import ClientError, CorruptAudio, ServerError, StarlingError
 from starling.telemetry.logs import get_logger
 from starling.transcriber.ahead import ahead
 from starling.transcriber.channel import Tools
+from starling.transcriber.damage import damage
 from starling.transcriber.findings import Found, Heard, Task
 from starling.transcriber.messages import (
     LENGTH,
@@ -189,14 +190,23 @@ def _written(line: Line, order: Order, tools: Tools, confined: Confined) -> Over
         max_duration=order.max_duration,
     )
     file = io.BufferedReader(RemoteFile(line, order.size), PIECE)
-    report, taken = Report(time.monotonic()), 0.0
+    report, taken, broke = Report(time.monotonic()), 0.0, None
+    speech = any(point is not None and point.next_segment for point in order.checkpoints)
     with Recording(file) as recording, ahead(blocks_of(recording, order.channels), depth=AHEAD) as blocks:
         try:
             for heard in transcribe(blocks, task, tools):
                 confined.grant(heard.done, recording.channels)
                 taken = heard.taken
+                speech = speech or any(one.segments for one in heard.found)
                 if told := report.add(heard, time.monotonic()):
                     line.tell(told)
+        except CorruptAudio as error:
+            if not taken:
+                raise
+            broke = error
         finally:  # what was found stays found, whatever ends this
             line.tell(report.rest())
-    return Over(taken, time.process_time())
+        if not taken:
+            raise CorruptAudio("expected sound in the recording, found none: it is empty, or was cut off at its beginning")
+        warnings = damage(taken=taken, promised=recording.promised, lost=recording.lost, broke=broke, speech=speech)
+    return Over(taken, time.process_time(), warnings)

@@ -27,6 +27,14 @@ class Failure(BaseModel):
     retryable: bool = Field(description="whether trying again may help")
 
 
+class Warned(BaseModel):
+    """What whoever reads the text must know of the recording."""
+
+    code: str = Field(description="`damaged`, `breaks_off`, `gaps` or `no_speech`; there may be others")
+    message: str = Field(description="for a person")
+    at: float | None = Field(description="seconds, where it is about a moment")
+
+
 class WordView(BaseModel):
     """One word."""
 
@@ -88,6 +96,7 @@ class TaskView(BaseModel):
     language: str
     kept: bool = Field(description="whether the recording itself is still there")
     error: Failure | None
+    warnings: list[Warned] = Field(description="of a job that is done: what may be missing in its text")
 
 
 class TaskResult(TaskView):
@@ -147,6 +156,7 @@ def task(job: Job, position: int | None = None) -> TaskView:
         error=None
         if job.error is None
         else Failure(code=job.error.code, message=job.error.message, retryable=not job.error.final),
+        warnings=[Warned(code=one.code, message=one.message, at=_rounded(one.at)) for one in job.warnings],
     )
 
 
@@ -212,5 +222,5 @@ def _span(position: int) -> float:
     return round(seconds(position), 3)
 
 
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(confidence, 3)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

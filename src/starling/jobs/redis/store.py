@@ -11,7 +11,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from starling.core.errors import ClaimLost, StoreUnavailable
-from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobStatus, QueueState
+from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobStatus, JobWarning, QueueState
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs import life
@@ -195,9 +195,9 @@ class RedisJobStore:
                 return
         raise _crowded()
 
-    async def finish(self, claim: Claim, *, now: float, duration: float) -> Job:
+    async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
         return await self._change_claimed(
-            claim, lambda kept: by_step(life.finish(_held(kept, claim), now=now, duration=duration))
+            claim, lambda kept: by_step(life.finish(_held(kept, claim), now=now, duration=duration, warnings=warnings))
         )
 
     async def fail(self, claim: Claim, error: JobError, *, now: float, retry_at: float | None) -> Job:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from starling.core.errors import ClaimLost
-from starling.core.jobs import Claim, Delivery, Job, JobError, JobSegment
+from starling.core.jobs import Claim, Delivery, Job, JobError, JobSegment, JobWarning
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
@@ -119,9 +119,9 @@ class Queue:
     def _progressed(self, claim: Claim, done: float) -> Job:
         return write_job(self._database, life.progress(self._claimed(claim).job, done))
 
-    def finish(self, claim: Claim, now: float, duration: float) -> Job:
+    def finish(self, claim: Claim, now: float, duration: float, warnings: Sequence[JobWarning]) -> Job:
         with self._database.writing(lasts=True):
-            return self._store(life.finish(self._claimed(claim).job, now=now, duration=duration))
+            return self._store(life.finish(self._claimed(claim).job, now=now, duration=duration, warnings=warnings))
 
     def fail(self, claim: Claim, error: JobError, now: float, retry_at: float | None) -> Job:
         with self._database.writing(lasts=True):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, QueueState
+from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobWarning, QueueState
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs.life import Observer, Step
@@ -85,8 +85,8 @@ class SqliteJobStore:
         await self._change(lambda: self._queue.add(claim, segments, channel, checkpoint, done))
         self._watchers.changed(claim.job.job_id)
 
-    async def finish(self, claim: Claim, *, now: float, duration: float) -> Job:
-        return await self._change(lambda: self._queue.finish(claim, now, duration))
+    async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
+        return await self._change(lambda: self._queue.finish(claim, now, duration, warnings))
 
     async def fail(self, claim: Claim, error: JobError, *, now: float, retry_at: float | None) -> Job:
         return await self._change(lambda: self._queue.fail(claim, error, now, retry_at))

@@ -49,8 +49,11 @@ export function fileName({ name }, extension) {
   return `${stem}.${extension}`;
 }
 
-/** Why it failed, in words. */
-export function trouble({ status, error }) {
+/** Why it failed, or what may be missing in its text, in words. */
+export function trouble({ status, error, warnings = [] }) {
+  if (status === "done" && warnings.length > 0) {
+    return { title: "About this recording", detail: warnings.map(({ message }) => sentence(message)).join(" ") };
+  }
   if (status === "cancelled") return { title: "Cancelled", detail: "Nobody works on it any more. What was found until then is not kept as a text." };
   if (!error) return null;
   if (status !== "failed") return { title: "It is tried again", detail: sentence(error.message) };
