@@ -58,7 +58,6 @@ def show_queue(opening: Opening, *, as_json: bool) -> None:
     facts |= {"waiting audio": f"{queue.waiting_audio:.0f} s", "transcribers": str(queue.workers)}
     if queue.oldest is not None:
         facts |= {"oldest since": _at(queue.oldest)}
-    facts |= {printable(one.code): printable(one.message) for one in task.warnings}
     print_rows(("", ""), facts.items())
 
 
@@ -86,6 +85,7 @@ def show_job(opening: Opening, job_id: str, *, as_json: bool) -> None:
         facts |= {"position": f"{task.position} before it"}
     if task.error is not None:
         facts |= {"error": f"{printable(task.error.message)} ({printable(task.error.code)})"}
+    facts |= {printable(one.code): printable(one.message) for one in task.warnings}
     print_rows(("", ""), [(name, value) for name, value in (facts | known).items() if value])
 
 
