@@ -1,4 +1,4 @@
-"""What a result pays for passing other hosts: the same sessions over shared memory and over Redis, in turn.
+"""What a result pays for passing other hosts: the same sessions over shared memory, over Redis and over Kafka, in turn.
 
 ::
 
@@ -7,7 +7,7 @@
 A gateway and a recognizer, two processes. Each 0.3 s of sound is answered by a partial result, and each two seconds of it by a
 final one and a checkpoint, by a task of each session, as in a recognizer. What is measured is the way there and back, from the
 record's append to its result at the gateway, and the CPU of all: with Redis a third process, started for this on a Unix socket,
-with its append-only file.
+with its append-only file; with Kafka a fourth one, of one node, over TCP.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from bench.machine import as_text, describe
+from bench.hosts import RedisServer, kafka_server
+from bench.machine import Meter, as_text, describe
 from bench.shared_log import paced, ready, sessions
+from starling.bus.kafka.cluster import Cluster, KafkaOptions
+from starling.bus.kafka.sides import gateway_side, recognizer_side
 from starling.bus.redis.link import Link, RedisOptions
 from starling.bus.redis.sides import GatewaySide, RecognizerSide
 from starling.bus.shared.arena import Arena
@@ -53,12 +54,15 @@ LEAD: Final = 60 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """One way's cost. CPU in ms for a second of one stream; ``p50`` and ``p95``: there and back, in ms."""
+    """One way's cost. CPU in ms for a second of one stream; ``servers``: of Redis, or of Kafka and Redis.
+
+    ``p50`` and ``p95``: there and back, in ms.
+    """
 
     cpu: float
     gateway: float
     recognizer: float
-    redis: float
+    servers: float
     p50: float
     p95: float
 
@@ -113,33 +117,55 @@ async def over_shared(streams: int, chunk: int, seconds: float) -> Passage:
 
 async def over_redis(streams: int, chunk: int, seconds: float) -> Passage:
     """Redis."""
-    with redis_server() as (url, pid):
-        async with linked(url) as link:
+    with RedisServer() as redis:
+        async with linked(redis.url) as link:
             side = GatewaySide.of(link, "gateway", time.monotonic, max_lead=LEAD)
-            hearing = asyncio.create_task(side.inbox.run())
-            await side.inbox.listening.wait()
-            recognizer = start("redis", url, streams, ())
-            await ready(recognizer)
-            for name in sessions(streams):
-                await side.audio_log.append(Opened(name, "trace", Checkpoint(config=SessionConfig())))
-            before = cpu_of(pid)
-            late, used = await converse(side.audio_log, side.results, streams, chunk, seconds)
-            spent = cpu_of(pid) - before
-            found = await outcome(late, used, recognizer, spent, streams * seconds)
-            hearing.cancel()
-            await asyncio.wait([hearing])
+            return await over_hosts(side, start("redis", redis.url, streams, ()), (redis.pid,), (streams, chunk, seconds))
+
+
+async def over_kafka(streams: int, chunk: int, seconds: float) -> Passage:
+    """Kafka, and Redis beside it."""
+    with RedisServer() as redis, kafka_server() as broker:
+        options = KafkaOptions(brokers=broker.address)
+        cluster = Cluster(options)
+        await cluster.check()
+        async with linked(redis.url) as link, gateway_side(link, options, "gateway", time.monotonic, max_lead=LEAD) as side:
+            recognizer = start("kafka", f"{redis.url} {broker.address}", streams, ())
+            found = await over_hosts(side, recognizer, (redis.pid, broker.pid), (streams, chunk, seconds))
+        cluster.close()
     return found
 
 
-async def outcome(late: Sequence[float], used: float, recognizer: subprocess.Popen[str], redis: float, seconds: float) -> Passage:
+async def over_hosts(
+    side: GatewaySide, recognizer: subprocess.Popen[str], servers: Sequence[int], load: tuple[int, int, float]
+) -> Passage:
+    """``servers``: process ids. ``load``: streams, samples of a record, seconds."""
+    streams, chunk, seconds = load
+    hearing = asyncio.create_task(side.inbox.run())
+    await side.inbox.listening.wait()
+    await ready(recognizer)
+    for name in sessions(streams):
+        await side.audio_log.append(Opened(name, "trace", Checkpoint(config=SessionConfig())))
+    before = sum(map(cpu_of, servers))
+    late, used = await converse(side.audio_log, side.results, streams, chunk, seconds)
+    spent = sum(map(cpu_of, servers)) - before
+    found = await outcome(late, used, recognizer, spent, streams * seconds)
+    hearing.cancel()
+    await asyncio.wait([hearing])
+    return found
+
+
+async def outcome(
+    late: Sequence[float], used: float, recognizer: subprocess.Popen[str], servers: float, seconds: float
+) -> Passage:
     """``seconds``: of all streams together."""
     told, _ = await asyncio.to_thread(recognizer.communicate)
     theirs = json.loads(told)["cpu"]
     return Passage(
-        cpu=1000 * (used + theirs + redis) / seconds,
+        cpu=1000 * (used + theirs + servers) / seconds,
         gateway=1000 * used / seconds,
         recognizer=1000 * theirs / seconds,
-        redis=1000 * redis / seconds,
+        servers=1000 * servers / seconds,
         p50=1000 * statistics.median(late),
         p95=1000 * statistics.quantiles(late, n=20)[18],
     )
@@ -212,13 +238,15 @@ async def receive(way: str, where: str, streams: int) -> None:
         used = time.process_time()
         await recognize(shared.audio_log, shared.results, streams)
     else:
-        async with linked(where) as link:
-            side = RecognizerSide.of(link, "bench", time.monotonic)
-            await side.tenure.beat()
+        url, _, brokers = where.partition(" ")
+        async with linked(url) as link, side_of(link, brokers) as side:
+            holding = asyncio.create_task(side.tenure.run())
+            recognizing = asyncio.create_task(recognize(side.audio_log, side.results, streams))
+            while not side.tenure.settled:  # noqa: ASYNC110 - Kafka makes it so
+                await asyncio.sleep(0.01)
             print("ready", flush=True)
             used = time.process_time()
-            holding = asyncio.create_task(side.tenure.run())
-            await recognize(side.audio_log, side.results, streams)
+            await recognizing
             holding.cancel()
             await asyncio.wait([holding])
     print(json.dumps({"cpu": time.process_time() - used}))
@@ -230,7 +258,7 @@ def start(way: str, where: str, streams: int, fds: Sequence[int]) -> subprocess.
     return subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
 
 
-# --- Redis ---
+# --- servers ---
 
 
 @asynccontextmanager
@@ -243,23 +271,15 @@ async def linked(url: str) -> AsyncIterator[Link]:
         await link.close()
 
 
-@contextmanager
-def redis_server() -> Iterator[tuple[str, int]]:
-    """One of our own: its URL and its process id."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        sys.exit("redis-server is not installed: apt-get install redis-server")
-    with tempfile.TemporaryDirectory(prefix="starling-redis-") as folder:
-        path = Path(folder) / "socket"
-        place = ["--port", "0", "--unixsocket", str(path), "--dir", folder, "--save", "", "--appendonly", "yes"]
-        process = subprocess.Popen([binary, *place], stdout=subprocess.DEVNULL)  # noqa: S603 - our own
-        try:
-            while not path.exists() and process.poll() is None:
-                time.sleep(0.01)
-            yield f"unix://{path}", process.pid
-        finally:
-            process.kill()
-            process.wait()
+@asynccontextmanager
+async def side_of(link: Link, brokers: str) -> AsyncIterator[RecognizerSide]:
+    """The recognizer's. ``brokers``: of Kafka, if that has the audio."""
+    if not brokers:
+        yield RecognizerSide.of(link, "bench", time.monotonic)
+        return
+    options = KafkaOptions(brokers=brokers)
+    async with recognizer_side(link, options, "bench", time.monotonic, lambda _how, _count: None) as side:
+        yield side
 
 
 def cpu_of(pid: int) -> float:
@@ -272,30 +292,43 @@ def cpu_of(pid: int) -> float:
 
 
 async def measure(arguments: argparse.Namespace) -> None:
-    """Both ways in turn, ``rounds`` times, and the median of each number."""
+    """All ways in turn, ``rounds`` times, and the median of each number."""
     machine = await describe()
     print(as_text(machine), end="\n\n")
     chunk = samples(arguments.chunk_ms / 1000)
-    found: dict[str, list[Passage]] = {"shared": [], "redis": []}
+    found: dict[str, list[Passage]] = {name: [] for name in WAYS}
+    meter = Meter(os.getpid(), time.monotonic())
     for _ in range(arguments.rounds):
-        for name, way in (("shared", over_shared), ("redis", over_redis)):
+        for name, way in WAYS.items():
             found[name].append(await way(arguments.streams, chunk, arguments.seconds))
+    usage = meter.stop(time.monotonic())
     medians = {name: _median(passages) for name, passages in found.items()}
     print(f"{arguments.streams} streams, records of {arguments.chunk_ms} ms, CPU in ms per second of one stream")
-    print(f"{'':8}{'cpu':>8}{'gateway':>9}{'recognizer':>12}{'redis':>8}{'p50 ms':>8}{'p95 ms':>8}")
+    print(f"{'':8}{'cpu':>8}{'gateway':>9}{'recognizer':>12}{'servers':>9}{'p50 ms':>8}{'p95 ms':>8}")
     for name, it in medians.items():
-        print(f"{name:8}{it.cpu:8.3f}{it.gateway:9.3f}{it.recognizer:12.3f}{it.redis:8.3f}{it.p50:8.2f}{it.p95:8.2f}")
-    tax = statistics.median(there.p95 - here.p95 for there, here in zip(found["redis"], found["shared"], strict=True))
-    print(f"added to the 95th percentile by Redis: {tax:.2f} ms")
+        print(f"{name:8}{it.cpu:8.3f}{it.gateway:9.3f}{it.recognizer:12.3f}{it.servers:9.3f}{it.p50:8.2f}{it.p95:8.2f}")
+    tax = {name: _tax(passages, found["shared"]) for name, passages in found.items() if name != "shared"}
+    for name, added in tax.items():
+        print(f"added to the 95th percentile by {name}: {added:.2f} ms")
+    print(f"cores that others used: {usage.others:.2f}")
     if arguments.json:
         about = {"machine": asdict(machine), "streams": arguments.streams, "chunk_ms": arguments.chunk_ms, "tax_ms": tax}
-        result: dict[str, Any] = {name: asdict(it) for name, it in medians.items()}
+        result: dict[str, Any] = {"usage": asdict(usage), "ways": {name: asdict(it) for name, it in medians.items()}}
         arguments.json.write_text(json.dumps({**about, **result}, indent=1))
+
+
+def _tax(passages: Sequence[Passage], shared: Sequence[Passage]) -> float:
+    """What the 95th percentile rose by, in ms: the median of all rounds."""
+    return statistics.median(there.p95 - here.p95 for there, here in zip(passages, shared, strict=True))
 
 
 def _median(passages: Sequence[Passage]) -> Passage:
     fields = [asdict(passage) for passage in passages]
     return Passage(**{name: statistics.median(one[name] for one in fields) for name in fields[0]})
+
+
+WAYS: Final = {"shared": over_shared, "redis": over_redis, "kafka": over_kafka}
+"""From append to result, in the order in which they take turns."""
 
 
 def main() -> None:

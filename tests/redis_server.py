@@ -45,6 +45,11 @@ class RedisServer:
         self.path = Path(self._directory.name) / "socket"
         self.url = f"unix://{self.path}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "Redis runs"
+        return self._process.pid
+
     def start(self) -> None:
         place = ("--port", "0", "--unixsocket", str(self.path), "--dir", self._directory.name, "--save", "", "--daemonize", "no")
         self._process = subprocess.Popen(  # noqa: S603 - our own words
