@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Final
@@ -26,6 +26,9 @@ AWAY: Final = 10.0
 
 ANEW: Final = 1.0
 """Seconds after which what died is started again."""
+
+PATIENCE: Final = 120.0
+"""Seconds after which what cannot be started never will be."""
 
 RECOGNIZERS: Final = 2, 4
 """How many are left at least when one is ended, and how many there are at most when one is added."""
@@ -86,14 +89,14 @@ class Fate:
         if mishap is Mishap.KILL:
             await victim.end(signal.SIGKILL)
             await asyncio.sleep(ANEW)
-            await roles.recognizer()
+            await _begun(roles.recognizer)
         elif mishap is Mishap.STOP:
             victim.process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(STOPPED)
             with suppress(ProcessLookupError):
                 victim.process.send_signal(signal.SIGCONT)
         elif mishap is Mishap.ADD and len(alive) < most:
-            await roles.recognizer()
+            await _begun(roles.recognizer)
         elif mishap is Mishap.END and len(alive) > fewest:
             await victim.end()
 
@@ -102,7 +105,7 @@ class Fate:
         alive = _alive(roles.gateways)
         await alive[choice % len(alive)].end(signal.SIGKILL)
         await asyncio.sleep(ANEW)
-        await roles.gateway()
+        await _begun(roles.gateway)
 
     async def _restart_redis(self) -> None:
         await asyncio.to_thread(self._hosts.redis.stop, signal.SIGKILL)
@@ -113,6 +116,16 @@ class Fate:
             await asyncio.to_thread(self._hosts.broker.stop, signal.SIGKILL)
             await asyncio.sleep(AWAY)
             await asyncio.to_thread(self._hosts.broker.start)
+
+
+async def _begun(begin: Callable[[], Awaitable[Role]]) -> None:
+    """Start a process, again and again if it ends at once, because what it needs is away."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(AssertionError):
+                await begin()
+                return
+            await asyncio.sleep(ANEW)
 
 
 def _alive(roles: Sequence[Role]) -> list[Role]:

@@ -22,6 +22,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="network namespa
 SOUNDS = [np.tile(BECKETT, 3)[n * 8000 :] for n in range(4)]
 
 
+SOON = ("group.min.session.timeout.ms=1500",)
+"""As soon as a lease runs out; brokers allow no less than six seconds of their own accord."""
+
+
 @pytest.fixture
 def wire() -> Iterator[Network]:
     with network() as it:
@@ -37,7 +41,7 @@ def expected() -> list[list[Final]]:
 @pytest.mark.parametrize("kafka", [False, True], ids=["redis", "kafka"])
 def test_a_recognizer_that_is_cut_off_is_fenced(wire: Network, expected: list[list[Final]], how: Cut, *, kafka: bool) -> None:
     async def scenario() -> None:
-        async with parted(wire, kafka=kafka) as server:
+        async with parted(wire, kafka=kafka, broker=SOON if how is Cut.SILENT else ()) as server:
             talking = asyncio.create_task(all_captions(server.roles.url, SOUNDS, speed=1))
             await server.speaking(len(SOUNDS))
             await part(server, how)

@@ -40,6 +40,7 @@ async def kafka_cluster(settings: Settings) -> AsyncIterator[Cluster | None]:
             partitions=bus.partitions,
             acks=bus.acks.value,
             retention=bus.retention_minutes * 60.0,
+            silence=bus.lease,
         )
     )
     looking = None

@@ -434,7 +434,12 @@ class Bus(Group):
         high=1024,
     )
     lease: float = setting(
-        1.5, "without a sign of life from a recognizer, after which others take its sessions", unit="seconds", low=0.5, high=30
+        1.5,
+        "without a sign of life from a recognizer, after which others take its sessions; on Kafka at least its brokers' "
+        "`group.min.session.timeout.ms`",
+        unit="seconds",
+        low=0.5,
+        high=30,
     )
     status_host: str = setting("127.0.0.1", "address on which a recognizer tells of itself: `/readyz`, `/status`, `/metrics`")
     status_port: int = setting(8001, "port for that; 0 takes any free one", low=0, high=65535)

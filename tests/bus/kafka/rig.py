@@ -11,7 +11,6 @@ import pytest
 from bus.redis.rig import PARTITIONS, Everything, OnRedis
 from kafka_broker import KafkaBroker
 from redis_server import RedisServer
-from starling.bus.kafka import group
 from starling.bus.kafka.audio_log import KafkaGatewayAudioLog
 from starling.bus.kafka.cluster import Cluster, KafkaOptions
 from starling.bus.kafka.follower import KafkaRecognizerAudioLog
@@ -25,10 +24,13 @@ from virtual_time import run as virtually
 
 _NUMBERS = count()
 
+SILENCE = 60.0
+"""Seconds: nobody here is taken for dead for being slow."""
+
 
 def fresh(broker: KafkaBroker, partitions: int = PARTITIONS) -> KafkaOptions:
     """A topic that nobody else has."""
-    return KafkaOptions(brokers=broker.address, topic=f"audio-{next(_NUMBERS)}", partitions=partitions)
+    return KafkaOptions(brokers=broker.address, topic=f"audio-{next(_NUMBERS)}", partitions=partitions, silence=SILENCE)
 
 
 async def made(options: KafkaOptions) -> None:
@@ -41,8 +43,7 @@ class OnKafka(OnRedis):
     """As ``OnRedis``, for logs that are on Kafka as well. Of a law's examples the twin in memory gets all but ``most``."""
 
     @pytest.fixture(autouse=True)
-    def _remember_broker(self, broker: KafkaBroker, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(group, "SILENCE", 60_000)  # nobody here is taken for dead for being slow
+    def _remember_broker(self, broker: KafkaBroker, redis_server: RedisServer) -> None:
         self.server = redis_server
         self.broker = broker
         self.logs: list[OneProcessKafkaLog] = []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import ERROR, INFO
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from starling.core.errors import InvalidOption, ServerError
@@ -30,11 +31,19 @@ SEGMENTS: Final = 6
 """Pieces in which a partition is kept; the oldest goes when all of it is older than the retention."""
 
 
+LEAST_SILENCE: Final = "group.min.session.timeout.ms"
+"""How brokers call the least silence after which they may take a member of a group for dead."""
+
+USUAL_SILENCE: Final = 6.0
+"""Seconds that it is where nobody changed it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaOptions:
     """``brokers``: as ``host:port,host:port``. ``partitions``: of the audio log, the same in every process.
 
     ``acks``: ``all`` replicas have a record before it counts, or ``1``. ``retention``: seconds for which Kafka keeps audio.
+    ``silence``: seconds after which a recognizer that gives no sign of life is taken for dead.
     """
 
     brokers: str
@@ -42,6 +51,7 @@ class KafkaOptions:
     partitions: int = 16
     acks: str = "all"
     retention: float = 3600.0
+    silence: float = 1.5
 
     @property
     def group(self) -> str:
@@ -63,7 +73,10 @@ class KafkaOptions:
 
 
 class Cluster:
-    """``up`` is None before the first attempt. ``failures``: attempts that failed. ``run`` keeps it true."""
+    """``options``: once checked, with the ``silence`` that the brokers insist on if that is longer.
+
+    ``up`` is None before the first attempt; ``run`` keeps it true. ``failures``: attempts that failed.
+    """
 
     def __init__(self, options: KafkaOptions) -> None:
         self.options = options
@@ -88,13 +101,15 @@ class Cluster:
         """
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._check)
+            least = await loop.run_in_executor(self._thread, self._check)
         except KafkaException as error:
             reason = _reason(error)
             raise ServerError(f"Kafka at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
+        self.options = replace(self.options, silence=max(self.options.silence, least))
         self.up = True
 
-    def _check(self) -> None:
+    def _check(self) -> float:
+        """The least silence that the brokers allow."""
         options = self.options
         topic = self._ask().topics.get(options.topic)
         if topic is None or topic.error is not None:
@@ -117,6 +132,15 @@ class Cluster:
                 f"bus.partitions is {options.partitions} here, and the topic {options.topic} has {agreed} in Kafka at "
                 f"{self.address}: they must be the same everywhere"
             )
+        return self._least_silence()
+
+    def _least_silence(self) -> float:
+        brokers = [ConfigResource(ConfigResource.Type.BROKER, str(number)) for number in self._ask().brokers]
+        answers = self._admin.describe_configs(brokers).values()
+        try:
+            return max(int(answer.result(ATTEMPT)[LEAST_SILENCE].value) / 1000 for answer in answers)
+        except (KafkaException, KeyError, ValueError, TimeoutError):  # it may be nobody's to know
+            return USUAL_SILENCE
 
     def _ask(self) -> Any:
         """Of all topics: brokers may make one that is asked for by its name."""

@@ -26,9 +26,8 @@ POLL: Final = 0.05
 WAITING: Final = 2_000
 """Records that may wait for the loop before Kafka is read on."""
 
-SILENCE: Final = 6000
-HEARTBEAT: Final = 1000
-"""Milliseconds after which a silent member is taken for dead, and between signs of life. Brokers allow no less unless told so."""
+HEARTBEATS: Final = 5
+"""Signs of life within the silence after which a member is taken for dead."""
 
 SEEKING: Final = 100
 """Attempts to begin a partition that was assigned just now."""
@@ -146,6 +145,7 @@ class Group:
     # to be an exception and is none, so nothing catches it and the thread is gone.
 
     def _run(self) -> None:
+        silence = round(self._options.silence * 1000)
         consumer = Consumer(
             self._options.client
             | {
@@ -154,8 +154,8 @@ class Group:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
-                "session.timeout.ms": SILENCE,
-                "heartbeat.interval.ms": HEARTBEAT,
+                "session.timeout.ms": silence,
+                "heartbeat.interval.ms": silence // HEARTBEATS,
                 "max.poll.interval.ms": 60_000,
                 "fetch.wait.max.ms": 100,
                 "topic.metadata.refresh.interval.ms": 10_000,
