@@ -55,6 +55,12 @@ def test_the_page_shows_every_operation_and_asks(chromium: Browser, address: str
         queue.locator("summary").click()
         queue.get_by_role("button", name="Ask").click()
         expect(queue.locator("form pre")).to_contain_text('"queued": 0')
+        spoken = page.locator("details", has_text="/v1/audio/transcriptions").first
+        spoken.locator("summary").click()
+        expect(spoken).to_contain_text("one of")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert complaints == []
     finally:
         page.close()

@@ -204,3 +204,10 @@ def test_every_refusal_is_put_in_words(modules: Page, body: str) -> None:
     said = call(modules, "api", f"await {script}", body)
     assert said["title"]
     assert said["detail"].endswith(".")
+    assert said["final"] is False
+
+
+@pytest.mark.parametrize("code", ["corrupt_audio", "frame_too_large"])
+def test_what_would_be_refused_again_is_not_offered_again(modules: Page, code: str) -> None:
+    said = call(modules, "problems", "m.explain({ code: x, detail: 'expected a recording' })", code)
+    assert said["final"] is True

@@ -45,12 +45,13 @@ SECURITY_HEADERS: Final = {
 
 NOWHERE: Final = (
     "nothing is at this path: the console is at /, the dashboard at /dashboard, speech is taken by a WebSocket at /v1/stream; "
-    "programs find /healthz /readyz /status /metrics /v1/admission /v1/sessions /openapi.json"
+    "recordings by /api/v1, which /docs shows; programs find /healthz /readyz /status /metrics /v1/admission /v1/sessions "
+    "/openapi.json"
 )
 
 PLAIN_REFUSALS: Final = {
     404: ("not_found", NOWHERE),
-    405: ("method_not_allowed", "this path takes no such method: see docs/protocol.md for the one it takes"),
+    405: ("method_not_allowed", "this path takes no such method: see /openapi.json for the one it takes"),
     426: ("upgrade_required", "expected the upgrade to a WebSocket, got a plain request: use a WebSocket client"),
 }
 """Code and message by HTTP status, of requests that never were a session."""

@@ -26,8 +26,10 @@ function kind(schema = {}) {
   return [schema.type ?? "any", schema.format].filter(Boolean).join(", ");
 }
 
-/** An example of `schema`: its shape, with types in place of values. */
+/** An example of `schema`: its shape, with types in place of values. Where several are possible, that of each that has parts. */
 function shape(schema = {}) {
+  const whole = (schema.anyOf ?? []).filter((one) => one.properties);
+  if (whole.length) return whole.length === 1 ? shape(whole[0]) : { "one of": whole.map(shape) };
   if (schema.type === "object" && schema.properties) {
     return Object.fromEntries(Object.entries(schema.properties).map(([key, value]) => [key, shape(value)]));
   }
@@ -36,11 +38,11 @@ function shape(schema = {}) {
 }
 
 function fields(rows) {
-  const table = make("table");
+  const table = make("table"), frame = make("div", { class: "wide" }, table);
   for (const [name, schema, required, said] of rows) {
     table.append(make("tr", {}, make("td", {}, make("code", {}, name), required ? " *" : ""), make("td", {}, kind(schema)), make("td", {}, said ?? "")));
   }
-  return table;
+  return frame;
 }
 
 function bodyOf(content = {}) {

@@ -14,6 +14,7 @@ from starling.core.config import SessionConfig
 from starling.core.errors import (
     ClientError,
     Conflict,
+    CorruptAudio,
     Forbidden,
     FrameTooLarge,
     InvalidOption,
@@ -195,6 +196,8 @@ class Desk:
             raise
 
     async def _look(self, stored: Stored) -> RecordingInfo:
+        if stored.size == 0:
+            raise CorruptAudio("expected a recording, got a file without a byte in it")
         file = await self.recordings.open(stored.key)
         try:
             found = await self._prober.probe(file)

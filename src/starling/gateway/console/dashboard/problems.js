@@ -16,11 +16,13 @@ const BY_CODE = {
   store_unavailable: ["The server’s store does not answer", "Jobs that were taken in are safe. Try again in a moment."],
 };
 
-/** `{title, detail}` of a Refused, or of any other error. */
+const FINAL = new Set(["corrupt_audio", "unsupported_audio", "frame_too_large", "recording_too_long", "forbidden"]);
+
+/** `{title, detail, final}` of a Refused, or of any other error. `final`: the same again gives the same. */
 export function explain(error) {
   const [title, own] = BY_CODE[error.code] ?? ["That did not work", ""];
   const said = error.code === "offline" ? "" : sentence(error.detail ?? error.message ?? "");
-  return { title, detail: [own, said].filter(Boolean).join(" ") };
+  return { title, detail: [own, said].filter(Boolean).join(" "), final: FINAL.has(error.code) };
 }
 
 /** `text` with a capital at its beginning and a stop at its end. */

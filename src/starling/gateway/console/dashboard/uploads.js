@@ -36,7 +36,7 @@ export class Uploads {
       const upload = new Upload(file, { onRetry: () => this.#enqueue(upload), onStop: () => this.#drop(upload) });
       this.#list.append(upload.element);
       if (file.size === 0) upload.fail({ title: "This file is empty", detail: "There are no bytes in it." });
-      else if (file.size > this.#limits.max_bytes) upload.fail({ title: "This file is too large", detail: `The server takes ${bytes(this.#limits.max_bytes)} at most, this has ${bytes(file.size)}.` });
+      else if (file.size > this.#limits.max_bytes) upload.fail({ title: "This file is too large", detail: `The server takes ${bytes(this.#limits.max_bytes)} at most, this has ${bytes(file.size)}.`, final: true });
       else this.#enqueue(upload);
     }
   }
@@ -110,10 +110,10 @@ class Upload {
     this.#stop.textContent = "Stop";
   }
 
-  fail({ title, detail }) {
+  fail({ title, detail, final }) {
     this.element.dataset.failed = "";
     this.#bar.hidden = true;
-    this.#retry.hidden = this.file.size === 0;
+    this.#retry.hidden = final || this.file.size === 0;
     this.#note.textContent = `${title}. ${detail}`;
     this.#stop.textContent = "Dismiss";
   }
