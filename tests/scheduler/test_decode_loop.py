@@ -14,6 +14,7 @@ from starling.core.ports import DecodeOutcome, EngineStream, StreamOptions, Work
 from starling.core.transcript import Hypothesis
 from starling.engine.scripted import ScriptedEngine, scripted_text
 from starling.scheduler.batcher import BatchOptions
+from starling.scheduler.competition import RunQueue, Turns
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.loop import Answer, DecodeLoop
 from starling.telemetry.metrics import Metrics
@@ -30,6 +31,7 @@ class Rig:
         engine: ScriptedEngine | None = None,
         cost: Callable[[], float] = lambda: 1.0,
         witness: MemoryWitness | None = None,
+        run_queue: RunQueue | None = None,
     ) -> None:
         self.engine = engine or ScriptedEngine()
         self.answers: list[tuple[float, Answer]] = []
@@ -45,6 +47,7 @@ class Rig:
             clock=self.clock,
             metrics=self.metrics,
             witness=self.witness,
+            run_queue=run_queue,
         )
 
     def submit(self, session_id: str, segment_id: int = 0, kind: Kind = Kind.PARTIAL) -> None:
@@ -102,6 +105,42 @@ def test_jobs_are_decoded_one_batch_after_the_other() -> None:
         assert all(isinstance(answer.outcome, Hypothesis) and answer.cost == 1.0 for _, answer in rig.answers)
 
     run(scenario())
+
+
+class Crowded:
+    """A thread that waits three quarters of a second for its core in every decode of a second."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def threads(self) -> Turns:
+        return {1: (0.25 * self._asked, 0.75 * self._asked)}
+
+    def waited(self) -> float:
+        self._asked += 1
+        return 0.75 * (self._asked // 2)
+
+
+def test_a_decode_costs_what_it_computes_and_not_what_others_do_meanwhile() -> None:
+    async def cost(run_queue: RunQueue | None) -> tuple[float, float]:
+        rig = Rig(run_queue=run_queue)
+        async with rig.running():
+            rig.loop.look(sessions=1)
+            for segment in range(100):
+                rig.submit("a", segment, kind=Kind.FINAL)
+            await asyncio.sleep(101)
+        rig.loop.look(sessions=1)
+        value = rig.metrics.registry.get_sample_value
+        learned, lost = value("starling_decode_cost_seconds", {"kind": "final", "audio": "1"}), value("starling_cores_lost_ratio")
+        assert learned is not None
+        assert lost is not None
+        return learned, lost
+
+    alone, crowded = run(cost(None)), run(cost(Crowded()))
+    assert alone[0] == pytest.approx(1.0, rel=0.1)
+    assert alone[1] == 0
+    assert crowded[0] == pytest.approx(0.25, rel=0.1)
+    assert crowded[1] == pytest.approx(0.5)
 
 
 def test_what_comes_during_a_decode_goes_next_finals_first() -> None:

@@ -20,6 +20,7 @@ from starling.engine.scripted import ScriptedEngine
 from starling.scheduler.loop import Offload
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.run_queue import KernelQueue
 from starling.vad.detector import Detector
 from starling.worker.ports import Ports
 from starling.worker.recognize import RecognizerWorker
@@ -89,6 +90,7 @@ async def recognition(
                 clock=clock,
                 metrics=metrics,
                 witness=witness or MemoryWitness(),
+                run_queue=KernelQueue(),
             ),
             worker_id=worker_id,
             listen=listen,

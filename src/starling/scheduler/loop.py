@@ -13,6 +13,7 @@ from starling.core.load import Load
 from starling.core.ports import Clock, DecodeOutcome, Engine, Witness, Work
 from starling.core.transcript import Hypothesis
 from starling.scheduler.batcher import Batcher, BatchOptions
+from starling.scheduler.competition import Competition, RunQueue, Unwatched
 from starling.scheduler.isolation import apart
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.planner import Planner
@@ -56,7 +57,9 @@ class DecodeLoop:
         clock: Clock,
         metrics: Metrics,
         witness: Witness,
+        run_queue: RunQueue | None = None,
     ) -> None:
+        """``run_queue``: None where time is virtual, and nobody ever waits for a core."""
         self._engine = engine
         self._batcher = Batcher(options)
         self._planner = Planner(options.capacity)
@@ -65,6 +68,8 @@ class DecodeLoop:
         self._clock = clock
         self._metrics = metrics
         self._witness = witness
+        self._run_queue = run_queue or Unwatched()
+        self._competition = Competition()
         self._submitted = asyncio.Event()
 
     def submit(self, job: Job) -> None:
@@ -107,13 +112,15 @@ class DecodeLoop:
     def look(self, *, sessions: int) -> Load:
         """Plan anew for ``sessions`` open ones, and say how loaded the engine is."""
         now = self._clock.now()
-        load = self._planner.look(now, sessions=sessions, lateness=self._batcher.lateness(now))
+        lost = self._competition.look(now, self._run_queue.threads())
+        load = self._planner.look(now, sessions=sessions, lateness=self._batcher.lateness(now), lost=lost)
         self._batcher.stretch = self._planner.plan.stretch
         self._submitted.set()  # what may be decoded has changed
         self._metrics.load_rung.set(load.rung)
         self._metrics.engine_demand.set(load.demand)
         self._metrics.engine_room.set(load.room)
         self._metrics.session_cost.set(load.each)
+        self._metrics.cores_lost.set(lost)
         for priority, interval in self._planner.cadence.items():
             self._metrics.partial_cadence.labels(priority=priority).set(interval)
         for kind, audio in product(Kind, COST_OF):
@@ -145,19 +152,24 @@ class DecodeLoop:
             self._metrics.queue_wait.labels(kind=kind).observe(started - job.submitted)
         self._metrics.decode_batch_size.observe(len(jobs))
         self._metrics.engine_in_flight.set(len(jobs))
-        outcomes = await self._offload(lambda: self._decode_blocking(jobs))
+        outcomes, waited = await self._offload(lambda: self._decode_and_count(jobs))
         self._metrics.engine_in_flight.set(0)
         took = self._clock.now() - started
         self._metrics.decode_time.labels(kind=kind).observe(took)
         for job, outcome in zip(jobs, outcomes, strict=True):
             failed = isinstance(outcome, EngineFailed)
-            self._planner.decoded(job, took / len(jobs))
+            self._planner.decoded(job, max(0.0, took - waited) / len(jobs))
             self._batcher.served(job, took / len(jobs))
             self._metrics.decodes.labels(kind=kind, outcome="failed" if failed else "ok").inc()
             if isinstance(outcome, Hypothesis) and outcome.hotwords is not None:
                 self._metrics.hotword_segments.inc()
                 self._metrics.hotword_hits.inc(outcome.hotwords)
             self._answer(Answer(job, outcome, took / len(jobs)))
+
+    def _decode_and_count(self, jobs: Sequence[Job]) -> tuple[list[DecodeOutcome], float]:
+        """The answers, and the seconds in which others had the core: they say nothing of what these decodes cost."""
+        before = self._run_queue.waited()
+        return self._decode_blocking(jobs), self._run_queue.waited() - before
 
     def _decode_blocking(self, jobs: Sequence[Job]) -> list[DecodeOutcome]:
         """An engine that breaks its promise, and raises or leaves answers out, fails its batch, not the process."""

@@ -28,14 +28,14 @@ SHORTEST_RETRY, LONGEST_RETRY = 1.0, 30.0
 
 
 class Planner:
-    """Pure: the time is told. ``capacity``: the share of the engine's time that is planned for."""
+    """Pure: the time is told. ``capacity``: the share of the engine's time that is planned for, where nobody else takes of it."""
 
     def __init__(self, capacity: float) -> None:
         self.costs = Costs()
         self.demand = Demand()
         self.company = Company()
         self.plan = plan(*self.demand.now, capacity)
-        self._capacity = capacity
+        self._planned = self._capacity = capacity
         self._each = self._estimate()
         self._crowded = self._late = False
         self._counted = 0
@@ -57,11 +57,15 @@ class Planner:
         self.demand.left(session_id)
 
     def decoded(self, job: Job, cost: float) -> None:
-        """``job`` took ``cost`` seconds."""
+        """``job`` took ``cost`` seconds, those left out in which others had the core."""
         self.costs.decoded(job, cost)
 
-    def look(self, now: float, *, sessions: int, lateness: float) -> Load:
-        """Plan anew. ``sessions`` are open; the final that waits longest has waited ``lateness``."""
+    def look(self, now: float, *, sessions: int, lateness: float, lost: float = 0.0) -> Load:
+        """Plan anew. ``sessions`` are open; the final that waits longest has waited ``lateness``.
+
+        ``lost``: the share of the time that others took of what we wanted, see Competition.
+        """
+        self._capacity = self._planned * (1 - lost)
         counted, talking = self.company.look(now)
         elapsed = self.demand.passed(now, talking)
         self._count(counted, elapsed)

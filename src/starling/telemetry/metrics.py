@@ -260,6 +260,12 @@ class Metrics:
         "Seconds of engine time per second that a session is expected to need while it talks, with half its partials.",
         action="scheduler.capacity over this is how many may talk at once: plan hosts with it. It grows as people pause less.",
     )
+    cores_lost = Level(
+        "starling_cores_lost_ratio",
+        "ratio",
+        "Share of the time in which this recognizer had work and others, or a quota, had its core; over some seconds.",
+        action="There is room for so much fewer sessions. Find out who else runs on the host, or raise the quota.",
+    )
     engine_room = Level(
         "starling_engine_room_ratio",
         "ratio",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starling.core.ports import AudioLog, Clock, Engine, LoadBoard, ResultBus, Vad, Witness
+from starling.scheduler.competition import RunQueue
 from starling.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a recognizer stands on."""
+    """What a recognizer stands on. ``run_queue``: None where nobody ever waits for a core, or nobody knows."""
 
     audio_log: AudioLog
     results: ResultBus
@@ -20,3 +21,4 @@ class Ports:
     clock: Clock
     metrics: Metrics
     witness: Witness
+    run_queue: RunQueue | None = None

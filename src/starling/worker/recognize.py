@@ -58,6 +58,7 @@ class RecognizerWorker:
             clock=ports.clock,
             metrics=ports.metrics,
             witness=ports.witness,
+            run_queue=ports.run_queue,
         )
 
     def segment(self, options: SegmentationOptions) -> None:
