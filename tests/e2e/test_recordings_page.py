@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import uvloop
 
@@ -58,6 +59,14 @@ def examples(url: str) -> None:
     assert " --> " in shell(subtitles.replace("TASK_ID", task_id))
 
 
+def transcribers_metrics(url: str) -> None:
+    """Those of the transcriber are on the page of the server that it is beside, which does all else in one process."""
+    while (page := httpx2.get(url, trust_env=False).text).count('process="transcriber"') == 0:
+        pass  # it was busy
+    assert 'starling_job_attempts_total{process="transcriber",outcome="done"}' in page
+    assert 'starling_jobs_submitted_total{process="server"}' in page
+
+
 def test_the_examples_do_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "talk.wav").symlink_to(recording_path("beckett"))
     monkeypatch.chdir(tmp_path)
@@ -66,6 +75,7 @@ def test_the_examples_do_what_the_page_says(tmp_path: Path, monkeypatch: pytest.
         chosen = {"server": {"port": 0}, "log": {"level": "error"}, "engine": {"name": "scripted"}, "jobs": {"idle_only": False}}
         async with running(Settings.model_validate(chosen)) as server:
             await asyncio.to_thread(examples, server.url.rstrip("/"))
+            await asyncio.to_thread(transcribers_metrics, f"{server.url}metrics")
 
     uvloop.run(main())
 

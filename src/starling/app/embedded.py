@@ -8,11 +8,12 @@ import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from starling.app.bus import Bus
+from starling.app.exposition import everybodys_metrics
 from starling.app.keeping import kept, slots_beside_a_server, transcriber_keeper
 from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead, segmentation_options
 from starling.app.recognition import recognition, watch_lag
@@ -28,10 +29,12 @@ from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.ports import Ports
 from starling.gateway.server import serving
+from starling.supervisor.launch import Role
+from starling.supervisor.sheets import Sheets
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import configure_logging, get_logger
-from starling.telemetry.metrics import Metrics
+from starling.telemetry.metrics import Metrics, render
 
 log = get_logger(__name__)
 
@@ -65,6 +68,16 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
+async def _sheets(settings: Settings) -> AsyncIterator[Sheets | None]:
+    """One for the transcriber, where there is one."""
+    if not slots_beside_a_server(settings):
+        yield None
+        return
+    with closing(Sheets.create(1)) as sheets:
+        yield sheets
+
+
+@asynccontextmanager
 async def _composed(settings: Settings) -> AsyncIterator[Running]:
     metrics, clock, health = Metrics(), SystemClock(), Health("engine")
     configure_logging(log_options(settings), metrics=metrics)
@@ -77,7 +90,13 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
         staged = audio_log.staged(session_id)
         return None if staged is None else Standing(worker=worker_id, staged=staged)
 
+    async def exposition() -> bytes:
+        assert sheets is not None
+        asked: dict[str, int] = {Role.TRANSCRIBER: sheets.rows - 1} if sheets.said(sheets.rows - 1) else {}
+        return await everybodys_metrics(sheets, asked, {"server": render(metrics)}, clock)
+
     async with (
+        _sheets(settings) as sheets,
         recording_ports(settings) as recordings,
         recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer,
     ):
@@ -92,6 +111,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 metrics=metrics,
                 recordings=recordings,
                 standing=standing,
+                exposition=None if sheets is None else exposition,
             ),
             recognizer.capabilities,
             health,
@@ -106,7 +126,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 url, stream_url = addresses(options, host, port)
                 log.info("serving", address=url, model=recognizer.capabilities.model, protocols=listeners.named)
                 current = settings
-                keeper = transcriber_keeper(lambda: as_json(current), clock)
+                keeper = None if sheets is None else transcriber_keeper(lambda: as_json(current), clock, sheets)
 
                 def reload(reread: Callable[[], Settings]) -> None:
                     nonlocal current
@@ -119,11 +139,12 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                         return
                     current = new
                     configure_logging(log_options(current), metrics=metrics)
-                    keeper.renew()
+                    if keeper is not None:
+                        keeper.renew()
                     log.info("settings reloaded")
 
                 try:
-                    async with kept(keeper) if slots_beside_a_server(settings) else nullcontext():
+                    async with nullcontext() if keeper is None else kept(keeper):
                         yield Running(url, stream_url, metrics, health, listeners.ports, reload)
                 finally:
                     await gateway.drain(settings.server.drain_grace)

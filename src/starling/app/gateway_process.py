@@ -13,6 +13,7 @@ import msgspec
 
 from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
+from starling.app.exposition import everybodys_metrics
 from starling.app.options import gateway_options
 from starling.app.recordings import recording_ports
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
@@ -30,17 +31,13 @@ from starling.gateway.server import rehearse, serving
 from starling.supervisor.launch import Role
 from starling.supervisor.local import SUPERVISORS_SHEET, sheet_of, worker_name
 from starling.supervisor.presence import BEAT, read_said, termination
-from starling.supervisor.sheets import SharedWitness, Sheets
+from starling.supervisor.sheets import SharedWitness
 from starling.telemetry.clock import SystemClock
-from starling.telemetry.exposition import merged
 from starling.telemetry.health import Health, State
 from starling.telemetry.metrics import Metrics, render
 
-PATIENCE: Final = 0.5
-"""Seconds that other processes get to show their metrics; those that are busy for longer are left out."""
-
 LOOK: Final = 0.01
-"""Seconds between two looks whether they have."""
+"""Seconds between two looks what recognizers can do."""
 
 STARTING: Final = "no recognizer is ready"
 
@@ -58,7 +55,12 @@ async def serve(place: Place, _loaded: None) -> None:
         side = GatewaySide.of(place.arena)
 
         async def exposition() -> bytes:
-            return await everybodys_metrics(place)
+            asked = {"supervisor": SUPERVISORS_SHEET} | {
+                worker_name(row): sheet_of(Role.WORKER, row) for row in working(place.arena)
+            }
+            if place.sheets.said(last := place.sheets.rows - 1):
+                asked[Role.TRANSCRIBER] = last
+            return await everybodys_metrics(place.sheets, asked, {place.launch.name: render(place.metrics)}, place.clock)
 
         def standing(session_id: str) -> Standing | None:
             if (found := side.audio_log.staged(session_id)) is None:
@@ -140,24 +142,6 @@ async def _watch_workers(arena: Arena, health: Health) -> None:
         else:
             health.set("engine", State.STARTING, STARTING)
         await asyncio.sleep(BEAT)
-
-
-async def everybodys_metrics(place: Place) -> bytes:
-    """One page with the metrics of this process, of the supervisor, and of all workers that answer in time."""
-    sheets: Sheets = place.sheets
-    number = sheets.ask()
-    asked = {"supervisor": SUPERVISORS_SHEET} | {worker_name(row): sheet_of(Role.WORKER, row) for row in working(place.arena)}
-    if sheets.said(last := sheets.rows - 1):
-        asked[Role.TRANSCRIBER] = last
-    pages = {place.launch.name: render(place.metrics)}
-    until = place.clock.now() + PATIENCE
-    while asked and place.clock.now() < until:
-        await asyncio.sleep(LOOK)
-        for name, sheet in list(asked.items()):
-            if (page := sheets.answered(sheet, number)) is not None:
-                pages[name] = page
-                del asked[name]
-    return merged(dict(sorted(pages.items())))
 
 
 if __name__ == "__main__":

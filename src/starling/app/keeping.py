@@ -1,19 +1,19 @@
-"""A process beside the server that is there as long as the server is: the transcriber. One that ends is replaced."""
+"""A process beside the server that is there as long as the server is: the transcriber. One that ends, or hangs, is replaced."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
 
+from starling.app import pulse
 from starling.config.settings import Settings
 from starling.core.ports import Clock
 from starling.supervisor.deaths import OWN_FAULT, cause_of
@@ -30,19 +30,17 @@ END_AFTER: Final = 5.0
 
 
 class Keeper:
-    """Keeps one ``python -m module`` alive, which inherits ``fds`` and reads what ``launch`` gives. ``run`` it until cancelled.
+    """Keeps one ``python -m module`` alive, which reads what ``launch`` gives, and gives signs of life on its row of ``sheets``.
 
-    ``cleared`` is called when one has ended. Works on any event loop; on its thread the process is started (PR_SET_PDEATHSIG).
+    ``run`` it until cancelled. Works on any event loop; on its thread the process is started (PR_SET_PDEATHSIG).
     """
 
-    def __init__(
-        self, module: str, launch: Callable[[], Launch], fds: Sequence[int], clock: Clock, cleared: Callable[[], None]
-    ) -> None:
+    def __init__(self, module: str, launch: Callable[[], Launch], sheets: Sheets, row: int, clock: Clock) -> None:
         self._module = module
         self._launch = launch
-        self._fds = fds
+        self._sheets = sheets
+        self._row = row
         self._clock = clock
-        self._cleared = cleared
         self._restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
         self._process: subprocess.Popen[bytes] | None = None
         self._renewed = False
@@ -66,12 +64,9 @@ class Keeper:
                 log.info("process started", process=launch.name, pid=process.pid)
                 self._restarts.ready(began)
                 try:
-                    status = await asyncio.to_thread(process.wait)
-                except asyncio.CancelledError:
-                    await _ended(process)
-                    raise
+                    status = await self._watched(process)
                 finally:
-                    self._cleared()
+                    self._sheets.clear(self._row)
                 if self._renewed:
                     self._renewed = False
                     continue
@@ -79,11 +74,25 @@ class Keeper:
                 log.warning("process ended", process=launch.name, status=status)
             await asyncio.sleep(self._restarts.failed(self._clock.now(), own_fault=own_fault))
 
+    async def _watched(self, process: subprocess.Popen[bytes]) -> int:
+        """Its exit status. One that hangs is killed: what it works on is given to others once its leases have run out."""
+        ending, life = asyncio.ensure_future(asyncio.to_thread(process.wait)), pulse.Pulse()
+        try:
+            while not ending.done():
+                await asyncio.wait([ending], timeout=pulse.LOOK)
+                if not ending.done() and life.hung(self._sheets.last_beat(self._row)):
+                    log.warning("process hangs", process=self._module, pid=process.pid)
+                    process.kill()
+            return ending.result()
+        except asyncio.CancelledError:
+            await _ended(process, ending)
+            raise
+
     def _start(self, launch: Launch) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
-            pass_fds=tuple(self._fds),
+            pass_fds=(self._sheets.fd,),
             process_group=0,  # as ``spawn`` does: a Ctrl-C in the terminal is for the server alone
             env=dict.fromkeys(SINGLE, "1") | dict(os.environ),
         )
@@ -100,9 +109,9 @@ def slots_beside_a_server(settings: Settings) -> int:
     return 1 if settings.jobs.workers is None else settings.jobs.workers
 
 
-def transcriber_keeper(settings: Callable[[], bytes], clock: Clock, sheets: Sheets | None = None) -> Keeper:
+def transcriber_keeper(settings: Callable[[], bytes], clock: Clock, sheets: Sheets) -> Keeper:
     """What keeps a transcriber beside a server. ``settings``: as JSON. Its metrics are on the last of ``sheets``."""
-    row = -1 if sheets is None else sheets.rows - 1
+    row = sheets.rows - 1
 
     def launch() -> Launch:
         return Launch(
@@ -114,17 +123,13 @@ def transcriber_keeper(settings: Callable[[], bytes], clock: Clock, sheets: Shee
             settings=msgspec.Raw(settings()),
             capabilities=msgspec.Raw(b"null"),
             arena=-1,
-            sheets=-1 if sheets is None else sheets.fd,
+            sheets=sheets.fd,
             listener=-1,
             dialects={},
             parent=os.getpid(),
         )
 
-    def cleared() -> None:
-        if sheets is not None:
-            sheets.clear(row)
-
-    return Keeper("starling.app.transcriber_process", launch, [] if sheets is None else [sheets.fd], clock, cleared)
+    return Keeper("starling.app.transcriber_process", launch, sheets, row, clock)
 
 
 @asynccontextmanager
@@ -138,12 +143,9 @@ async def kept(keeper: Keeper) -> AsyncIterator[None]:
         await asyncio.wait([running])
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, wait, and insist."""
+async def _ended(process: subprocess.Popen[bytes], ending: asyncio.Future[int]) -> None:
+    """Ask it to end, wait until ``ending`` is done, and insist."""
     process.terminate()
-    try:
-        async with asyncio.timeout(END_AFTER):
-            await asyncio.to_thread(process.wait)
-    except TimeoutError:
-        process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(process.wait)
+    await asyncio.wait([ending], timeout=END_AFTER)
+    process.kill()
+    await asyncio.wait([ending])

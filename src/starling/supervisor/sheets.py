@@ -36,7 +36,7 @@ METRICS_AT: Final = MESSAGE_AT + MESSAGE
 METRICS: Final = 1 << 20
 SHEET: Final = METRICS_AT + METRICS
 
-_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED = (WORD * n for n in range(3))
+_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT = (WORD * n for n in range(4))
 _WORK_AT: Final = {Work.LISTEN: 1024, Work.DECODE: 2048, Work.UNPACK: 3072}
 """Since when, for how many, and for whom, in words."""
 
@@ -80,8 +80,18 @@ class Sheets:
     def clear(self, row: int) -> None:
         """Make a sheet of a process that is gone ready for the next."""
         at = self._at(row)
-        for word in (_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, *_WORK_AT.values()):
+        for word in (_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT, *_WORK_AT.values()):
             self._memory.store(at + word, 0)
+
+    # --- signs of life, of a process that has no row of its own elsewhere ---
+
+    def beat(self, row: int) -> None:
+        """The process of this sheet lives."""
+        self._memory.store(self._at(row) + _BEAT, time.monotonic_ns())
+
+    def last_beat(self, row: int) -> int:
+        """When it said so last, in nanoseconds of the monotonic clock; 0 if it never did."""
+        return self._memory.load(self._at(row) + _BEAT)
 
     # --- what a process works on ---
 
