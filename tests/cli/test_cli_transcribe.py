@@ -74,8 +74,10 @@ def test_every_source_has_a_target_of_its_own(tmp_path: Path) -> None:
     ]
     assert (tmp_path / "out").is_dir()
     assert plan(["a/x.wav", "b/x.mp3"], "txt", None) == [Job("a/x.wav", None), Job("b/x.mp3", None)]
-    with pytest.raises(InvalidOption, match=r"a/x.wav and b/x.mp3 would both be written to .*x.vtt"):
-        plan(["a/x.wav", "b/x.mp3"], "vtt", tmp_path)
+    kept = plan(["a/x.wav", "b/x.mp3", "b/y.mp3"], "srt", tmp_path)
+    assert [job.target for job in kept] == [tmp_path / "x.wav.srt", tmp_path / "x.mp3.srt", tmp_path / "y.srt"]
+    with pytest.raises(InvalidOption, match=r"a/x.wav and b/x.wav would both be written to .*x.wav.vtt"):
+        plan(["a/x.wav", "b/x.wav"], "vtt", tmp_path)
     with pytest.raises(InvalidOption, match="expected --output-dir for 2 recordings"):
         plan(["a/x.wav", "b/x.mp3"], "vtt", None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,8 +61,9 @@ class Outcome:
 def plan(sources: Sequence[str], form: str, output_dir: Path | None) -> list[Job]:
     """A job for each recording of ``sources``, which are files, directories or ``-``; ``output_dir`` is made.
 
-    Of a directory, transcripts lie in ``output_dir`` as their recordings do in it. Raises InvalidOption where outputs would get
-    in each other's way, and for a directory without a recording.
+    Of a directory, transcripts lie in ``output_dir`` as their recordings do in it; where recordings differ in their endings only,
+    transcripts keep them. Raises InvalidOption where outputs would get in each other's way, and for a directory without a
+    recording.
     """
     found = [one for source in sources for one in _recordings(source)]
     if output_dir is None:
@@ -69,8 +71,10 @@ def plan(sources: Sequence[str], form: str, output_dir: Path | None) -> list[Job
             raise InvalidOption(f"expected --output-dir for {len(found)} recordings: {form} files cannot follow one another")
         return [Job(source, None, listed) for source, _, listed in found]
     targets: dict[Path, Job] = {}
+    short = Counter(place.with_suffix("") for _, place, _ in found)
     for source, place, listed in found:
-        target = output_dir / place.with_suffix(f".{form}")
+        alone = short[place.with_suffix("")] == 1
+        target = output_dir / (place.with_suffix(f".{form}") if alone else place.with_name(f"{place.name}.{form}"))
         if target in targets:
             raise InvalidOption(
                 f"{targets[target].source} and {source} would both be written to {target}: transcribe them separately"
