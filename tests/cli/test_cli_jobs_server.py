@@ -142,6 +142,16 @@ def test_what_is_refused_is_said_in_a_line_and_the_rest_is_done(tmp_path: Path, 
             assert "Traceback" not in shown.err
 
 
+def test_what_comes_through_a_pipe_is_handed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with far(tmp_path / "kept") as server:
+        writing = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(wav()))
+        writing.start()
+        assert run(["transcribe", "pipe", "--server", server.url]) == ExitCode.OK
+        writing.join(LIMIT)
+        assert capsys.readouterr().out == "Hello there.\nSecond thing.\n"
+
+
 def test_keys_are_shown_and_wrong_ones_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
 
 from starling.audio import duration, read_recording
 from starling.client.handover import in_background
@@ -43,3 +46,15 @@ def _named(name: str) -> Iterator[None]:
     except ClientError as error:
         place = "standard input" if name == STANDARD_INPUT else name
         raise type(error)(f"{place}: {error.message}") from error
+
+
+def seekable(name: str) -> BinaryIO:
+    """A recording as a file from its beginning: what comes through a pipe is put into one first. Raises OSError."""
+    if name != STANDARD_INPUT and Path(name).is_file():
+        return Path(name).open("rb")
+    with open(0 if name == STANDARD_INPUT else name, "rb", closefd=name != STANDARD_INPUT) as pipe, ExitStack() as undone:
+        spooled = undone.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(pipe, spooled)
+        spooled.seek(0)
+        undone.pop_all()  # whoever asked closes it
+    return cast("BinaryIO", spooled)

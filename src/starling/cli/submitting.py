@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import msgspec
 import typer
 
 from starling.cli.live import Credentials
-from starling.cli.recorded import STANDARD_INPUT, source
+from starling.cli.recorded import STANDARD_INPUT, seekable
 from starling.cli.report import complain
 from starling.cli.transcribing import failure
 from starling.client.jobs import Jobs
@@ -47,20 +47,17 @@ def called(name: str) -> str:
 async def handed_in(server: Jobs, name: str, options: JobOptions, key: str) -> Submitted:
     """Hand it in; a server that is busy is asked again when it says so, which a person is told. ``key``: of idempotency.
 
-    Standard input can be sent once only. Raises what ``Jobs.submit`` does.
+    Raises what ``Jobs.submit`` does.
     """
-    told = False
     keyed: JobOptions = {**options, "idempotency_key": key}  # an answer that was lost makes no second job
-    recording: Path | BinaryIO = Path(name)
-    if name == STANDARD_INPUT:
-        recording = cast("BinaryIO", source(name))
-    while True:
-        try:
-            return await server.submit(recording, name=called(name), **keyed)
-        except Overloaded as busy:
-            if name == STANDARD_INPUT:
-                raise
-            if not told:
-                complain(f"{name} waits to be handed in: {busy.message}")
-            told = True
-            await asyncio.sleep(max(1.0, busy.retry_after))
+    told = False
+    with closing(await asyncio.to_thread(seekable, name)) as recording:
+        while True:
+            try:
+                return await server.submit(recording, name=called(name), **keyed)
+            except Overloaded as busy:
+                if not told:
+                    complain(f"{name} waits to be handed in: {busy.message}")
+                told = True
+                await asyncio.sleep(max(1.0, busy.retry_after))
+                recording.seek(0)

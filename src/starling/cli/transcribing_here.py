@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from starling.app.options import log_options
 from starling.app.scribes import CopiedScribes, scribes
 from starling.audio import Recording
 from starling.cli.progress import Bars, bars
-from starling.cli.recorded import STANDARD_INPUT
+from starling.cli.recorded import seekable
 from starling.cli.recorded import source as opened
 from starling.cli.transcribing import Job, Outcome, damages, failure
 from starling.cli.transcripts import said_here
@@ -133,7 +131,7 @@ async def _dictated(
     found: list[JobSegment] = []
     problem = None
     try:
-        with closing(await asyncio.to_thread(_seekable, job.source)) as file, shown.bar(Path(job.source).name, None) as advance:
+        with closing(await asyncio.to_thread(seekable, job.source)) as file, shown.bar(Path(job.source).name, None) as advance:
             order = Order(
                 job_id="local",
                 trace_id="",
@@ -155,13 +153,3 @@ async def _dictated(
     except (Undone, NoScribe) as error:
         problem = f"{job.source}: {error.error.message if isinstance(error, Undone) else error}"
     return Outcome(said_here(found, channels), problem)
-
-
-def _seekable(source: str) -> BinaryIO:
-    """The recording as a file: what comes through a pipe is put into one first. Raises OSError."""
-    if source != STANDARD_INPUT and Path(source).is_file():
-        return Path(source).open("rb")
-    spooled = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
-    with open(0 if source == STANDARD_INPUT else source, "rb", closefd=source != STANDARD_INPUT) as pipe:
-        shutil.copyfileobj(pipe, spooled)
-    return cast("BinaryIO", spooled)

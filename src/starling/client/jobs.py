@@ -74,7 +74,7 @@ class Jobs:
     async def submit(
         self, source: Path | BinaryIO | bytes, *, name: str | None = None, **options: Unpack[JobOptions]
     ) -> Submitted:
-        """Hand in a recording: a path, an open file, or its bytes. Raises OSError as ``open`` does.
+        """Hand in a recording: a path, an open file that can seek, or its bytes. Raises OSError as ``open`` does.
 
         It is read as it goes. ``name``: for people; that of the file if None.
         """
