@@ -11,13 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import ConnectionClosed
 
-from chaos.brittle_gateway import DEADLY
+from chaos.brittle_gateway import DEADLY, DEADLY_HEADER
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
 from recordings import recording
@@ -181,6 +182,34 @@ def test_bytes_that_end_two_gateways_are_not_unpacked_by_a_third(tmp_path: Path)
             assert (last["type"], last["code"]) == ("error", "quarantined"), last
             assert await talking == [scripted(BECKETT)] * 2
             assert sum('"cause": "crash"' in line and '"event": "process ended"' in line for line in server.log) == 2
+
+    asyncio.run(scenario())
+
+
+def test_whose_request_ends_two_gateways_is_not_read_a_third_time(tmp_path: Path) -> None:
+    async def deadly(port: int) -> bytes:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /healthz HTTP/1.1\r\n" + DEADLY_HEADER + b": yes\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+        except ConnectionError:
+            return b""
+        return answer
+
+    async def scenario() -> None:
+        paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+        async with platform(workers=1, directory=tmp_path, settings=paths, module="chaos.brittle") as server:
+            port = urlsplit(server.url).port
+            assert port is not None
+            for deaths in (1, 2):
+                assert await deadly(port) == b""
+                await server.until_logged("process ended", deaths)
+                await server.until_logged("process ready", 2 + deaths)
+            await server.until_logged("sender banned", 1)
+            for _ in range(3):
+                assert await deadly(port) == b""
+            assert sum('"event": "process ended"' in line for line in server.log) == 2
 
     asyncio.run(scenario())
 

@@ -35,6 +35,22 @@ class WitnessContract:
             raise RuntimeError
         assert self.in_hand() == {}
 
+    def test_who_is_read_is_known_while_it_is_as_often_as_that_is(self) -> None:
+        witness = self.make()
+        reading = witness.reading("a")
+        for _ in range(2):
+            with reading:
+                assert self.in_hand() == {Work.READ: 1}
+            assert self.in_hand() == {}
+
+    def test_who_reads_inside_of_a_reading_leaves_nobody_there(self) -> None:
+        witness = self.make()
+        with witness.reading("a"):
+            with witness.reading("a"):
+                assert self.in_hand() == {Work.READ: 1}
+            assert self.in_hand() == {}
+        assert self.in_hand() == {}
+
     def test_suspects_are_those_last_told(self) -> None:
         witness = self.make()
         assert "a" not in witness.suspects()

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
-from starling.core.ports import Capabilities, Tally
+from starling.core.ports import Capabilities, Tally, Witness
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.sessions import Standing
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -153,6 +153,7 @@ async def served(
     shared: bool = False,
     tally: Tally | None = None,
     recordings: RecordingPorts | None = None,
+    witness: Witness | None = None,
     capabilities: Capabilities = CAPABILITIES,
 ) -> AsyncIterator[Served]:
     """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet."""
@@ -180,6 +181,7 @@ async def served(
         tally=tally,
         standing=standing,
         recordings=recordings,
+        witness=witness,
     )
     gateway = Gateway(options or GatewayOptions(port=0), ports, capabilities, health)
     recognizing = asyncio.create_task(recognizer.run())

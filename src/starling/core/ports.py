@@ -295,21 +295,30 @@ MOST_WITNESSED: Final = 64
 
 
 class Work(StrEnum):
-    """What a process does with audio in native code, which could end it. ``UNPACK``: the gateway's, with compressed bytes."""
+    """What a process does in native code, which could end it. ``UNPACK``: the gateway's, with compressed audio. ``READ``: the
+    gateway's with anything else that a client sends.
+    """
 
     LISTEN = "listen"
     DECODE = "decode"
     UNPACK = "unpack"
+    READ = "read"
 
 
 class Witness(Protocol):
     """Remembers whose audio is worked on, where it outlives this process. Nothing here blocks.
 
-    A gateway names networks and not sessions, whose bytes are over with them: ``network 192.0.2.7``.
+    A gateway names networks and not sessions, whose bytes are over with them: ``network 192.0.2.7``, and where these are read
+    ``reader 192.0.2.7``.
     """
 
     def watch(self, work: Work, session_ids: Sequence[str]) -> AbstractContextManager[None]:
         """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them."""
+
+    def reading(self, whose: str) -> AbstractContextManager[None]:
+        """What is entered each time that bytes of ``whose`` are read, and costs next to nothing. Nothing is read inside of it for
+        anybody else: what is entered last counts, and who leaves it leaves nobody there.
+        """
 
     def suspects(self) -> Container[str]:
         """Sessions whose audio was in hand when a recognizer failed: no call is made for one of them and others together. And

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 from starling.core.errors import SlowConsumer, StarlingError
 from starling.gateway.arrivals import Arrivals
 from starling.gateway.options import GatewayOptions
+from starling.gateway.readers import NOBODY
 from starling.gateway.socket import Gone, Wire
 from starling.protocols.verbs import Adapter, Frame, Leave, Open, Resume, Say, Verb
 from starling.telemetry.metrics import Metrics
@@ -19,7 +20,8 @@ NATIVE = "native"
 class Connection:
     """What is said goes out in the order of its numbers, and nothing follows the last word.
 
-    ``patient``: until a session opens its client may be silent as long as in one. ``protocol``: what is spoken.
+    ``patient``: until a session opens its client may be silent as long as in one. ``protocol``: what is spoken. ``reading`` is
+    entered while a frame is parsed.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Connection:
         self.over = False  # the last word was said
         self.finished = asyncio.Event()
         self.waiting: Sequence[Verb] = adapter.connected()  # verbs that nobody has obeyed yet
+        self.reading: AbstractContextManager[None] = NOBODY
         self._patient = patient
         self._metrics = metrics
         self._saying = asyncio.Lock()
@@ -61,8 +64,13 @@ class Connection:
                     case _:
                         pass
             wait = self.arrivals.opening if first or not self._patient else self.arrivals.next
-            self.waiting = self.adapter.receive(await wait())
+            self.waiting = self.understand(await wait())
             first = False
+
+    def understand(self, frame: Frame) -> Sequence[Verb]:
+        """What the client says by ``frame``. Raises ClientError."""
+        with self.reading:
+            return self.adapter.receive(frame)
 
     def renewed(self) -> bool:
         """Whether another session may begin on this connection, now that one is over; then it is ready for it."""

@@ -122,7 +122,7 @@ class Conversation:
         frame = await connection.arrivals.next()
         await connection.arrivals.rest(self._allowance.message())
         try:
-            return connection.adapter.receive(frame)
+            return connection.understand(frame)
         except ClientError as error:  # the frame is refused and has changed nothing
             if not connection.adapter.forgives:
                 raise
@@ -185,7 +185,7 @@ class Conversation:
                     try:
                         frame = await connection.socket.receive()
                         if reason is EndReason.CLIENT:
-                            verbs = connection.adapter.receive(frame)
+                            verbs = connection.understand(frame)
                     except ClientError as error:
                         await connection.say(partial(connection.adapter.error, error), "error")
         except TimeoutError:

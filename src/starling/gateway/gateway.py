@@ -28,6 +28,7 @@ from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
+from starling.gateway.readers import Readers
 from starling.gateway.recordings.couriers import Couriers
 from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.figures import Figures
@@ -88,6 +89,11 @@ class Gateway:
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
         if capabilities is not None:
             self._learn(capabilities)
+
+    @property
+    def readers(self) -> Readers:
+        """Whose bytes are read."""
+        return self._seats.readers
 
     @property
     def active(self) -> int:
@@ -185,6 +191,7 @@ class Gateway:
         """Give the connection to the session that its client comes back to, and wait for the end of it."""
         await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
         connection = self._connection(websocket, principal.tenant)
+        connection.reading = self.readers.of(address_of(websocket))
         try:
             opening, *_ = await connection.greeting()
             if not isinstance(opening, Resume):

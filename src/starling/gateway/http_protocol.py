@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from starling.gateway.options import GatewayOptions
+from starling.gateway.readers import NOBODY, Readers
 from starling.gateway.recordings.outflow import ABORT
 from starling.gateway.tls import Certificate
 from starling.telemetry.metrics import Metrics
@@ -22,17 +23,25 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     limits: GatewayOptions
     metrics: Metrics
+    readers: Readers
     tls: Certificate | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
+        self._reading = NOBODY
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         if self.tls is not None:
             self.tls.refresh()
+        address = self.client[0] if self.client else ""
+        if self.readers.refuses(address):
+            self.metrics.connections_banned.inc()
+            transport.abort()
+            return
+        self._reading = self.readers.of(address)
         if len(self.connections) > self.limits.max_connections:  # uvicorn's set of all of them, WebSockets included
             self.metrics.connections_cut.inc()
             transport.abort()
@@ -54,7 +63,8 @@ class PatientHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        with self._reading:
+            super().data_received(data)
         if self._head_timer is not None:
             self._head_size += len(data)
             if self._head_size > self.limits.max_head_bytes:
@@ -93,6 +103,9 @@ class PatientHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def limited(options: GatewayOptions, metrics: Metrics, tls: Certificate | None = None) -> type[PatientHttpProtocol]:
-    """The class of connections limited by ``options``. ``tls``: what they are secured with."""
-    return type("LimitedHttpProtocol", (PatientHttpProtocol,), {"limits": options, "metrics": metrics, "tls": tls})
+def limited(
+    options: GatewayOptions, metrics: Metrics, readers: Readers, tls: Certificate | None = None
+) -> type[PatientHttpProtocol]:
+    """The class of connections limited by ``options``. ``readers``: whose bytes are read. ``tls``: what they are secured with."""
+    attributes = {"limits": options, "metrics": metrics, "readers": readers, "tls": tls}
+    return type("LimitedHttpProtocol", (PatientHttpProtocol,), attributes)

@@ -19,6 +19,7 @@ from starling.gateway.listing import Identity
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.quotas import Quotas
+from starling.gateway.readers import Readers
 from starling.gateway.resumption import Resumables
 from starling.gateway.stream import StreamSession
 from starling.telemetry.logs import get_logger
@@ -38,7 +39,7 @@ class Seat:
 
 
 class Seats:
-    """The sessions of a gateway. ``resumables``: those that a client may come back to."""
+    """The sessions of a gateway. ``resumables``: those that a client may come back to; ``readers``: whose bytes are read."""
 
     def __init__(self, options: GatewayOptions, ports: Ports, access: Access, admission: Admission, quotas: Quotas) -> None:
         self._options = options
@@ -47,6 +48,7 @@ class Seats:
         self._admission = admission
         self._quotas = quotas
         self._glossaries = Glossaries()
+        self.readers = Readers(ports.witness)
         self.resumables: Resumables[StreamSession] = Resumables()
         self._seats: dict[str, Seat] = {}
         self._left = asyncio.Event()
@@ -69,6 +71,7 @@ class Seats:
     ) -> None:
         """A new session over ``connection``, from its client's first frame to the last. ``opened``: see StreamSession."""
         session_id = secrets.token_hex(8)
+        connection.reading = self.readers.of(address)
         tenant, allowance = principal.tenant, self.allowance(principal, address)
         session = StreamSession(
             Identity(

@@ -179,8 +179,8 @@ def _config(gateway: Gateway, app: FastAPI, tls: Certificate | None) -> uvicorn.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every connection and every odd client
     return uvicorn.Config(
         app,
-        http=limited(gateway.options, gateway.ports.metrics, tls),
-        ws=polite(Gathering(lambda: gateway.active)),
+        http=limited(gateway.options, gateway.ports.metrics, gateway.readers, tls),
+        ws=polite(Gathering(lambda: gateway.active), gateway.readers),
         ws_max_size=gateway.options.max_frame_bytes,
         ws_ping_interval=None,  # a busy client that answers late is no dead client
         ws_per_message_deflate=False,  # audio does not get smaller, and each session would pay memory for trying

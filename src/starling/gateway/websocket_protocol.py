@@ -21,6 +21,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 
 from starling.core.errors import ClientError, FrameTooLarge, InvalidMessage
 from starling.gateway.gathering import Gathering, Turn
+from starling.gateway.readers import NOBODY, Readers
 
 LINGER: Final = 5.0
 """Seconds that a connection may live after its session, for its last frames to reach a client that still sends."""
@@ -39,9 +40,12 @@ BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-
 
 
 class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
-    """One connection. ``gathering`` is set by the subclass that ``polite`` makes, since uvicorn creates connections itself."""
+    """One connection. ``gathering`` and ``readers`` are set by the subclass that ``polite`` makes, since uvicorn creates
+    connections itself.
+    """
 
     gathering: Gathering
+    readers: Readers
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +56,11 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
         self._unread = bytearray()  # came, and was not worked through yet; while there is some, nothing more is read
         self._turn: asyncio.Handle | Turn | None = None
         self._pings = 0  # in the last slice
+        self._reading = NOBODY
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._reading = self.readers.of(self.client[0] if self.client else "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._abort_timer is not None:
@@ -94,10 +103,11 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
     def _work(self, size: int) -> int:
         """Parse the next ``size`` bytes, and do what the frames in them ask for; how many that were."""
         self._pings = 0
-        self.conn.receive_data(self._unread[:size])
-        del self._unread[:size]
-        frames = len(self.conn.events)
-        self.handle_events()  # frames before a broken one count, which uvicorn forgets
+        with self._reading:
+            self.conn.receive_data(self._unread[:size])
+            del self._unread[:size]
+            frames = len(self.conn.events)
+            self.handle_events()  # frames before a broken one count, which uvicorn forgets
         if self.conn.parser_exc is not None:
             self.handle_parser_exception()
         return frames
@@ -202,9 +212,9 @@ class PoliteWebSocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
 
 
-def polite(gathering: Gathering) -> type[PoliteWebSocketProtocol]:
-    """The connections of one server, which are worked through in the rows of ``gathering``."""
-    return type("GatheredWebSocketProtocol", (PoliteWebSocketProtocol,), {"gathering": gathering})
+def polite(gathering: Gathering, readers: Readers) -> type[PoliteWebSocketProtocol]:
+    """The connections of one server, which are worked through in the rows of ``gathering``. ``readers``: whose bytes are read."""
+    return type("GatheredWebSocketProtocol", (PoliteWebSocketProtocol,), {"gathering": gathering, "readers": readers})
 
 
 def _unmasked(text: str | None, data: bytes | None) -> bytes:

@@ -7,10 +7,11 @@ is its own.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,14 +37,17 @@ METRICS_AT: Final = MESSAGE_AT + MESSAGE
 METRICS: Final = 1 << 20
 SHEET: Final = METRICS_AT + METRICS
 
-_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT = (WORD * n for n in range(4))
+_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT, _READING = (WORD * n for n in range(5))
 _WORK_AT: Final = {Work.LISTEN: 1024, Work.DECODE: 2048, Work.UNPACK: 3072}
 """Since when, for how many, and for whom, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """One call into a model. ``since``: seconds of the monotonic clock. ``keys``: of its sessions, see ``key_of``."""
+    """One call into a model. ``since``: seconds of the monotonic clock, of what is read infinite: it takes no time.
+
+    ``keys``: of its sessions, see ``key_of``.
+    """
 
     since: float
     keys: tuple[int, ...]
@@ -80,7 +84,7 @@ class Sheets:
     def clear(self, row: int) -> None:
         """Make a sheet of a process that is gone ready for the next."""
         at = self._at(row)
-        for word in (_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT, *_WORK_AT.values()):
+        for word in (_MESSAGE_LENGTH, _METRICS_LENGTH, _ANSWERED, _BEAT, _READING, *_WORK_AT.values()):
             self._memory.store(at + word, 0)
 
     # --- signs of life, of a process that has no row of its own elsewhere ---
@@ -115,7 +119,13 @@ class Sheets:
                 count = min(self._memory.load(at + WORD), MOST_WITNESSED)
                 keys = np.frombuffer(self._memory.read(at + 2 * WORD, WORD * count), np.uint64)
                 found[work] = InHand(since / 1e9, tuple(keys.tolist()))
+        if key := self._memory.load(self._at(row) + _READING):
+            found[Work.READ] = InHand(math.inf, (key,))
         return found
+
+    def reading(self, row: int, key: int) -> AbstractContextManager[None]:
+        """What is entered each time that bytes are read of whoever ``key`` names."""
+        return _Reading(self._memory, self._at(row) + _READING, key)
 
     # --- whom to suspect ---
 
@@ -202,9 +212,29 @@ class SharedWitness:
         finally:
             self._sheets.end(self._row, work)
 
+    def reading(self, whose: str) -> AbstractContextManager[None]:
+        return self._sheets.reading(self._row, key_of(whose))
+
     def suspects(self) -> Container[str]:
         keys = self._sheets.suspects()
         return _Suspects(keys) if keys else ()
+
+
+class _Reading(AbstractContextManager[None]):
+    """One word, stored and taken back: it is done for every frame of every client."""
+
+    __slots__ = ("_at", "_key", "_store")
+
+    def __init__(self, memory: Memory, at: int, key: int) -> None:
+        self._store = memory.store
+        self._at = at
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._store(self._at, self._key)
+
+    def __exit__(self, *_: object) -> None:
+        self._store(self._at, 0)
 
 
 class _Suspects:

@@ -139,6 +139,12 @@ class Metrics:
         "Sockets of clients that are open, those without a session included.",
         action="Far above starling_sessions_active for long: somebody connects and says nothing; see server.max_connections.",
     )
+    connections_banned = Counted(
+        "starling_connections_banned_total",
+        "connections",
+        "Sockets that were closed as soon as they opened, since bytes from there ended two gateways.",
+        action="See `sender banned` in the log, and report what crashed. Whoever it is may come again after ten minutes.",
+    )
     connections_cut = Counted(
         "starling_connections_cut_total",
         "connections",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from starling.core.ports import Work
 
@@ -23,5 +23,20 @@ class MemoryWitness:
         finally:
             del self.in_hand[work]
 
+    def reading(self, whose: str) -> AbstractContextManager[None]:
+        return _Reading(self.in_hand, whose)
+
     def suspects(self) -> Container[str]:
         return self.suspected
+
+
+class _Reading(AbstractContextManager[None]):
+    def __init__(self, in_hand: dict[Work, tuple[str, ...]], whose: str) -> None:
+        self._in_hand = in_hand
+        self._whose = whose
+
+    def __enter__(self) -> None:
+        self._in_hand[Work.READ] = (self._whose,)
+
+    def __exit__(self, *_: object) -> None:
+        self._in_hand.pop(Work.READ, None)
