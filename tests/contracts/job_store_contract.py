@@ -13,8 +13,10 @@ import pytest
 from starling.core.config import SessionConfig
 from starling.core.errors import ClaimLost, Conflict, InvalidOption, QuotaExceeded, RecordingGone
 from starling.core.jobs import (
+    DAY,
     Callback,
     Channels,
+    Charge,
     Claim,
     Job,
     JobError,
@@ -34,6 +36,7 @@ from starling.jobs.options import StoreOptions
 from virtual_time import run
 
 NOW = 1_700_000_000.0
+TODAY = int(NOW) // DAY
 LEASE = 30.0
 CONFIG = SessionConfig(partials=False)
 ERROR = JobError(code="corrupt_audio", message="expected audio, got something else", final=False)
@@ -64,6 +67,7 @@ def job(
         created=created,
         trace_id="ab" * 16,
         priority=priority,
+        charge=Charge(60.0 if duration is None else duration, TODAY),
     )
 
 
@@ -221,6 +225,7 @@ class JobStoreContract:
                 started=NOW,
                 finished=NOW,
                 error=replace(ERROR, final=True),
+                charge=Charge(0.0, TODAY),
                 worker="w",
             )
 
@@ -257,7 +262,7 @@ class JobStoreContract:
         async def scenario(store: JobStore) -> None:
             await store.submit(job())
             cancelled = await store.cancel("job-a", now=NOW + 1)
-            assert cancelled == replace(job(), status=JobStatus.CANCELLED, finished=NOW + 1)
+            assert cancelled == replace(job(), status=JobStatus.CANCELLED, finished=NOW + 1, charge=Charge(0.0, TODAY))
             assert await store.claim("w", now=NOW + 1, lease=LEASE) is None
             await store.retry("job-a", now=NOW + 2)
             claim = await claimed(store)
@@ -577,6 +582,62 @@ class JobStoreContract:
             assert (ours.queued, ours.oldest, ours.waiting_audio) == (1, NOW + 5, 0.0)
             theirs = await store.state(tenant="u", now=NOW)
             assert (theirs.queued, theirs.running, theirs.workers) == (1, 0, ())
+
+        self.check(scenario)
+
+    def test_a_job_is_charged_what_is_expected_of_it_and_once_it_is_over_what_it_was(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            async def spent() -> float:
+                return await store.spent("t", day=TODAY)
+
+            assert await spent() == 0.0
+            await store.submit(job("a"), idempotency_key="k")
+            await store.submit(replace(job("a"), job_id="job-again"), idempotency_key="k")
+            assert await spent() == 60.0
+            old = await claimed(store)
+            claim = await claimed(store, now=NOW + LEASE)
+            await store.submit(job("other", tenant="u"))
+            await store.heartbeat(claim, done=12.5, now=NOW + LEASE, lease=LEASE)
+            with pytest.raises(ClaimLost):
+                await store.finish(old, now=NOW + LEASE, duration=99.0)
+            assert await spent() == 60.0
+            await store.fail(claim, ERROR, now=NOW + LEASE, retry_at=None)
+            assert await spent() == 12.5
+            await claimed(store, now=NOW + 40)  # the other one
+            await store.retry("job-a", now=NOW + 40)
+            assert await spent() == 72.5
+            await store.finish(await claimed(store, now=NOW + 40), now=NOW + 50, duration=61.25)
+            assert await spent() == 73.75
+            await store.cancel("job-a", now=NOW + 51)
+            await store.delete("job-a")
+            assert await spent() == 73.75
+            assert await store.spent("u", day=TODAY) == 60.0
+            assert await store.spent("t", day=TODAY + 1) == 0.0
+
+        self.check(scenario)
+
+    def test_a_job_that_is_cancelled_or_deleted_is_charged_what_was_done(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            for name in "abc":
+                await store.submit(job(name, duration=3600.0))
+            claim = await claimed(store)
+            await store.heartbeat(claim, done=7.0, now=NOW, lease=LEASE)
+            await store.cancel("job-a", now=NOW)
+            await store.cancel("job-b", now=NOW)
+            assert await store.spent("t", day=TODAY) == 3607.0
+            await store.delete("job-c")
+            await store.delete("job-a")
+            assert await store.spent("t", day=TODAY) == 7.0
+
+        self.check(scenario)
+
+    def test_a_retry_counts_on_its_own_day(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            await store.submit(job("a"))
+            await store.fail(await claimed(store), ERROR, now=NOW, retry_at=None)
+            await store.retry("job-a", now=NOW + DAY)
+            assert await store.spent("t", day=TODAY) == 0.0
+            assert await store.spent("t", day=TODAY + 1) == 60.0
 
         self.check(scenario)
 

@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from contracts.job_store_contract import CONFIG, ERROR, LEASE, NOW, checkpoint, job, segment
+from contracts.job_store_contract import CONFIG, ERROR, LEASE, NOW, TODAY, checkpoint, job, segment
 from starling.core.errors import StarlingError
 from starling.core.jobs import Claim, Delivery, Job, JobOptions, JobQuery, JobSegment, JobStatus, JobStore
 from starling.core.load import Priority
@@ -223,6 +223,13 @@ class JobMachine(RuleBasedStateMachine):
     @staticmethod
     async def _segments(job_id: str, store: JobStore) -> list[JobSegment]:
         return list(await store.segments(job_id))
+
+    @invariant()
+    def accounts_are_the_same_and_nobody_owes_less_than_nothing(self) -> None:
+        for tenant in "ab":
+            spent = self._both(lambda store, tenant=tenant: store.spent(tenant, day=TODAY))  # type: ignore[misc]
+            assert spent is not None
+            assert spent >= 0.0
 
     @invariant()
     def what_waits_has_one_order(self) -> None:

@@ -6,12 +6,18 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.core.transcript import Transcript
+
+DAY: Final = 86_400
+"""Seconds."""
+
+UNKNOWN_RATE: Final = 4_000
+"""Bytes a second that a recording is taken to have whose header does not say how long it is: 32 kbit/s, which is low."""
 
 
 class JobStatus(StrEnum):
@@ -54,6 +60,19 @@ class RecordingInfo:
     codec: str
     channels: int
     duration: float | None = None
+
+    @property
+    def expected(self) -> float:
+        """Seconds that it lasts, as its header says or its size lets expect."""
+        return self.size / UNKNOWN_RATE if self.duration is None else self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Seconds of ``audio`` that the account of a tenant is charged on ``day`` (days since 1970 UTC)."""
+
+    audio: float
+    day: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +125,7 @@ class Job:
 
     ``attempts``: how often it was claimed since it was submitted or retried. ``not_before``: it is not claimed earlier.
     ``done``: seconds of audio that have been transcribed. ``error``: why it failed; until then, what went wrong last time.
-    ``warnings``: of a job that is done.
+    ``warnings``: of a job that is done. ``charge``: what is expected of it, and once it is over what was transcribed.
     ``worker``: who has it, or had it last. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
     """
 
@@ -125,6 +144,7 @@ class Job:
     done: float = 0.0
     error: JobError | None = None
     warnings: tuple[JobWarning, ...] = ()
+    charge: Charge | None = None
     worker: str = ""
 
     @property
@@ -286,6 +306,9 @@ class JobStore(Protocol):
 
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
         """What the queue has, of ``tenant`` or of all."""
+
+    async def spent(self, tenant: str, *, day: int) -> float:
+        """Seconds of audio that jobs of ``tenant`` are charged on ``day``, those that were deleted, too. Kept for some days."""
 
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         """The next job that is over and whose callback is to be told, which nobody else gets for ``lease`` seconds.

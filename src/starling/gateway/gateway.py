@@ -166,6 +166,11 @@ class Gateway:
         if not self.access.open:
             await self._seats.watch_keys()
 
+    async def keep_accounts(self) -> None:
+        """Count what jobs that are over really took of their tenants' quotas, for ever."""
+        if self.desk is not None:
+            await self.desk.accounts.run()
+
     async def keep_figures(self) -> None:
         """Keep what the dashboard's charts show, for ever."""
         if self.figures is not None:

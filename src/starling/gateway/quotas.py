@@ -30,6 +30,7 @@ class Usage:
     day: int = 0
     today: float = 0.0
     elsewhere: float = 0.0  # of the day's audio, what came to other gateways
+    recorded: float | None = None  # of the day, of recordings, wherever they came in; None until somebody looked
 
 
 class Quotas:
@@ -95,6 +96,21 @@ class Quotas:
                 if usage.minute is not None and more > 0:
                     usage.minute.take(more, now)
 
+    def learn_recorded(self, tenant: str, day: int, audio: float) -> None:
+        """What ``tenant`` used in recordings on ``day``, by the store of jobs. It becomes less where more was expected of one."""
+        usage = self._usage.setdefault(tenant, Usage())
+        self._turn_page(usage)
+        if usage.day != day:
+            return
+        before, usage.recorded = usage.recorded, audio
+        if usage.minute is not None and before is not None and audio != before:
+            usage.minute.take(audio - before, self._now())
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those who were here today."""
+        return list(self._usage)
+
     def used(self, tenant: str) -> Usage:
         """What the tenant of that name has used."""
         return self._usage.get(tenant, Usage())
@@ -108,7 +124,7 @@ class Quotas:
     def _check_day(self, tenant: Tenant, usage: Usage) -> None:
         self._turn_page(usage)
         limit = tenant.audio_seconds_per_day
-        if limit is not None and usage.today + usage.elsewhere >= limit:
+        if limit is not None and usage.today + usage.elsewhere + (usage.recorded or 0.0) >= limit:
             left = DAY - self._wall() % DAY
             raise _exceeded(
                 f"tenant {tenant.name} has used its {limit:g} s of audio of the day, which ends at midnight UTC", left
@@ -129,7 +145,7 @@ class Quotas:
     def _turn_page(self, usage: Usage) -> None:
         today = math.floor(self._wall() / DAY)
         if usage.day != today:
-            usage.day, usage.today, usage.elsewhere = today, 0.0, 0.0
+            usage.day, usage.today, usage.elsewhere, usage.recorded = today, 0.0, 0.0, None
 
     def _forget(self) -> None:
         today = math.floor(self._wall() / DAY)

@@ -119,9 +119,12 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
     gateway.ports.metrics.connections.set_function(lambda: len(server.server_state.connections))
     running = asyncio.create_task(server.serve(), name="uvicorn")
     running.add_done_callback(lambda _: server.listening.set())
-    watching = asyncio.create_task(gateway.watch_keys(), name="keys")
-    telling = asyncio.create_task(gateway.tell_callbacks(), name="callbacks")
-    keeping = asyncio.create_task(gateway.keep_figures(), name="figures")
+    chores = [
+        asyncio.create_task(gateway.watch_keys(), name="keys"),
+        asyncio.create_task(gateway.tell_callbacks(), name="callbacks"),
+        asyncio.create_task(gateway.keep_accounts(), name="accounts"),
+        asyncio.create_task(gateway.keep_figures(), name="figures"),
+    ]
     calls = AsyncExitStack()
     try:
         await server.listening.wait()
@@ -130,11 +133,10 @@ async def serving(gateway: Gateway, listeners: Listeners | None = None) -> Async
             yield gateway.options.host, listeners.main.getsockname()[1]
     finally:
         await calls.aclose()
-        watching.cancel()
-        telling.cancel()
-        keeping.cancel()
+        for chore in chores:
+            chore.cancel()
         server.should_exit = True
-        await asyncio.wait([running, watching, telling, keeping])
+        await asyncio.wait([running, *chores])
         running.result()
 
 

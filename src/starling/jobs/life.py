@@ -13,6 +13,7 @@ A verb that has no row for a job's status changes nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,7 +21,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from starling.core.errors import RecordingGone
-from starling.core.jobs import Job, JobError, JobStatus, JobWarning
+from starling.core.jobs import DAY, Charge, Job, JobError, JobStatus, JobWarning
 
 _Q, _R, _D, _F, _C = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED
 
@@ -68,12 +69,24 @@ ENDS: Final = frozenset({Verb.FINISH, Verb.FAIL, Verb.GIVE_UP, Verb.CANCEL})
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """``audio``: milliseconds, less than 0 where more was expected; ``day``: as in ``Charge``."""
+
+    audio: int
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What happened to a job: ``job`` is as it is now, or as it was if it was deleted. ``at``: Unix seconds, 0 if nobody said."""
+    """What happened to a job: ``job`` is as it is now, or as it was if it was deleted. ``at``: Unix seconds, 0 if nobody said.
+
+    ``spent``: what that adds to the account of its tenant, which is stored in the same step.
+    """
 
     verb: Verb
     job: Job
     at: float = 0.0
+    spent: Spent | None = None
 
     @property
     def due(self) -> float | None:
@@ -83,6 +96,38 @@ class Step:
 
 Observer: TypeAlias = Callable[[Step], None]
 """Is told what happened to a job once it is stored, by the process that did it, on its event loop."""
+
+
+def submit(job: Job) -> Step:
+    """It is new, and charged what is expected of it."""
+    return Step(Verb.SUBMIT, job, job.created, spent=_more(None, job.charge))
+
+
+def delete(job: Job) -> Step:
+    """It is forgotten. One that is not over is charged what was transcribed."""
+    return Step(Verb.DELETE, job, spent=None if job.status.over else _more(job.charge, _settled(job.charge, job.done)))
+
+
+def _settled(charge: Charge | None, audio: float) -> Charge | None:
+    return None if charge is None else replace(charge, audio=audio)
+
+
+def _more(before: Charge | None, after: Charge | None) -> Spent | None:
+    """What it takes to come to ``after``."""
+    if after is None:
+        return None
+    audio = _milliseconds(after.audio) - (0 if before is None else _milliseconds(before.audio))
+    return Spent(audio, after.day) if audio else None
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _over(step: Step, audio: float) -> Step:
+    """``step`` ends a job, of which ``audio`` seconds were transcribed."""
+    settled = _settled(step.job.charge, audio)
+    return replace(step, job=replace(step.job, charge=settled), spent=_more(step.job.charge, settled))
 
 
 def claim(job: Job, worker: str, *, now: float) -> Step:
@@ -106,7 +151,7 @@ def finish(job: Job, *, now: float, duration: float, warnings: Sequence[JobWarni
         warnings=tuple(warnings),
         not_before=0.0,
     )
-    return Step(Verb.FINISH, done, now)
+    return _over(Step(Verb.FINISH, done, now), duration)
 
 
 def fail(job: Job, error: JobError, *, now: float, retry_at: float | None, max_attempts: int) -> Step:
@@ -114,7 +159,8 @@ def fail(job: Job, error: JobError, *, now: float, retry_at: float | None, max_a
     if retry_at is not None and job.attempts < max_attempts:
         waiting = replace(job, status=NEXT[job.status, Verb.POSTPONE], not_before=retry_at, error=error)
         return Step(Verb.POSTPONE, waiting, now)
-    return Step(Verb.FAIL, replace(job, status=NEXT[job.status, Verb.FAIL], finished=now, error=replace(error, final=True)), now)
+    failed = replace(job, status=NEXT[job.status, Verb.FAIL], finished=now, error=replace(error, final=True))
+    return _over(Step(Verb.FAIL, failed, now), job.done)
 
 
 def expire(job: Job, *, now: float, max_attempts: int) -> Step:
@@ -127,7 +173,9 @@ def expire(job: Job, *, now: float, max_attempts: int) -> Step:
         "them. Look at their logs, and at the file, before it is retried",
         final=True,
     )
-    return Step(Verb.GIVE_UP, replace(job, status=NEXT[job.status, Verb.GIVE_UP], finished=now, error=error), now)
+    return _over(
+        Step(Verb.GIVE_UP, replace(job, status=NEXT[job.status, Verb.GIVE_UP], finished=now, error=error), now), job.done
+    )
 
 
 def release(job: Job, *, now: float) -> Step:
@@ -140,7 +188,7 @@ def cancel(job: Job, *, now: float) -> Step | None:
     status = NEXT.get((job.status, Verb.CANCEL))
     if status is None:
         return None
-    return Step(Verb.CANCEL, replace(job, status=status, finished=now, not_before=0.0), now)
+    return _over(Step(Verb.CANCEL, replace(job, status=status, finished=now, not_before=0.0), now), job.done)
 
 
 def retry(job: Job, *, now: float) -> Step | None:
@@ -150,8 +198,20 @@ def retry(job: Job, *, now: float) -> Step | None:
         return None
     if not job.recording.key:
         raise RecordingGone("the recording of this job is not kept any more: submit it again instead")
-    fresh = replace(job, status=status, attempts=0, not_before=0.0, started=None, finished=None, done=0.0, error=None, worker="")
-    return Step(Verb.RETRY, fresh, now)
+    charge = None if job.charge is None else Charge(job.recording.expected, math.floor(now / DAY))
+    fresh = replace(
+        job,
+        status=status,
+        attempts=0,
+        not_before=0.0,
+        started=None,
+        finished=None,
+        done=0.0,
+        error=None,
+        charge=charge,
+        worker="",
+    )
+    return Step(Verb.RETRY, fresh, now, spent=_more(None, charge))
 
 
 def forget_audio(job: Job) -> Step | None:

@@ -25,7 +25,7 @@ from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import asked_for, check_new, check_queue, check_same, comes_after, fingerprint, page, read_cursor
 from starling.jobs.life import ENDS, Observer, Step, Verb
-from starling.jobs.options import StoreOptions
+from starling.jobs.options import KEPT_DAYS, StoreOptions
 from starling.jobs.order import RANK, age, pick, position
 from starling.jobs.watching import Watchers
 
@@ -55,6 +55,7 @@ class MemoryJobStore:
         self._kept: dict[str, _Kept] = {}
         self._turns: dict[str, int] = {}
         self._chores: dict[str, tuple[str, float]] = {}
+        self._accounts: Counter[tuple[str, int]] = Counter()
         self._watchers = Watchers()
 
     async def submit(self, job: Job, *, idempotency_key: str = "") -> Job:
@@ -67,7 +68,7 @@ class MemoryJobStore:
         if job.tenant not in self._turns:
             self._take_turn(job.tenant)
         self._kept[job.job_id] = _Kept(job, idempotency_key=idempotency_key, fingerprint=fingerprint(job))
-        self._tell(Step(Verb.SUBMIT, job, job.created))
+        self._tell(life.submit(job))
         return job
 
     async def get(self, job_id: str) -> Job | None:
@@ -153,7 +154,7 @@ class MemoryJobStore:
         if kept is None or (only_over and not kept.job.status.over):
             return None
         del self._kept[job_id]
-        self._tell(Step(Verb.DELETE, kept.job))
+        self._tell(life.delete(kept.job))
         return kept.job
 
     async def forget_audio(self, job_id: str) -> Job | None:
@@ -214,6 +215,9 @@ class MemoryJobStore:
             workers=tuple(sorted(alive)),
         )
 
+    async def spent(self, tenant: str, *, day: int) -> float:
+        return self._accounts[tenant, day] / 1000
+
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         waiting = [(kept.due, kept.job.job_id) for kept in self._kept.values() if kept.due is not None and kept.due <= now]
         if not waiting:
@@ -267,6 +271,10 @@ class MemoryJobStore:
         return step.job
 
     def _tell(self, step: Step) -> None:
+        if step.spent is not None:
+            self._accounts[step.job.tenant, step.spent.day] += step.spent.audio
+            for account in [account for account in self._accounts if account[1] < step.spent.day - KEPT_DAYS]:
+                del self._accounts[account]
         self._watchers.changed(step.job.job_id)
         if self._observe is not None:
             self._observe(step)

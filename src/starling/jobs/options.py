@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+KEPT_DAYS: Final = 7
+"""How long the account of a day is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
     address = address_of(request)
     principal = gateway.identify_foreigner(DEEPGRAM, request, address)
     with ExitStack() as held:
-        with desk.receiving(principal, address):
+        async with desk.receiving(principal, address):
             able = desk.offered(principal.tenant)
             asked = recorded_options(request.query_params.multi_items(), able, desk.defaults)
             callback = _callback(asked, desk)

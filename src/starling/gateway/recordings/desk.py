@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +25,19 @@ from starling.core.errors import (
     ShuttingDown,
     StarlingError,
 )
-from starling.core.jobs import Channels, Job, JobOptions, JobPage, JobQuery, JobSegment, JobStatus, QueueState, RecordingInfo
+from starling.core.jobs import (
+    DAY,
+    Channels,
+    Charge,
+    Job,
+    JobOptions,
+    JobPage,
+    JobQuery,
+    JobSegment,
+    JobStatus,
+    QueueState,
+    RecordingInfo,
+)
 from starling.core.load import Priority
 from starling.core.ports import Capabilities, Clock
 from starling.gateway.access import network
@@ -32,6 +45,7 @@ from starling.gateway.buckets import BucketTable
 from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.quotas import Quotas
+from starling.gateway.recordings.accounts import Accounts
 from starling.gateway.recordings.places import Places
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.recordings.reception import Reception, Stored
@@ -40,9 +54,6 @@ from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
-
-UNKNOWN_RATE: Final = 4_000
-"""Bytes a second that a recording is taken to have whose header does not say how long it is: 32 kbit/s, which is low."""
 
 SOON: Final = 2.0
 MAX_KEY: Final = 255
@@ -94,7 +105,7 @@ class Desk:
         self._ability = ability
         self._defaults = gateway.defaults
         self._prober = ports.prober
-        self._quotas = quotas
+        self.accounts = Accounts(ports.store, quotas, wall)
         self._clock = clock
         self._metrics = metrics
         metrics.uploads.set_function(lambda: self.uploads.taken)
@@ -122,15 +133,15 @@ class Desk:
 
     # --- handing in ----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def receiving(self, principal: Principal, address: str) -> Iterator[None]:
-        """Hold a place for an upload. Raises ShuttingDown, Overloaded and QuotaExceeded."""
+    @asynccontextmanager
+    async def receiving(self, principal: Principal, address: str) -> AsyncIterator[None]:
+        """Hold a place for an upload. Raises ShuttingDown, Overloaded, QuotaExceeded and StoreUnavailable."""
         with ExitStack() as held:
             with self._counted():
                 if self.drained.is_set():
                     raise ShuttingDown("the server is shutting down; send the recording to another one, or again later")
                 self._take_turn(principal, address)
-                self._quotas.check_audio(principal.tenant)
+                await self.accounts.check(principal.tenant)
                 held.enter_context(self.uploads.held(principal.tenant.name))
             yield
 
@@ -155,14 +166,16 @@ class Desk:
                 _check_key(idempotency_key)
                 info = await self._look(stored)
                 self._check_length(info)
-                self._quotas.check_audio(tenant)
+                await self.accounts.check(tenant)
+                now = self.wall()
                 job = Job(
                     job_id=secrets.token_hex(16),
                     tenant=tenant.name,
                     recording=info,
                     options=wish.options,
-                    created=self.wall(),
+                    created=now,
                     trace_id=trace_id,
+                    charge=Charge(info.expected, math.floor(now / DAY)),
                     priority=Priority.LOW if tenant.priority is Priority.LOW else wish.priority,
                 )
         except BaseException:
@@ -172,7 +185,7 @@ class Desk:
         if taken.job_id != job.job_id:
             await self.reception.discard(stored)
             return taken
-        self._charge(tenant, info)
+        await self._charged(tenant)
         self._metrics.jobs_submitted.inc()
         self._metrics.upload_bytes.inc(info.size)
         log.info("job submitted", job_id=job.job_id, trace_id=trace_id, tenant_id=tenant.name, bytes=info.size, codec=info.codec)
@@ -219,12 +232,9 @@ class Desk:
         if info.duration is not None and info.duration > most:
             raise FrameTooLarge(f"a recording may last {most:g} s at most, this one says it lasts {info.duration:.0f} s")
 
-    def _charge(self, tenant: Tenant, info: RecordingInfo) -> None:
-        length = info.size / UNKNOWN_RATE if info.duration is None else info.duration
-        try:
-            self._quotas.spend(tenant, length)
-        except QuotaExceeded:
-            log.info("quota used up", tenant_id=tenant.name)  # by this one, which was taken in: the next is refused
+    async def _charged(self, tenant: Tenant) -> None:
+        with suppress(StarlingError):  # it was taken in all the same, and is counted at the next look
+            await self.accounts.look(tenant.name)
 
     def _take_turn(self, principal: Principal, address: str) -> None:
         now = self._clock.now()
@@ -270,11 +280,11 @@ class Desk:
             raise Conflict(f"only a job that failed or was cancelled can be retried, this one is {job.status}")
         if not job.recording.key:
             raise RecordingGone("the recording of this job is not kept any more: submit it again")
-        self._quotas.check_audio(principal.tenant)
+        await self.accounts.check(principal.tenant)
         retried = await self.store.retry(job.job_id, now=self.wall())
         if retried is None:
             raise NotFound("the job was deleted just now")
-        self._charge(principal.tenant, job.recording)
+        await self._charged(principal.tenant)
         return retried
 
     async def delete(self, principal: Principal, job_id: str) -> Job:

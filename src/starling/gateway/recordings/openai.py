@@ -84,7 +84,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
     address = address_of(request)
     principal = gateway.identify(request.headers, address)
     with ExitStack() as held:
-        with desk.receiving(principal, address):
+        async with desk.receiving(principal, address):
             form = await desk.reception.form(request, FILE)
             if form.file is None:
                 raise FieldRefused(FILE, f"expected a recording in the field {FILE}, got none: send it as a file of the form")

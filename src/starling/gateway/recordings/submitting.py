@@ -96,7 +96,7 @@ def submitting(gateway: Gateway, desk: Desk) -> APIRouter:
 async def _submit(gateway: Gateway, desk: Desk, request: Request, idempotency_key: str) -> Job:
     address = address_of(request)
     principal = gateway.identify(request.headers, address)
-    with desk.receiving(principal, address):
+    async with desk.receiving(principal, address):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             named = from_json(await desk.reception.document(request))

@@ -16,7 +16,7 @@ from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
-from starling.jobs.life import Observer, Step, Verb
+from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
 from starling.jobs.order import ranks
 from starling.jobs.redis.connection import Connection
@@ -31,6 +31,7 @@ from starling.jobs.redis.writing import (
     deadline,
     due_at,
     history,
+    spending,
     stored,
     unpack_checkpoints,
     unpack_kept,
@@ -78,13 +79,14 @@ class RedisJobStore:
             ("is", f"job:{job.job_id}", "revision", ""),
             ("below", queued, str(self._options.max_queued)),
         ]
-        steps: list[Command] = [("TURN", job.tenant, "NX"), *stored(None, job)]
+        submitted = life.submit(job)
+        steps: list[Command] = [("TURN", job.tenant, "NX"), *stored(None, job), *spending(submitted)]
         if idempotency_key:
             conditions.insert(0, ("is", submissions, idempotency_key, ""))
             steps.append(("HSET", submissions, idempotency_key, job.job_id))
             steps.append(("HSET", f"job:{job.job_id}", "key", idempotency_key, "fingerprint", fingerprint(job)))
         for _ in range(CROWDED):
-            failed = await self._send(job.job_id, conditions, steps, Step(Verb.SUBMIT, job, job.created))
+            failed = await self._send(job.job_id, conditions, steps, submitted)
             if failed == DONE:
                 return job
             match conditions[failed - 1][:2]:
@@ -240,7 +242,8 @@ class RedisJobStore:
                 return None
             was.append(kept.job)
             forgotten = (("HDEL", f"submissions:{kept.job.tenant}", kept.key),) if kept.key else ()
-            return Change(None, forgotten, told=Step(Verb.DELETE, kept.job))
+            deleted = life.delete(kept.job)
+            return Change(None, (*forgotten, *spending(deleted)), told=deleted)
 
         await self._change(job_id, decide)
         return was[0] if was else None
@@ -275,6 +278,9 @@ class RedisJobStore:
 
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
         return await self._looking.state(tenant, now)
+
+    async def spent(self, tenant: str, *, day: int) -> float:
+        return int(await self._connection.run("HGET", f"spent:{day}", tenant) or 0) / 1000
 
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         for _ in range(CROWDED):

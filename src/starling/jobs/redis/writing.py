@@ -16,6 +16,7 @@
     segments:JOB        list    what was found; found:JOB: the set of their channels and ids
     checkpoints:JOB     hash    by channel
     chore:CHORE         hash    who has it, and until when
+    spent:DAY           hash    milliseconds of audio that tenants are charged, for some days
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from starling.core.jobs import Job, JobSegment, JobStatus
+from starling.core.jobs import DAY, Job, JobSegment, JobStatus
 from starling.core.records import Checkpoint
 from starling.jobs.life import ENDS, Step, Verb
+from starling.jobs.options import KEPT_DAYS
 from starling.jobs.order import RANK
 from starling.jobs.redis.scripts import LONG_AGO
 
@@ -110,7 +112,15 @@ def by_step(step: Step, *steps: Command, conditions: tuple[Command, ...] = ()) -
         steps += due_at(job_id, step.due, attempt=0)
     elif step.verb in {*ENDS, Verb.RETRY}:
         steps += due_at(job_id, None, attempt=0)
-    return Change(step.job, steps, conditions, told=step)
+    return Change(step.job, (*steps, *spending(step)), conditions, told=step)
+
+
+def spending(step: Step) -> tuple[Command, ...]:
+    """What ``step`` adds to the account of its tenant."""
+    if step.spent is None:
+        return ()
+    key = f"spent:{step.spent.day}"
+    return ("HINCRBY", key, step.job.tenant, str(step.spent.audio)), ("EXPIRE", key, str(KEPT_DAYS * DAY))
 
 
 def due_at(job_id: str, due: float | None, *, attempt: int) -> tuple[Command, ...]:

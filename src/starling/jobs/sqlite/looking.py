@@ -88,6 +88,10 @@ class Looking:
             workers=tuple(worker for (worker,) in workers),
         )
 
+    def spent(self, tenant: str, day: int) -> float:
+        rows = self._database.run("SELECT audio FROM accounts WHERE day = ? AND tenant = ?", (day, tenant))
+        return int(rows[0][0]) / 1000 if rows else 0.0
+
     def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
         named: set[str] = set()
         for start in range(0, len(keys), AT_ONCE):

@@ -11,7 +11,7 @@ from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
 from starling.jobs.life import ENDS, Step, Verb
-from starling.jobs.options import StoreOptions
+from starling.jobs.options import KEPT_DAYS, StoreOptions
 from starling.jobs.sqlite.database import Database
 from starling.jobs.sqlite.rows import (
     Kept,
@@ -28,6 +28,8 @@ _TAKE_TURN: Final = """
     INSERT INTO turns VALUES (?, (SELECT COALESCE(MAX(served), 0) + 1 FROM turns))
     ON CONFLICT (tenant) DO UPDATE SET served = excluded.served
 """
+
+_SPEND: Final = "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET audio = audio + excluded.audio"
 
 _ANY: Final = """
     SELECT 1 WHERE EXISTS (
@@ -69,7 +71,7 @@ class Queue:
             if idempotency_key:
                 key = (job.tenant, idempotency_key, fingerprint(job), job.job_id)
                 self._database.run("INSERT INTO submissions VALUES (?, ?, ?, ?)", key)
-            self._steps.append(Step(Verb.SUBMIT, job, job.created))
+            self._take(life.submit(job))
             return job
 
     def _submitted(self, job: Job, idempotency_key: str) -> Job | None:
@@ -161,7 +163,7 @@ class Queue:
             if kept is None or (only_over and not kept.job.status.over):
                 return None
             self._database.run("DELETE FROM jobs WHERE job_id = ?", (job_id,))
-            self._steps.append(Step(Verb.DELETE, kept.job))
+            self._take(life.delete(kept.job))
             return kept.job
 
     def forget_audio(self, job_id: str) -> Job | None:
@@ -213,8 +215,14 @@ class Queue:
             raise ClaimLost(life.LOST)
         return kept
 
-    def _store(self, step: Step) -> Job:
+    def _take(self, step: Step) -> None:
         self._steps.append(step)
+        if step.spent is not None:
+            self._database.run(_SPEND, (step.spent.day, step.job.tenant, step.spent.audio))
+            self._database.run("DELETE FROM accounts WHERE day < ?", (step.spent.day - KEPT_DAYS,))
+
+    def _store(self, step: Step) -> Job:
+        self._take(step)
         write_job(self._database, step.job)
         if step.verb in {*ENDS, Verb.RETRY}:
             self._database.run("UPDATE jobs SET due = ?, attempt = 0 WHERE job_id = ?", (step.due, step.job.job_id))

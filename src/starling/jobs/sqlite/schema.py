@@ -57,5 +57,13 @@ MIGRATIONS: Final = (
     CREATE TABLE turns (tenant TEXT PRIMARY KEY, served INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE chores (chore TEXT PRIMARY KEY, worker TEXT NOT NULL, until REAL NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE accounts (
+        day INTEGER NOT NULL,
+        tenant TEXT NOT NULL,
+        audio INTEGER NOT NULL,
+        PRIMARY KEY (day, tenant)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """What makes version ``n + 1`` of ``n``; ``PRAGMA user_version`` says which one a file is."""

@@ -126,6 +126,9 @@ class SqliteJobStore:
     async def state(self, *, tenant: str | None, now: float) -> QueueState:
         return await self._reading(lambda: self._looking.state(tenant, now))
 
+    async def spent(self, tenant: str, *, day: int) -> float:
+        return await self._reading(lambda: self._looking.spent(tenant, day))
+
     async def claim_delivery(self, *, now: float, lease: float) -> Delivery | None:
         return await self._change(lambda: self._queue.claim_delivery(now, lease))
 

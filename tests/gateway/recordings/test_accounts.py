@@ -1,0 +1,80 @@
+"""What recordings cost their tenants, of whose seconds of audio there are only so many."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from auth.test_keys import add
+from contracts.job_store_contract import job
+from gateway.gateway_harness import run
+from gateway.recordings.desk_harness import desked
+from gateway.recordings.test_tenants import bearer, hand_in
+from gateway.test_access import limited
+from starling.auth.tenants import Tenant
+from starling.core.errors import QuotaExceeded
+from starling.core.jobs import Charge, JobError
+from starling.gateway.options import GatewayOptions
+from starling.gateway.quotas import Quotas
+from starling.gateway.recordings.accounts import Accounts
+from starling.jobs.memory import MemoryJobStore
+
+
+def test_what_was_not_transcribed_is_not_counted(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    key, _ = add(keys, tenant="acme")
+    limited(keys, Tenant(name="acme", audio_seconds_per_day=6.0))
+
+    async def scenario() -> None:
+        async with desked(tmp_path / "kept", gateway=GatewayOptions(port=0, keys_file=keys), idle=True) as it:
+            first, second = [(await hand_in(it, key)).json()["task_id"] for _ in range(2)]
+            assert (await hand_in(it, key)).status_code == 429
+            claim = await it.store.claim("w", now=time.time(), lease=1e9)
+            assert claim is not None
+            assert claim.job.job_id == first
+            await it.store.heartbeat(claim, done=1.0, now=time.time(), lease=1e9)
+            error = JobError(code="corrupt_audio", message="it is damaged", final=True)
+            await it.store.fail(claim, error, now=time.time(), retry_at=None)
+            assert (await hand_in(it, key)).status_code == 202  # 1 + 4, and now 9
+            assert (await hand_in(it, key)).status_code == 429
+            assert (await it.client.delete(f"/api/v1/asr/task/{second}", headers=bearer(key))).status_code == 200
+            assert (await it.client.post(f"/api/v1/asr/retry/{first}", headers=bearer(key))).status_code == 202  # 1 + 4, and 9
+            assert (await hand_in(it, key)).status_code == 429
+
+    run(scenario)
+
+
+def test_another_gateway_counts_what_came_in_before_it_began(tmp_path: Path) -> None:
+    store, quotas = MemoryJobStore(), Quotas(lambda: 0.0, lambda: 100_000.0)
+    tenant = Tenant(name="t", audio_seconds_per_day=100.0)
+    accounts = Accounts(store, quotas, lambda: 100_000.0)
+
+    async def scenario() -> None:
+        await store.submit(replace(job("a", duration=60.0), charge=Charge(60.0, 1)))
+        await accounts.check(tenant)
+        await store.submit(replace(job("b", duration=60.0), charge=Charge(60.0, 1)))
+        with pytest.raises(QuotaExceeded):
+            await accounts.check(tenant)
+        await store.cancel("job-b", now=100_000.0)
+        await accounts.look("t")
+        quotas.check(tenant)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_not_transcribed_is_given_back_to_the_minute() -> None:
+    quotas = Quotas(lambda: 0.0, lambda: 100_000.0)
+    tenant = Tenant(name="t", audio_seconds_per_minute=60.0)
+    quotas.learn_recorded("t", 1, 30.0)  # before this gateway began: it owes nothing of that minute
+    quotas.check_audio(tenant)
+    quotas.learn_recorded("t", 1, 130.0)
+    with pytest.raises(QuotaExceeded):
+        quotas.check_audio(tenant)
+    quotas.learn_recorded("t", 1, 35.0)
+    quotas.check_audio(tenant)
+    quotas.learn_recorded("t", 2, 1e6)  # not of today
+    quotas.check_audio(tenant)
