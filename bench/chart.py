@@ -9,6 +9,9 @@ WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 140, 40, 48
 COLOURS = ("#1f6f8b", "#c8553d", "#588157", "#7b2d8b")
 
+DOTS = 60
+"""Points of a line that are still told apart."""
+
 Line = Sequence[tuple[float, float]]
 
 
@@ -40,7 +43,8 @@ def line_chart(title: str, lines: Mapping[str, Line], *, x: str, y: str, ceiling
         colour = COLOURS[place % len(COLOURS)]
         points = [(across(a), up(b)) for a, b in sorted(line)]
         parts.append(f'<path d="M{"L".join(f"{a} {b}" for a, b in points)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{a}" cy="{b}" r="3" fill="{colour}"/>' for a, b in points]
+        if len(points) <= DOTS:
+            parts += [f'<circle cx="{a}" cy="{b}" r="3" fill="{colour}"/>' for a, b in points]
         parts.append(_text(WIDTH - RIGHT + 10, TOP + 14 + 18 * place, name, extra=f'fill="{colour}"'))
     return "\n".join([*parts, "</svg>", ""])
 

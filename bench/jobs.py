@@ -26,6 +26,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.audio import recordings
 from bench.chart import line_chart
@@ -288,7 +289,8 @@ async def _main(arguments: argparse.Namespace) -> int:
     machine = await describe()
     print(as_text(machine))
     outcome, tally = await measure(plan)
-    result = {"machine": asdict(machine), "plan": asdict(plan), "outcome": asdict(outcome)}
+    result: dict[str, Any] = {"machine": asdict(machine), "plan": asdict(plan), "outcome": asdict(outcome)}
+    result["done"] = [round(at, 1) for at in sorted(tally.done)]
     print(json.dumps(result["outcome"], indent=2))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -17,5 +17,11 @@ def test_a_chart_is_valid_svg_with_every_point_on_it() -> None:
     assert {"Latency & load", "partial <P95>", "final"} <= {text.text for text in root.findall(f"{SVG}text")}
 
 
+def test_a_long_line_is_drawn_without_dots() -> None:
+    drawn = line_chart("", {"texts": [(float(at), float(at)) for at in range(500)]}, x="", y="", ceiling=500, mark=500)
+    assert not ET.fromstring(drawn).findall(f"{SVG}circle")  # noqa: S314 - ours
+    assert drawn.count("L") >= 499
+
+
 def test_a_chart_of_nothing_is_empty_but_valid() -> None:
     assert not ET.fromstring(line_chart("", {}, x="", y="", ceiling=10, mark=5)).findall(f"{SVG}circle")  # noqa: S314 - ours
