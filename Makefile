@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis run-kafka
-.PHONY: bench-streams bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs
+.PHONY: bench-streams bench-scaling bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -80,6 +80,10 @@ bench-streams: setup-dev ## streams per core, by profile
 	  $(BIN)/python -m bench.streams --pin --profile $$profile --json bench/results/streams-$$profile.json \
 	    --svg docs/images/streams-$$profile.svg $(ARGS) || exit 1; done
 	@$(BIN)/python -m bench.overhead --streams 16 --json bench/results/overhead-read.json
+
+bench-scaling: setup-dev ## what a second recognizer is worth
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.scaling --json bench/results/scaling.json $(ARGS)
 
 bench-peers: setup-dev ## the same beside moonshine_voice
 	@mkdir -p bench/results

@@ -184,6 +184,27 @@ def _overload(result: Result) -> Iterator[str]:
     yield from _table(columns, rows)
 
 
+def _scaling(result: Result) -> Iterator[str]:
+    yield f"By the busiest recognizer, two serve **{result['gain']:.2f} times** as many streams as one.\n"
+    columns = (
+        "recognizers", "streams", "CPU of each recognizer per s", "gateway's CPU", "generator's CPU", "others' CPU",
+        "P95 partial, final ms", "lost",
+    )  # fmt: skip
+    rows = (
+        (
+            workers,
+            one["streams"],
+            ", ".join(f"{used / one['seconds']:.3f}" for used in one["cpu"]),
+            *(f"{one[who]:.2f}" for who in ("gateway", "generator", "others")),
+            f"{one['partial']}, {one['final']}",
+            one["refused"] + one["failed"],
+        )
+        for workers, several in result["runs"].items()
+        for one in several
+    )
+    yield from _table(columns, rows)
+
+
 def _churn(result: Result) -> Iterator[str]:
     columns = ("sessions", "process", "memory of its own MB", "resident MB", "files", "threads")
     rows = (
@@ -236,6 +257,7 @@ _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
     "churn": _churn,
     "overload": _overload,
     "log": _log,
+    "scaling": _scaling,
     "streams": _streams,
     "peers": _peers,
     "accuracy": _accuracy,
