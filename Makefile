@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis run-kafka
-.PHONY: bench-streams bench-scaling bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs
+.PHONY: bench-streams bench-scaling bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs bench-hours
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -127,6 +127,10 @@ bench-overload: setup-dev ## twice as many come as there is room for
 bench-jobs: setup-dev ## recordings from many clients while transcribers are killed
 	@mkdir -p bench/results docs/images
 	@$(BIN)/python -m bench.jobs --json bench/results/jobs.json --svg docs/images/jobs.svg $(ARGS)
+
+bench-hours: setup-dev ## a recording of hours through the running service: memory and CPU
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.hours --json bench/results/hours.json $(ARGS)
 
 bench-soak: setup-dev ## memory over 30 minutes of coming and going
 	@mkdir -p bench/results

@@ -80,6 +80,26 @@ def test_the_examples_do_what_the_page_says(tmp_path: Path, monkeypatch: pytest.
     uvloop.run(main())
 
 
+def test_a_server_whose_disk_comes_late_takes_recordings_then(tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.write_text("not there yet")
+    jobs = {"store": f"sqlite:{place / 'jobs.db'}", "recordings": str(place / "recordings"), "log": "off", "workers": 0}
+    chosen = {"server": {"port": 0}, "log": {"level": "error"}, "engine": {"name": "scripted"}, "jobs": jobs}
+
+    async def main() -> None:
+        async with running(Settings.model_validate(chosen)) as server, httpx2.AsyncClient(trust_env=False) as client:
+            submit, talk = f"{server.url}api/v1/asr/submit", {"audio": recording_path("beckett").read_bytes()}
+            refused = await client.post(submit, files=talk)
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+            place.unlink()
+            async with asyncio.timeout(300):
+                while (answer := await client.post(submit, files=talk)).status_code in {429, 503}:  # noqa: ASYNC110 - it is over HTTP
+                    await asyncio.sleep(0.5)
+            assert answer.status_code == 202
+
+    uvloop.run(main())
+
+
 def test_the_receiver_on_the_page_knows_a_genuine_message() -> None:
     names: dict[str, Any] = {}
     exec(compile(PYTHON[2], "recordings.md", "exec"), names)  # noqa: S102 - our own page

@@ -71,6 +71,21 @@ def test_a_place_that_cannot_be_is_said(tmp_path: Path) -> None:
         DirectoryRecordings(tmp_path / "file" / "recordings")
 
 
+def test_a_patient_place_is_made_once_it_can_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    async def scenario() -> None:
+        recordings = DirectoryRecordings(tmp_path / "file" / "recordings", offload=inline, patient=True)
+        async with aclosing(chunks(BYTES)) as coming:
+            with pytest.raises(StoreUnavailable):
+                await recordings.put(coming, limit=len(BYTES))
+        (tmp_path / "file").unlink()
+        key, _, _ = await recordings.put(chunks(BYTES), limit=len(BYTES))
+        assert await keys(recordings) == [key]
+
+    run(scenario())
+
+
 def test_a_place_that_is_gone_is_said(tmp_path: Path) -> None:
     async def scenario() -> None:
         recordings = DirectoryRecordings(tmp_path / "r", offload=inline)

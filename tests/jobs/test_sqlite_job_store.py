@@ -13,6 +13,7 @@ from starling.core.errors import StoreUnavailable
 from starling.core.jobs import JobQuery, JobStore
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
+from starling.jobs.sqlite.database import Database
 from starling.jobs.sqlite.store import SqliteJobStore
 from virtual_time import inline, run
 
@@ -82,6 +83,44 @@ def test_something_else_is_no_file_of_jobs(tmp_path: Path) -> None:
         SqliteJobStore(tmp_path / "jobs.db")
     with pytest.raises(StoreUnavailable, match="cannot open"):
         SqliteJobStore(tmp_path)
+
+
+def test_a_patient_store_is_opened_once_it_can_be(tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("in the way")
+    path, time = tmp_path / "jobs" / "jobs.db", 100.0
+    database = Database(path, patient=True, now=lambda: time)
+    for wait in (0.5, 1.0, 1.0, 0.5):  # the third tries again, and has to wait for longer
+        with pytest.raises(StoreUnavailable, match="tries again by itself") as refused:
+            database.run("SELECT 1")
+        assert str(tmp_path) not in refused.value.message
+        time += wait
+    (tmp_path / "jobs").unlink()
+    with pytest.raises(StoreUnavailable):
+        database.run("SELECT 1")
+    time += 8.0
+    assert database.run("SELECT 1") == [(1,)]
+    database.close()
+
+
+def test_who_has_a_patient_store_needs_to_do_nothing(tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("in the way")
+
+    async def scenario() -> None:
+        store = SqliteJobStore(tmp_path / "jobs" / "jobs.db", offload=inline, patient=True)
+        with pytest.raises(StoreUnavailable):
+            await store.submit(job())
+        (tmp_path / "jobs").unlink()
+        async with asyncio.timeout(120):
+            while True:
+                try:
+                    await store.submit(job())
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
+        assert await store.claim("w", now=NOW, lease=LEASE) is not None
+        await store.close()
+
+    asyncio.run(scenario())
 
 
 def test_what_was_undone_is_not_told(tmp_path: Path) -> None:

@@ -32,16 +32,16 @@ def data_path(setting: str) -> Path:
     return Path(setting).expanduser()
 
 
-def open_job_store(settings: Settings, *, observe: Observer | None = None) -> JobStore:
+def open_job_store(settings: Settings, *, observe: Observer | None = None, patient: bool = False) -> JobStore:
     """The store of jobs, to be closed. ``observe`` is told what this process does to them, and so is the log of jobs.
 
-    Raises InvalidOption for a setting that names none, StoreUnavailable.
+    ``patient``: what cannot be opened now is opened later. Raises InvalidOption for a setting that names none, StoreUnavailable.
     """
     observe = _everybody(_journal(settings), observe)
     options = StoreOptions(max_attempts=settings.jobs.max_attempts, max_queued=settings.jobs.max_queued)
     kind, _, place = settings.jobs.store.partition(":")
     if kind == "sqlite" and place:
-        return SqliteJobStore(data_path(place), options, observe=observe)
+        return SqliteJobStore(data_path(place), options, observe=observe, patient=patient)
     if kind in {"redis", "rediss", "unix"}:
         return RedisJobStore(settings.jobs.store, options, observe=observe)
     raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got one of another kind: {kind[:20]!r}")
@@ -85,8 +85,11 @@ def _everybody(*observers: Observer | None) -> Observer:
     return tell
 
 
-def open_recordings(settings: Settings) -> Recordings:
-    """Where recordings are, to be closed. Raises InvalidOption for what is no place for them, StoreUnavailable."""
+def open_recordings(settings: Settings, *, patient: bool = False) -> Recordings:
+    """Where recordings are, to be closed; ``patient``: as above.
+
+    Raises InvalidOption for what is no place for them, StoreUnavailable.
+    """
     if settings.jobs.recordings.startswith("s3:"):
         return S3Recordings(settings.jobs.recordings, endpoint=settings.jobs.s3_endpoint)
-    return DirectoryRecordings(data_path(settings.jobs.recordings))
+    return DirectoryRecordings(data_path(settings.jobs.recordings), patient=patient)

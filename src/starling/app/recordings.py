@@ -10,33 +10,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starling.app.jobs import open_job_store, open_recordings, retaining
 from starling.app.options import recording_options
 from starling.config.settings import Settings
-from starling.core.errors import StoreUnavailable
 from starling.gateway.recordings.egress import Egress
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.recordings.probing import ProbingProcesses
-from starling.telemetry.logs import get_logger
-
-log = get_logger(__name__)
 
 
 @asynccontextmanager
-async def recording_ports(settings: Settings) -> AsyncIterator[RecordingPorts | None]:
-    """For as long as the block runs. None where jobs cannot be kept: live captions need no disk, so the server goes on without.
+async def recording_ports(settings: Settings) -> AsyncIterator[RecordingPorts]:
+    """For as long as the block runs. Where jobs cannot be kept now, that is tried again: live captions need no disk.
 
     Raises InvalidOption for settings that are wrong.
     """
     options = recording_options(settings)
     async with AsyncExitStack() as opened:
-        try:
-            store = open_job_store(settings)
-            opened.push_async_callback(store.close)
-            recordings = open_recordings(settings)
-            opened.push_async_callback(recordings.close)
-        except StoreUnavailable as error:
-            log.warning("no recordings are taken in", reason=error.message)
-            await opened.aclose()
-            yield None
-            return
+        store = open_job_store(settings, patient=True)
+        opened.push_async_callback(store.close)
+        recordings = open_recordings(settings, patient=True)
+        opened.push_async_callback(recordings.close)
         prober = ProbingProcesses(timeout=options.probe_timeout)
         opened.push_async_callback(prober.close)
         worker = f"gateway-{platform.node()}-{os.getpid()}"

@@ -34,16 +34,28 @@ async def _on_a_thread(call: Callable[[], T], /) -> T:
 
 
 class DirectoryRecordings:
-    """``Recordings`` below ``root``, which is made if there is nothing. Raises StoreUnavailable where it cannot be written."""
+    """``Recordings`` below ``root``, which is made if there is nothing. Raises StoreUnavailable where it cannot be written.
 
-    def __init__(self, root: Path, *, offload: Offload = _on_a_thread) -> None:
+    ``patient``: then it is made when something is to be put there, and not here.
+    """
+
+    def __init__(self, root: Path, *, offload: Offload = _on_a_thread, patient: bool = False) -> None:
         self._root = root
         self._offload = offload
-        with _or_unavailable():
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (root / _INCOMING).mkdir(exist_ok=True, mode=0o700)
+        self._made = False
+        if not patient:
+            self._make()
+
+    def _make(self) -> None:
+        """Once: a place that was there and is gone may be a disk that is gone, and is not to be made anew below it."""
+        if not self._made:
+            with _or_unavailable():
+                self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                (self._root / _INCOMING).mkdir(exist_ok=True, mode=0o700)
+            self._made = True
 
     async def put(self, chunks: AsyncIterator[bytes], *, limit: int) -> tuple[str, int, str]:
+        await self._offload(self._make)
         key = new_key()
         draft = await self._offload(lambda: _Draft(self._root / _INCOMING / key))
         gathered = bytearray()

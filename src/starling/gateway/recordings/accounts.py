@@ -33,8 +33,7 @@ class Accounts:
 
     async def check(self, tenant: Tenant) -> None:
         """Raises QuotaExceeded when ``tenant`` may hand in no more audio now, StoreUnavailable where nobody knows."""
-        if tenant.audio_seconds_per_day is not None or tenant.audio_seconds_per_minute is not None:
-            await self.look(tenant.name)
+        await self.look(tenant.name)
         self._quotas.check_audio(tenant)
 
     async def look(self, tenant: str) -> None:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from starling.core.backoff import backoff
 from starling.core.errors import StoreUnavailable
 from starling.jobs.sqlite.schema import MIGRATIONS
+from starling.telemetry.logs import get_logger
 
 PATIENCE: Final = 10.0
 """Seconds to wait for another process that writes."""
+
+FIRST: Final = 1.0
+LONGEST: Final = 30.0
+"""Seconds between two attempts to open what cannot be opened: twice as long each time."""
 
 PAGES: Final = 1000
 """Pages of 4 KiB that are given back at once, while others wait to write."""
 
 OWNER_ONLY: Final = 0o600
+
+
+log = get_logger(__name__)
 
 
 class Database:
@@ -28,37 +38,43 @@ class Database:
     A transaction that ``lasts`` is on the disk when it is over (``synchronous=FULL``) and outlives a loss of power; others
     outlive the end of any process, for which it is enough to have been written. A loss of power may undo those since the last
     one that lasts, all from some moment on: they say what can be found again.
+
+    ``patient``: one that cannot be opened now is opened by whoever uses it later, less and less often while that fails.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open ``path``, or make it. Raises StoreUnavailable."""
+    def __init__(self, path: Path, *, patient: bool = False, now: Callable[[], float] = time.monotonic) -> None:
+        """Open ``path``, or make it. Raises StoreUnavailable unless it is ``patient``."""
+        self._path = path
+        self._now = now
+        self._open: sqlite3.Connection | None = None
+        self._failures = 0
+        self._again = now()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _alone(path):
-                _make(path)
-                self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-                try:
-                    self._prepare(path)
-                except BaseException:
-                    self._connection.close()
-                    raise
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"cannot open the jobs at {path}: {error}") from error
+            self._open = _connected(path)
+        except StoreUnavailable as error:
+            if not patient:
+                raise
+            self._failed(error)
 
-    def _prepare(self, path: Path) -> None:
-        run = self._connection.execute
-        run("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while there are no tables
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA foreign_keys = ON")
-        run("PRAGMA secure_delete = ON")
-        [version] = run("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise StoreUnavailable(
-                f"the jobs at {path} were written by a newer Starling (version {version} of its tables, this one knows "
-                f"{len(MIGRATIONS)}): use that one, or another file"
-            )
-        for number in range(version, len(MIGRATIONS)):
-            self._connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """Raises StoreUnavailable, in words that clients may read."""
+        if self._open is None and self._now() >= self._again:
+            try:
+                self._open = _connected(self._path)
+            except StoreUnavailable as error:
+                self._failed(error)
+            else:
+                log.info("jobs can be kept again", attempts=self._failures + 1)
+        if self._open is None:
+            raise StoreUnavailable("the jobs cannot be opened now; the server tries again by itself, and its log says why")
+        return self._open
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        self._failures += 1
+        wait = backoff(self._failures, first=FIRST, longest=LONGEST)
+        self._again = self._now() + wait
+        log.warning("jobs cannot be opened", reason=error.message, retry_seconds=wait)
 
     @contextmanager
     def writing(self, *, lasts: bool) -> Iterator[None]:
@@ -116,11 +132,45 @@ class Database:
 
     def close(self) -> None:
         """Free what is held."""
-        self._connection.close()
+        if self._open is not None:
+            self._open.close()
 
     def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.rollback()
+        if self._open is not None and self._open.in_transaction:
+            self._open.rollback()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Raises StoreUnavailable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(path):
+            _make(path)
+            connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            try:
+                _prepare(connection, path)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"cannot open the jobs at {path}: {error}") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    run = connection.execute
+    run("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while there are no tables
+    run("PRAGMA journal_mode = WAL")
+    run("PRAGMA foreign_keys = ON")
+    run("PRAGMA secure_delete = ON")
+    [version] = run("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreUnavailable(
+            f"the jobs at {path} were written by a newer Starling (version {version} of its tables, this one knows "
+            f"{len(MIGRATIONS)}): use that one, or another file"
+        )
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
 
 
 def _make(path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from starling.core.errors import StoreUnavailable
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobWarning, QueueState
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
@@ -30,7 +31,8 @@ LOOK: Final = 0.1
 class SqliteJobStore:
     """Jobs at ``path``, which is made if there is nothing. Any number of processes of one host may have it open.
 
-    Not for a file on a network: its locks and its shared memory do not work there. Raises StoreUnavailable.
+    Not for a file on a network: its locks and its shared memory do not work there. ``patient``: what cannot be opened now is
+    opened later, and StoreUnavailable is raised by methods until then, and not here.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class SqliteJobStore:
         *,
         observe: Observer | None = None,
         offload: Offload | None = None,
+        patient: bool = False,
     ) -> None:
-        self._written = Database(path)
-        self._read = Database(path)
+        self._written = Database(path, patient=patient)
+        self._read = Database(path, patient=patient)
         self._queue = Queue(self._written, options or StoreOptions())
         self._looking = Looking(self._read)
         self._observe = observe
@@ -146,13 +149,14 @@ class SqliteJobStore:
         """As long as somebody watches, tell of what other processes did."""
         version, known = -1, dict[str, int]()
         while watched := self._watchers.watched:
-            now = await self._reading(self._read.version)
-            if now != version or not known.keys() >= set(watched):
-                revisions = await self._reading(partial(self._looking.revisions, watched))
-                for job_id in watched:
-                    if known.get(job_id) != revisions.get(job_id, -1):
-                        self._watchers.changed(job_id)
-                version, known = now, {job_id: revisions.get(job_id, -1) for job_id in watched}
+            with suppress(StoreUnavailable):  # those who watch look themselves, and hear of it
+                now = await self._reading(self._read.version)
+                if now != version or not known.keys() >= set(watched):
+                    revisions = await self._reading(partial(self._looking.revisions, watched))
+                    for job_id in watched:
+                        if known.get(job_id) != revisions.get(job_id, -1):
+                            self._watchers.changed(job_id)
+                    version, known = now, {job_id: revisions.get(job_id, -1) for job_id in watched}
             await asyncio.sleep(LOOK)
 
     async def close(self) -> None:
