@@ -16,7 +16,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from chaos.roles_harness import Apart, Role, apart
-from kafka_broker import KafkaBroker, KafkaMissing
+from kafka_broker import KafkaBroker
+from maven import JarsMissing
 from redis_server import RedisServer
 
 __all__ = ["Apart", "Bus", "Hosts", "KafkaBroker", "RedisServer", "Role", "hosts", "kafka_server"]
@@ -43,7 +44,7 @@ def kafka_server(*settings: str) -> KafkaBroker:
     """A broker that is not started. ``settings``: further ones, as ``name=value``. Raises SystemExit where there can be none."""
     try:
         return KafkaBroker(*settings)
-    except KafkaMissing as reason:
+    except JarsMissing as reason:
         raise SystemExit(str(reason)) from None
 
 

@@ -1,16 +1,13 @@
 """A Kafka broker of one's own: a single node in KRaft mode, in a temporary directory on free ports, gone with whoever started it.
 
-Apache Kafka's jars come by their Maven coordinates (``kafka_pom.xml``), once per machine, into the user's cache. As a program it
-runs a broker until it is interrupted, which is ``make run-kafka``.
+Apache Kafka's jars come by their Maven coordinates (``kafka_pom.xml``). As a program it runs a broker until it is interrupted,
+which is ``make run-kafka``.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
-import hashlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,49 +24,16 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from maven import JarsMissing, jars
 from patience import PATIENCE
 
 POM: Final = Path(__file__).with_name("kafka_pom.xml")
-FETCHING: Final = 600.0
 
 JAVA: Final = (
     "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
 )  # fmt: skip
 """One that starts quickly, takes little, and says little."""
-
-
-class KafkaMissing(Exception):
-    """There can be no broker here. Says what is missing."""
-
-
-def jars() -> Path:
-    """The folder of the broker's jars; fetched by the first who asks. Raises KafkaMissing."""
-    missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
-    if missing:
-        raise KafkaMissing(f"{' and '.join(missing)} not installed: apt-get install openjdk-17-jre-headless maven")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "starling"
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    with (cache / "kafka.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=cache) as place:
-                _fetch(Path(place))
-                (Path(place) / "jars").rename(folder)
-    return folder
-
-
-def _fetch(place: Path) -> None:
-    shutil.copy(POM, place / "pom.xml")
-    words = ("mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars")
-    try:
-        done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=FETCHING, check=False)  # noqa: S603 - our own words
-    except subprocess.TimeoutExpired:
-        raise KafkaMissing("mvn did not fetch Kafka's jars in time") from None
-    if done.returncode or not list((place / "jars").glob("kafka_*.jar")):
-        reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), "for no reason that it gave")
-        raise KafkaMissing(f"mvn did not fetch Kafka's jars: {reason}")
 
 
 def _free_ports(number: int) -> list[int]:
@@ -126,7 +90,7 @@ class KafkaBroker:
     """
 
     def __init__(self, *extra: str, host: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
-        self._jars = jars()
+        self._jars = jars(POM, "kafka", "kafka_*.jar")
         self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         place = Path(self._directory.name)
@@ -180,7 +144,7 @@ def kafka_broker(*extra: str, host: str = "127.0.0.1", within: Sequence[str] = (
     """For a test: one that is not started. Skips it where there can be none, and fails where there must be one."""
     try:
         return KafkaBroker(*extra, host=host, within=within)
-    except KafkaMissing as reason:
+    except JarsMissing as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason))
         pytest.skip(str(reason))
@@ -192,7 +156,7 @@ def main() -> None:
         with KafkaBroker() as broker:
             print(f"Kafka listens: --bus {broker.url}  (Ctrl-C ends it, and what it holds)", flush=True)  # noqa: T201 - a program
             signal.pause()
-    except KafkaMissing as reason:
+    except JarsMissing as reason:
         sys.exit(str(reason))
     except KeyboardInterrupt:
         pass
