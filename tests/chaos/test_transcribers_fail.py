@@ -27,7 +27,8 @@ from starling.app.transcribing import transcribing
 from starling.config.settings import Settings
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
-from starling.core.jobs import Job, JobOptions, JobStatus, JobStore, RecordingInfo, Recordings
+from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import Job, JobOptions, JobStatus, RecordingInfo
 from starling.core.load import Priority
 from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer

@@ -20,7 +20,8 @@ from starling.cli.entry import run
 from starling.cli.exits import ExitCode
 from starling.config.doctor import Status
 from starling.config.loading import load_settings
-from starling.core.jobs import Job, JobStatus, JobStore, Recordings
+from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import Job, JobStatus
 
 A, B = "a" * 32, "b" * 32
 """Jobs."""

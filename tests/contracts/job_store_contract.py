@@ -12,6 +12,7 @@ import pytest
 
 from starling.core.config import SessionConfig
 from starling.core.errors import ClaimLost, Conflict, InvalidOption, QuotaExceeded, RecordingGone
+from starling.core.job_store import JobStore
 from starling.core.jobs import (
     DAY,
     Callback,
@@ -24,7 +25,6 @@ from starling.core.jobs import (
     JobQuery,
     JobSegment,
     JobStatus,
-    JobStore,
     JobWarning,
     RecordingInfo,
 )

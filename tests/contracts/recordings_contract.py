@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from starling.core.errors import FrameTooLarge, RecordingGone
-from starling.core.jobs import Recordings
+from starling.core.job_store import Recordings
 from virtual_time import run
 
 BYTES = bytes(range(256)) * 4096

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from contracts.job_store_contract import checkpoint, job, segment
 from starling.core.errors import ClaimLost
-from starling.core.jobs import Claim, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import Claim
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis.store import RedisJobStore

@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contracts.job_store_contract import CONFIG, ERROR, LEASE, NOW, TODAY, checkpoint, job, segment
 from starling.core.errors import StarlingError
-from starling.core.jobs import Claim, Delivery, Job, JobOptions, JobQuery, JobSegment, JobStatus, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import Claim, Delivery, Job, JobOptions, JobQuery, JobSegment, JobStatus
 from starling.core.load import Priority
 from starling.jobs.life import NEXT, Observer, Step, Verb
 from starling.jobs.memory import MemoryJobStore

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.recordings_contract import BYTES, RecordingsContract, chunks, keys, read
 from starling.core.errors import StoreUnavailable
-from starling.core.jobs import Recordings
+from starling.core.job_store import Recordings
 from starling.jobs.directory import DirectoryRecordings
 from virtual_time import inline, run
 

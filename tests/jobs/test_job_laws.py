@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from jobs.job_machine import MACHINE_SETTINGS, JobMachine
-from starling.core.jobs import JobStore
+from starling.core.job_store import JobStore
 from starling.jobs.life import Observer
 from starling.jobs.memory import MemoryJobStore
 from starling.jobs.options import StoreOptions

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from contracts.job_store_contract import JobStoreContract
-from starling.core.jobs import JobStore
+from starling.core.job_store import JobStore
 from starling.jobs.life import Observer
 from starling.jobs.memory import MemoryJobStore
 from starling.jobs.options import StoreOptions

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from contracts.recordings_contract import RecordingsContract
-from starling.core.jobs import Recordings
+from starling.core.job_store import Recordings
 from starling.jobs.memory_recordings import MemoryRecordings
 
 

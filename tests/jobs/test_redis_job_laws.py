@@ -9,7 +9,8 @@ from redis import Redis
 
 from jobs.job_machine import MACHINE_SETTINGS, JobMachine
 from redis_server import RedisServer
-from starling.core.jobs import JobStatus, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import JobStatus
 from starling.jobs.life import Observer
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis.store import RedisJobStore

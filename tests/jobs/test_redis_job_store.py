@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from contracts.job_store_contract import NOW, JobStoreContract, claimed, job
 from redis_server import RedisServer
 from starling.core.errors import InvalidOption, StoreUnavailable
-from starling.core.jobs import JobStatus, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import JobStatus
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis import store as store_module

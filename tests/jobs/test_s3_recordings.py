@@ -15,7 +15,7 @@ from contracts.recordings_contract import BYTES, RecordingsContract, broken, chu
 from maven import JarsMissing
 from s3proxy_server import s3proxy
 from starling.core.errors import InvalidOption, StoreUnavailable
-from starling.core.jobs import Recordings
+from starling.core.job_store import Recordings
 from starling.jobs.s3 import S3Recordings
 
 NUMBERS = count()

@@ -10,7 +10,8 @@ import pytest
 
 from contracts.job_store_contract import LEASE, NOW, JobStoreContract, checkpoint, claimed, job, segment
 from starling.core.errors import StoreUnavailable
-from starling.core.jobs import JobQuery, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import JobQuery
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
 from starling.jobs.sqlite.database import Database

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
-from starling.core.jobs import JobStore, Recordings
+from starling.core.job_store import JobStore, Recordings
 from starling.jobs.directory import DirectoryRecordings
 from starling.jobs.journal import Journal
 from starling.jobs.life import Observer, Step

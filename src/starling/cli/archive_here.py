@@ -19,7 +19,8 @@ from starling.client.task import Queue, Task
 from starling.config.doctor import Check, Status
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption, NotFound, StarlingError
-from starling.core.jobs import Job, JobQuery, JobStatus, JobStore, QueueState, Recordings
+from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import Job, JobQuery, JobStatus, QueueState
 from starling.gateway.recordings import views
 from starling.jobs.retention import PAGE, prune
 

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from starling.core.errors import StarlingError
-from starling.core.jobs import Job, JobQuery, JobStatus, JobStore, Recordings
+from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import Job, JobQuery, JobStatus
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from starling.core.jobs import JobError, JobStore, Recordings
+from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import JobError
 from starling.telemetry.metrics import Metrics
 from starling.transcriber.messages import Order, Over, Told
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from starling.auth.tenants import Tenant
 from starling.core.errors import StarlingError
-from starling.core.jobs import DAY, JobStore
+from starling.core.job_store import JobStore
+from starling.core.jobs import DAY
 from starling.gateway.quotas import Quotas
 from starling.telemetry.logs import get_logger
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from starling.core.errors import StarlingError
-from starling.core.jobs import JobStore, QueueState
+from starling.core.job_store import JobStore
+from starling.core.jobs import QueueState
 from starling.gateway.ports import Ports
 from starling.gateway.recordings.consumption import consumption
 from starling.gateway.recordings.readings import Reading, Readings, read

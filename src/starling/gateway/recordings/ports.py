@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starling.core.jobs import JobStore, Recordings
+from starling.core.job_store import JobStore, Recordings
 from starling.gateway.recordings.egress import Egress
 from starling.gateway.recordings.options import RecordingOptions
 from starling.gateway.recordings.probing import Prober

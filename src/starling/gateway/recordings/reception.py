@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from starling.core.errors import FrameTooLarge, IdleTimeout, InvalidMessage
-from starling.core.jobs import Recordings
+from starling.core.job_store import Recordings
 from starling.core.ports import Clock
 from starling.gateway.recordings.filenames import UNNAMED, shown
 from starling.gateway.recordings.multipart import Event, Multipart, PartBegan, PartData, PartEnded
