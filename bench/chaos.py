@@ -24,11 +24,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeAlias
 
 import numpy as np
 
 from bench.audio import Profile, pool, recordings, turned
+from bench.endings import endings, first_after
 from bench.hosts import Bus, hosts
 from bench.hosts_chaos import Mishap, befall
 from bench.latency import Spread, spread
@@ -76,7 +78,8 @@ class Blow(StrEnum):
 class Struck:
     """One process was hit, ``at`` seconds after all sessions had begun. ``recovered``: the longest pause of any session in the
     seconds after it; ``late``: of those, by how much the latest final was late. Partials that come less often because there is
-    no CPU for them are pauses, and no lateness.
+    no CPU for them are pauses, and no lateness. ``gone``: seconds until a process of the role was reaped, where that is known and
+    one was. What a pause is longer than that and than pauses are anyway is replay, catching up and the first result.
     """
 
     at: float
@@ -84,6 +87,7 @@ class Struck:
     role: str
     recovered: float = 0.0
     late: float = 0.0
+    gone: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,10 +196,25 @@ async def one_host(arguments: argparse.Namespace, sounds: Sequence[Samples], out
     settings = [f"STARLING_ENGINE__NAME={arguments.engine}", f"STARLING_PROCESSES__WORKERS={arguments.workers}", *arguments.set]
     if arguments.engine == SCRIPTED:  # which needs little, so that a process outgrows its limit within a moment
         settings.append(f"STARLING_PROCESSES__MEMORY_LIMIT_MB={LIMIT_MB}")
-    async with own_server(settings=settings, module=(BALLAST,)) as server:
-        meter = Meter(server.pid, time.monotonic())
-        said = await speaking(arguments, server.url, sounds, outcome, lambda began: torment(server, arguments, began, outcome))
-        return said, meter.stop(time.monotonic())
+    began = 0.0
+
+    def happening(since: float) -> Awaitable[None]:
+        nonlocal began
+        began = since
+        return torment(server, arguments, since, outcome)
+
+    with TemporaryFile() as log:
+        async with own_server(settings=settings, module=(BALLAST,), log=log) as server:
+            meter = Meter(server.pid, time.monotonic())
+            said = await speaking(arguments, server.url, sounds, outcome, happening)
+            usage = meter.stop(time.monotonic())
+        log.seek(0)
+        ended = endings(log.read().decode(errors="replace").splitlines())
+    since_epoch = time.time() - time.monotonic() + began
+    outcome.struck = [
+        replace(one, gone=first_after(ended, one.role, since_epoch + one.at, arguments.every)) for one in outcome.struck
+    ]
+    return said, usage
 
 
 async def several_hosts(arguments: argparse.Namespace, sounds: Sequence[Samples], outcome: Outcome) -> tuple[list[Said], Usage]:
@@ -275,7 +294,10 @@ def report(arguments: argparse.Namespace, outcome: Outcome) -> None:
     if outcome.waited:
         print(f"told to come again, and let in then: {len(outcome.waited)}, after {max(outcome.waited):.1f} s at most")
     for one in outcome.struck:
-        print(f"  {one.at:6.1f} s  {one.blow:7}  {one.role:10}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s")
+        gone = "" if one.gone is None else f"  gone after {one.gone:.2f} s"
+        print(
+            f"  {one.at:6.1f} s  {one.blow:7}  {one.role:10}  pause {one.recovered:.2f} s  final late by {one.late:.2f} s{gone}"
+        )
     for line in [*outcome.wrong, *outcome.failed]:
         print(f"  {line}")
 

@@ -164,9 +164,10 @@ def _chaos(result: Result) -> Iterator[str]:
     blows: dict[tuple[str, str], list[Result]] = {}
     for one in result["struck"]:
         blows.setdefault((one["role"], one["blow"]), []).append(one)
-    columns = ("process", "blow", "times", "longest pause P50/P95 ms", "latest final P50/P95 ms")
+    columns = ("process", "blow", "times", "gone after P50/P95 ms", "longest pause P50/P95 ms", "latest final P50/P95 ms")
+    measures = ("gone", "recovered", "late")
     rows = (
-        (role, blow, len(all_of), *(_spread([one[what] for one in all_of]) for what in ("recovered", "late")))
+        (role, blow, len(all_of), *(_spread([one[it] for one in all_of if one.get(it) is not None]) for it in measures))
         for (role, blow), all_of in sorted(blows.items())
     )
     yield from _table(columns, rows)

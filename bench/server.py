@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from bench.machine import confine, family, pinned, role_of
 
@@ -39,12 +40,14 @@ async def own_server(
     workers: int | None = None,
     apart: Sequence[int] = (),
     module: Sequence[str] = ("starling",),
+    log: IO[bytes] | None = None,
 ) -> AsyncIterator[Server]:
     """``starling serve`` on a free port. ``settings``: environment variables as ``NAME=VALUE``. ``core``: what it may use only,
     one or several. ``workers``: how many recognizers; 0, the default, for one process that does everything. ``apart``: where
     what is no recognizer is kept to.
 
-    ``module``: what ``python -m`` runs instead, with its first arguments. Raises TimeoutError if it does not get ready,
+    ``module``: what ``python -m`` runs instead, with its first arguments. ``log``: where its messages go as JSON, if not to the
+    terminal. Raises TimeoutError if it does not get ready,
     RuntimeError if it ends before.
     """
     ours = {} if workers is None else {"STARLING_PROCESSES__WORKERS": str(workers)}
@@ -54,6 +57,7 @@ async def own_server(
             sys.executable, "-m", *module, "serve", "--port", "0", "--log-level", "warning",
             env=environment,
             stdout=asyncio.subprocess.PIPE,
+            stderr=log,
         )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -57,10 +57,18 @@ def test_recordings_have_a_table() -> None:
 
 
 def test_what_killed_processes_overload_and_churn_came_to_have_tables() -> None:
-    blow = {"at": 1.0, "blow": "kill", "role": "worker", "recovered": 0.2, "late": 0.1}
-    chaos = {"sessions": 4, "finals": 9, "refused": 0, "wrong": [], "failed": ["lost"], "struck": [blow, blow], "cuts": 3}
+    blow = {"at": 1.0, "blow": "kill", "role": "worker", "recovered": 0.2, "late": 0.1, "gone": 0.05}
+    chaos = {
+        "sessions": 4,
+        "finals": 9,
+        "refused": 0,
+        "wrong": [],
+        "failed": ["lost"],
+        "struck": [blow, {**blow, "gone": None}],
+        "cuts": 3,
+    }
     written = section("chaos", {"machine": MACHINE, **chaos})
-    assert "| worker | kill | 2 | 200 / 200 | 100 / 100 |" in written
+    assert "| worker | kill | 2 | 50 / 50 | 200 / 200 | 100 / 100 |" in written
     assert "3 connections cut: 0 transcripts changed, 1 sessions failed" in written
     phase = {"wanted": 8, "admitted": 4, "failed": [], "wrong": [], "late": [0.3], "refusals": {"engine": 5}, "unexplained": 0}
     assert "| twice | 8 | 4 | 0 | 0 | 300 / 300 | 5 | 0 |" in section("overload", {"machine": MACHINE, "twice": phase})
