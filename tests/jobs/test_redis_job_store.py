@@ -136,7 +136,7 @@ def test_a_step_is_finished_and_told_though_nobody_waits_any_more(redis_server: 
         store = RedisJobStore(redis_server.url, prefix=f"{next(NUMBERS)}:", observe=steps.append)
         await store.get("x")  # connected
         submitting = asyncio.create_task(store.submit(job()))
-        while not store._sending:  # noqa: ASYNC110 - it is a set
+        while not store._changing.under_way:  # noqa: ASYNC110 - it is a number
             await asyncio.sleep(0)
         submitting.cancel()
         await asyncio.wait([submitting])

@@ -1,16 +1,14 @@
-"""``JobStore`` on Redis: look at a job, decide what becomes of it (``life``), and have it done if it is still what it was."""
+"""``JobStore`` on Redis: what becomes of a job is decided by ``life``, and done as ``changing`` says."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
-from redis.exceptions import RedisError
 
-from starling.core.errors import ClaimLost, StoreUnavailable
+from starling.core.errors import ClaimLost
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobStatus, JobWarning, QueueState
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
@@ -19,11 +17,12 @@ from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
 from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
 from starling.jobs.order import ranks
+from starling.jobs.redis.changing import CROWDED, Changing, crowded
 from starling.jobs.redis.connection import Connection
+from starling.jobs.redis.listening import Listening
 from starling.jobs.redis.looking import Looking
 from starling.jobs.redis.scripts import DONE, LONG_AGO, PICK, TAKE_CHORE, TAKE_OVER
 from starling.jobs.redis.writing import (
-    FIELDS,
     Change,
     Command,
     Kept,
@@ -34,7 +33,6 @@ from starling.jobs.redis.writing import (
     spending,
     stored,
     unpack_checkpoints,
-    unpack_kept,
     unpack_segment,
 )
 from starling.jobs.watching import Watchers
@@ -42,17 +40,8 @@ from starling.jobs.watching import Watchers
 TAKING_OVER: Final = 10.0
 """Seconds to say what becomes of a job whose worker is dead; if that is not done, another one does it."""
 
-AGAIN: Final = 1.0
-"""Seconds after which changes are listened to again, when Redis was away."""
-
-LOOK: Final = 0.2
-"""Seconds between two looks whether anybody still watches, if nothing changes."""
-
 FORGOTTEN: Final = 86_400.0
 """Seconds after which a worker that has nothing is forgotten."""
-
-CROWDED: Final = 1000
-"""How often a step is tried that others came before."""
 
 
 class RedisJobStore:
@@ -69,8 +58,8 @@ class RedisJobStore:
         self._connection = Connection(url, prefix)
         self._looking = Looking(self._connection)
         self._watchers = Watchers()
-        self._listening: asyncio.Task[None] | None = None
-        self._sending: set[asyncio.Task[int]] = set()
+        self._listening = Listening(self._connection, self._watchers)
+        self._changing = Changing(self._connection, self._tell)
 
     async def submit(self, job: Job, *, idempotency_key: str = "") -> Job:
         queued = history(job.tenant, JobStatus.QUEUED)
@@ -86,13 +75,13 @@ class RedisJobStore:
             steps.append(("HSET", submissions, idempotency_key, job.job_id))
             steps.append(("HSET", f"job:{job.job_id}", "key", idempotency_key, "fingerprint", fingerprint(job)))
         for _ in range(CROWDED):
-            failed = await self._send(job.job_id, conditions, steps, submitted)
+            failed = await self._changing.send(job.job_id, conditions, steps, submitted)
             if failed == DONE:
                 return job
             match conditions[failed - 1][:2]:
                 case ("is", where) if where == submissions:
                     known = await self._connection.run("HGET", submissions, idempotency_key)
-                    kept = await self._kept(known.decode()) if known else None
+                    kept = await self._changing.kept(known.decode()) if known else None
                     if kept is not None:
                         check_same(job, kept.fingerprint)
                         return kept.job
@@ -100,10 +89,10 @@ class RedisJobStore:
                     check_queue(self._options.max_queued, self._options.max_queued)
                 case _:
                     check_new(job, known=True)
-        raise _crowded()
+        raise crowded()
 
     async def get(self, job_id: str) -> Job | None:
-        kept = await self._kept(job_id)
+        kept = await self._changing.kept(job_id)
         return kept.job if kept else None
 
     async def segments(self, job_id: str, *, after: int = 0) -> Sequence[JobSegment]:
@@ -120,7 +109,7 @@ class RedisJobStore:
                 return None
             if (claim := await self._claim(picked.decode(), worker, now, lease)) is not None:
                 return claim
-        raise _crowded()
+        raise crowded()
 
     async def _take_over(self, worker: str, now: float) -> None:
         """Say what becomes of jobs whose lease ran out."""
@@ -135,11 +124,11 @@ class RedisJobStore:
             return by_step(life.expire(kept.job, now=now, max_attempts=self._options.max_attempts))
 
         for job_id in expired:
-            await self._change(job_id.decode(), decide)
+            await self._changing.of(job_id.decode(), decide)
 
     async def _claim(self, job_id: str, worker: str, now: float, lease: float) -> Claim | None:
         """None if another one was quicker."""
-        kept = await self._kept(job_id)
+        kept = await self._changing.kept(job_id)
         if kept is None or kept.job.status is not JobStatus.QUEUED or kept.job.not_before > now:
             return None
         step = life.claim(kept.job, worker, now=now)
@@ -151,7 +140,7 @@ class RedisJobStore:
             ("TAKE", worker, deadline(until)),
         )
         found = await self._connection.read([("HGETALL", f"checkpoints:{job_id}")])
-        if not await self._commit(kept, change):
+        if not await self._changing.commit(kept, change):
             return None
         checkpoints = unpack_checkpoints(_pairs(found[0]))
         return Claim(job=step.job, worker=worker, fence=fence, until=until, checkpoints=checkpoints)
@@ -163,7 +152,7 @@ class RedisJobStore:
             renewed = ("HSET", f"job:{kept.job.job_id}", "until", repr(until)), ("RENEW", claim.worker, deadline(until))
             return Change(life.progress(_held(kept, claim), done), renewed)
 
-        job = await self._change_claimed(claim, decide)
+        job = await self._changing.of_claim(claim, decide)
         return Claim(job=job, worker=claim.worker, fence=claim.fence, until=until, checkpoints=claim.checkpoints)
 
     async def add(
@@ -190,26 +179,26 @@ class RedisJobStore:
             return tuple(steps)
 
         for _ in range(CROWDED):
-            kept = await self._kept(job_id)
+            kept = await self._changing.kept(job_id)
             if kept is None:
                 raise ClaimLost(life.LOST)
-            if await self._commit(kept, Change(life.progress(_held(kept, claim), done), await look())):
+            if await self._changing.commit(kept, Change(life.progress(_held(kept, claim), done), await look())):
                 return
-        raise _crowded()
+        raise crowded()
 
     async def finish(self, claim: Claim, *, now: float, duration: float, warnings: Sequence[JobWarning] = ()) -> Job:
-        return await self._change_claimed(
+        return await self._changing.of_claim(
             claim, lambda kept: by_step(life.finish(_held(kept, claim), now=now, duration=duration, warnings=warnings))
         )
 
     async def fail(self, claim: Claim, error: JobError, *, now: float, retry_at: float | None) -> Job:
         most = self._options.max_attempts
-        return await self._change_claimed(
+        return await self._changing.of_claim(
             claim, lambda kept: by_step(life.fail(_held(kept, claim), error, now=now, retry_at=retry_at, max_attempts=most))
         )
 
     async def release(self, claim: Claim, *, now: float) -> None:
-        await self._change(
+        await self._changing.of(
             claim.job.job_id, lambda kept: by_step(life.release(kept.job, now=now)) if _holds(kept, claim) else None
         )
 
@@ -218,7 +207,7 @@ class RedisJobStore:
             step = life.cancel(kept.job, now=now)
             return by_step(step) if step else None
 
-        return await self._change(job_id, decide)
+        return await self._changing.of(job_id, decide)
 
     async def retry(self, job_id: str, *, now: float) -> Job | None:
         most = self._options.max_queued
@@ -231,7 +220,7 @@ class RedisJobStore:
             queued = history(step.job.tenant, JobStatus.QUEUED)
             return by_step(step, *fresh, conditions=(("below", queued, str(most)),))
 
-        return await self._change(job_id, decide, full=lambda: check_queue(most, most))
+        return await self._changing.of(job_id, decide, full=lambda: check_queue(most, most))
 
     async def delete(self, job_id: str, *, only_over: bool = False) -> Job | None:
         was: list[Job] = []
@@ -245,7 +234,7 @@ class RedisJobStore:
             deleted = life.delete(kept.job)
             return Change(None, (*forgotten, *spending(deleted)), told=deleted)
 
-        await self._change(job_id, decide)
+        await self._changing.of(job_id, decide)
         return was[0] if was else None
 
     async def forget_audio(self, job_id: str) -> Job | None:
@@ -256,7 +245,7 @@ class RedisJobStore:
             was[:] = [kept.job] if step else []
             return by_step(step) if step else None
 
-        await self._change(job_id, decide)
+        await self._changing.of(job_id, decide)
         return was[0] if was else None
 
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
@@ -287,14 +276,14 @@ class RedisJobStore:
             found = await self._connection.run("ZRANGE", "due", "-inf", repr(now), "BYSCORE", "LIMIT", 0, 1)
             if not found:
                 return None
-            kept = await self._kept(found[0].decode())
+            kept = await self._changing.kept(found[0].decode())
             if kept is None:
                 continue
             job_id, attempt, fence = kept.job.job_id, kept.attempt + 1, kept.deliveries + 1
             steps = (*due_at(job_id, now + lease, attempt=attempt), ("HSET", f"job:{job_id}", "deliveries", str(fence)))
-            if await self._commit(kept, Change(kept.job, steps)):
+            if await self._changing.commit(kept, Change(kept.job, steps)):
                 return Delivery(job=kept.job, attempt=attempt, fence=fence)
-        raise _crowded()
+        raise crowded()
 
     async def settle_delivery(self, delivery: Delivery, *, told: bool, now: float, retry_at: float | None = None) -> None:
         def decide(kept: Kept) -> Change | None:
@@ -303,91 +292,19 @@ class RedisJobStore:
             steps = due_at(kept.job.job_id, None if told else retry_at, attempt=kept.attempt)
             return Change(kept.job, steps, told=life.settle(kept.job, told=told, now=now, retry_at=retry_at))
 
-        await self._change(delivery.job.job_id, decide)
+        await self._changing.of(delivery.job.job_id, decide)
 
     @asynccontextmanager
     async def changes(self, job_id: str) -> AsyncIterator[AsyncIterator[None]]:
         async with self._watchers.watch(job_id) as rings:
-            if self._listening is None or self._listening.done():
-                self._listening = asyncio.create_task(self._listen(), name="changes of jobs")
+            self._listening.begin()
             yield rings
-
-    async def _listen(self) -> None:
-        """As long as somebody watches, tell of what is changed by anybody."""
-        while self._watchers.watched:
-            try:
-                async with self._connection.changes() as channel:
-                    for job_id in self._watchers.watched:  # whatever happened before
-                        self._watchers.changed(job_id)
-                    while self._watchers.watched:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=LOOK)
-                        if message is not None:
-                            self._watchers.changed(message["data"].decode())
-            except (RedisError, OSError):
-                await asyncio.sleep(AGAIN)
 
     async def close(self) -> None:
         self._watchers.close()
-        if self._listening is not None:
-            await asyncio.wait([self._listening], timeout=2 * AGAIN)  # by itself: a connection that is cancelled may stay open
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
-        if self._sending:
-            await asyncio.wait(self._sending)
+        await self._listening.close()
+        await self._changing.close()
         await self._connection.close()
-
-    async def _kept(self, job_id: str) -> Kept | None:
-        return unpack_kept(await self._connection.run("HMGET", f"job:{job_id}", *FIELDS))
-
-    async def _change_claimed(self, claim: Claim, decide: Callable[[Kept], Change]) -> Job:
-        """Raises ClaimLost, as ``decide`` does."""
-        job = await self._change(claim.job.job_id, decide)
-        if job is None:
-            raise ClaimLost(life.LOST)
-        return job
-
-    async def _change(
-        self, job_id: str, decide: Callable[[Kept], Change | None], *, full: Callable[[], None] | None = None
-    ) -> Job | None:
-        """Have done what ``decide`` says of the job as it is; what it is then. ``full`` says which other condition fails."""
-        for _ in range(CROWDED):
-            kept = await self._kept(job_id)
-            if kept is None:
-                return None
-            change = decide(kept)
-            if change is None:
-                return kept.job
-            if await self._commit(kept, change, full=full):
-                return change.after
-        raise _crowded()
-
-    async def _commit(self, kept: Kept, change: Change, *, full: Callable[[], None] | None = None) -> bool:
-        """Whether the job still was what it was. Tells what happened."""
-        job_id = kept.job.job_id
-        conditions = (("is", f"job:{job_id}", "revision", kept.revision), *change.conditions)
-        failed = await self._send(job_id, conditions, (*stored(kept.job, change.after), *change.steps), change.told)
-        if failed > 1 and full is not None:
-            full()
-        return failed == DONE
-
-    async def _send(self, job_id: str, conditions: Sequence[Command], steps: Sequence[Command], told: Step | None) -> int:
-        """Commit it, and tell what happened, whether or not anybody still waits for the answer."""
-
-        async def send() -> int:
-            failed = await self._connection.commit(job_id, conditions, steps)
-            if failed == DONE and told is not None:
-                self._tell(told)
-            return failed
-
-        sending = asyncio.create_task(send(), name="commit of a job")
-        self._sending.add(sending)
-        sending.add_done_callback(self._sent)
-        return await asyncio.shield(sending)
-
-    def _sent(self, sending: asyncio.Task[int]) -> None:
-        self._sending.discard(sending)
-        if not sending.cancelled():
-            sending.exception()  # whoever asked has it, or has left
 
     def _tell(self, step: Step) -> None:
         self._watchers.changed(step.job.job_id)
@@ -408,7 +325,3 @@ def _held(kept: Kept, claim: Claim) -> Job:
 def _pairs(found: dict[bytes, bytes] | list[bytes]) -> dict[bytes, bytes]:
     """Redis answers a hash as a list, unless it was asked to do otherwise."""
     return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
-
-
-def _crowded() -> StoreUnavailable:
-    return StoreUnavailable("too many others change the same jobs at the same time: try again")
