@@ -186,6 +186,22 @@ def test_ctrl_c_cancels_what_is_at_the_server(tmp_path: Path, capsys: pytest.Cap
         assert {job.status for job in server.jobs()} == {JobStatus.CANCELLED}
 
 
+def test_a_job_whose_answer_is_on_its_way_is_cancelled_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with far(tmp_path / "kept", idle=True) as server:
+        submit = server.it.desk.submit
+
+        async def interrupted(*arguments: Any, **options: Any) -> Job:
+            os.kill(os.getpid(), signal.SIGINT)
+            return await submit(*arguments, **options)
+
+        monkeypatch.setattr(server.it.desk, "submit", interrupted)
+        assert run(["transcribe", "talk.wav", "--server", server.url]) == ExitCode.INTERRUPTED
+        assert "cancelled 1 recording at the server" in capsys.readouterr().err
+        assert [job.status for job in server.jobs()] == [JobStatus.CANCELLED]
+
+
 def test_what_is_kept_at_the_server_is_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with far(tmp_path / "kept", idle=True) as server:
         command = ["transcribe", "talk.wav", "--keep", "--server", server.url]

@@ -21,12 +21,15 @@ from starling.cli.transcribing import Job, Outcome, damages, failure
 from starling.cli.transcripts import said_there
 from starling.client.jobs import Jobs
 from starling.client.options import Options, session_config
-from starling.client.task import JobOptions, Task
+from starling.client.task import JobOptions, Submitted, Task
 from starling.core.errors import Conflict, InvalidOption, StarlingError
 from starling.core.jobs import Channels, JobStatus
 
 UNKNOWN_THERE: Final = ("endpoint_silence", "finished_silence", "vad")
 """Options that a server has one value of, for all recordings."""
+
+GRACE: Final = 3.0
+"""Seconds in which recordings may get to a server that are on their way when nobody waits for them any more."""
 
 PATIENCE: Final = 10.0
 """Seconds in which a server says that it cancelled a job."""
@@ -91,6 +94,7 @@ class Visit:
         self._server = server
         self._shown = shown
         self._places = asyncio.Semaphore(errand.count)
+        self._handing: dict[asyncio.Task[Submitted], str] = {}
         self._open: dict[str, str] = {}
 
     async def work(self, jobs: Sequence[Job], done: Callable[[Job, Outcome], None]) -> None:
@@ -102,6 +106,7 @@ class Visit:
 
     async def leave(self) -> None:
         """Nobody waits any longer for what is not over there."""
+        await self._end_uploads()
         if not self._open:
             return
         recordings = f"{len(self._open)} recording{'s' if len(self._open) > 1 else ''}"
@@ -138,7 +143,10 @@ class Visit:
     async def _handed_over(self, job: Job) -> Task:
         """The job of a recording once it is over."""
         server, options = self._server, self._errand.options
-        task_id = (await handed_in(server, job.source, options, self._key(job))).task_id
+        handing = asyncio.create_task(handed_in(server, job.source, options, self._key(job)))
+        self._handing[handing] = job.source
+        task_id = (await asyncio.shield(handing)).task_id  # whoever leaves wants to know of a job that is just made
+        del self._handing[handing]
         self._open[task_id] = job.source
         task = await server.get(task_id)
         if self._errand.keep and task.status in {JobStatus.CANCELLED, JobStatus.FAILED}:  # of a command before this one
@@ -151,6 +159,17 @@ class Visit:
         task = await server.get(task_id)
         del self._open[task_id]
         return task
+
+    async def _end_uploads(self) -> None:
+        """Those that nearly are at the server may get there: their jobs would be nobody's."""
+        if not self._handing:
+            return
+        _, late = await asyncio.wait(self._handing, timeout=GRACE)
+        for handing in late:
+            handing.cancel()
+        for handing, answer in zip(self._handing, await asyncio.gather(*self._handing, return_exceptions=True), strict=True):
+            if isinstance(answer, Submitted):
+                self._open[answer.task_id] = self._handing[handing]
 
     def _key(self, job: Job) -> str:
         """Another one each time; but jobs that are kept are found again by the same command."""
