@@ -7,6 +7,7 @@ Several processes share the tests between them. Those that share a fixture stay 
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import sys
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 from starling.engine.moonshine import engine, load_model
+from starling.supervisor.template import PR_SET_CHILD_SUBREAPER
 from together import Groups, one_at_a_time
 
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -48,6 +50,14 @@ def _logging_as_it_was() -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(autouse=True)
+def _orphans_are_not_ours() -> Iterator[None]:
+    """A supervisor or transcriber in this process adopts what its children leave behind; after it nobody would bury the dead."""
+    yield
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from confluent_kafka.admin import AdminClient
 
 from maven import JarsMissing, jars
 from patience import PATIENCE
+from processes import free_ports
 
 POM: Final = Path(__file__).with_name("kafka_pom.xml")
 
@@ -34,15 +34,6 @@ JAVA: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
 )  # fmt: skip
 """One that starts quickly, takes little, and says little."""
-
-
-def _free_ports(number: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
 
 
 def _properties(place: Path, host: str, port: int, control: int, extra: tuple[str, ...]) -> str:
@@ -94,7 +85,7 @@ class KafkaBroker:
         self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         place = Path(self._directory.name)
-        self._port, control = _free_ports(2)
+        self._port, control = free_ports(2)
         self._log = place / "log"
         self._within = within
         self.address = f"{host}:{self._port}"

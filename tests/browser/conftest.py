@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from browser.console_page import Console
 from browser.stub_server import StubServer
+from patience import PATIENCE
 from recordings import recording_path
 
 FLAGS = (
@@ -24,7 +25,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 
-expect.set_options(timeout=30_000)  # nothing is ever this slow but a machine with other work to do
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("the console's tests need Chromium: `make browser` installs it")
     capture = f"--use-file-for-fake-audio-capture={recording_path('two_cities')}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, capture])
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, capture], timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 

@@ -6,6 +6,8 @@ import re
 
 from playwright.sync_api import ConsoleMessage, Error, Page
 
+from patience import PATIENCE
+
 
 class Console:
     """The console in a page of its own. What the page complains of fails the test, unless ``allow`` foresaw it."""
@@ -17,7 +19,7 @@ class Console:
         self._allowed: list[str] = []
         page.on("pageerror", self._on_error)
         page.on("console", self._on_message)
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(1000 * PATIENCE)
 
     def open(self) -> Page:
         self.page.goto(self.url)

@@ -12,6 +12,7 @@ import uvloop
 from playwright.sync_api import Browser, expect
 
 from gateway.recordings.desk_harness import desked
+from patience import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -30,12 +31,12 @@ def address(tmp_path: Path) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(PATIENCE)
     try:
         yield f"http://{found[0]}"
     finally:
         over.set()
-        thread.join(60)
+        thread.join(PATIENCE)
 
 
 def test_the_page_shows_every_operation_and_asks(chromium: Browser, address: str) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.console_page import Console
 from browser.wire import Wire
+from patience import PATIENCE
 from recordings import recording_path
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT
 from starling.client.word_errors import word_error_rate
@@ -32,7 +33,7 @@ def server() -> Iterator[str]:
         yield address
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.fixture
@@ -45,9 +46,9 @@ def live(context: BrowserContext, server: str) -> Iterator[Console]:
 def test_speech_into_the_microphone_comes_out_as_captions(live: Console) -> None:
     page = live.open()
     page.get_by_role("button", name="Listen").click()
-    expect(page.locator("#provisional")).to_contain_text("best of times", ignore_case=True, timeout=15_000)
+    expect(page.locator("#provisional")).to_contain_text("best of times", ignore_case=True)
     page.keyboard.press("f")
-    expect(page.locator("#settled")).to_contain_text("best of times", ignore_case=True, timeout=15_000)
+    expect(page.locator("#settled")).to_contain_text("best of times", ignore_case=True)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Done")
     expect(page.locator("#provisional .segment")).to_have_count(0)
@@ -58,7 +59,7 @@ def test_speech_into_the_microphone_comes_out_as_captions(live: Console) -> None
 def test_a_recording_comes_out_as_text_and_subtitles(live: Console) -> None:
     page = live.open()
     page.locator("#file").set_input_files(recording_path("two_cities"))
-    expect(page.locator("#status")).to_have_text("Done", timeout=60_000)
+    expect(page.locator("#status")).to_have_text("Done")
     with page.expect_download() as txt:
         page.get_by_role("button", name="Download as TXT").click()
     assert word_error_rate(REFERENCE, txt.value.path().read_text()) <= WORD_ERROR_LIMIT
@@ -72,7 +73,7 @@ def test_a_recording_comes_out_as_text_and_subtitles(live: Console) -> None:
 
 
 def transcript(page: Page) -> str:
-    expect(page.locator("#status")).to_have_text("Done", timeout=60_000)
+    expect(page.locator("#status")).to_have_text("Done")
     with page.expect_download() as txt:
         page.get_by_role("button", name="Download as TXT").click()
     return txt.value.path().read_text()
@@ -105,13 +106,13 @@ def test_speech_is_not_lost_with_the_connection(context: BrowserContext, server:
         console.allow("ERR_")
         page = console.open()
         page.get_by_role("button", name="Listen").click()
-        expect(page.locator("#provisional")).to_contain_text("best of times", ignore_case=True, timeout=15_000)
+        expect(page.locator("#provisional")).to_contain_text("best of times", ignore_case=True)
         wire.down = True
         wire.cut()
         expect(page.get_by_role("status").filter(has_text="Reconnecting to the server")).to_be_visible()
         wire.down = False
         expect(page.locator("#status")).to_have_text("Listening")
-        expect(page.locator("#captions")).to_contain_text("age of wisdom", ignore_case=True, timeout=20_000)
+        expect(page.locator("#captions")).to_contain_text("age of wisdom", ignore_case=True)
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#status")).to_have_text("Done")
         said = page.locator("#settled").inner_text().lower()

@@ -18,6 +18,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from auth.test_keys import add
 from browser.console_page import Console
+from patience import PATIENCE
 from recordings import recording_path
 from starling.client.sample import REFERENCE, WORD_ERROR_LIMIT
 from starling.client.word_errors import word_error_rate
@@ -27,9 +28,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.model]
 SERVE = [sys.executable, "-m", "starling", "serve", "--port", "0", "--log-level", "error"]
 
 HOSTILE = "<img src=x onerror=alert(1)>.wav"
-
-SOON = 90_000
-"""Milliseconds for models to be loaded and a recording to be transcribed, on a machine with other work to do."""
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def serving(place: Path, **variables: str) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGINT)
             process.stdout.read()
-            assert process.wait(60) == 0
+            assert process.wait(PATIENCE) == 0
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +86,7 @@ def seconds(page: Page) -> float:
 def test_a_recording_is_handed_in_read_and_played(live: Console) -> None:
     page = live.open()
     upload(page, "two_cities", "two cities.wav")
-    expect(row(page, "two cities.wav").locator(".state")).to_have_text("Done", timeout=SOON)
+    expect(row(page, "two cities.wav").locator(".state")).to_have_text("Done")
     row(page, "two cities.wav").click()
     words = page.locator(".word")
     expect(page.locator("#transcript")).to_contain_text("best of times", ignore_case=True)
@@ -130,9 +128,8 @@ def test_progress_is_seen_and_a_cancelled_job_is_done_again(live: Console) -> No
           const bar = [...document.querySelectorAll('#rows progress')].find((one) => !one.hidden);
           return bar?.value > 0 || [...document.querySelectorAll('#rows .state')].some((one) => one.textContent === 'Done');
         }""",
-        timeout=SOON,
     )
-    expect(row(page, "again.wav").locator(".state")).to_have_text("Done", timeout=SOON)
+    expect(row(page, "again.wav").locator(".state")).to_have_text("Done")
 
 
 def test_a_recording_dropped_on_the_page_with_a_hostile_name_is_found_and_deleted(live: Console) -> None:
@@ -146,7 +143,7 @@ def test_a_recording_dropped_on_the_page_with_a_hostile_name_is_found_and_delete
         }""",
         [HOSTILE, list(recording_path("success").read_bytes())],
     )
-    expect(row(page, HOSTILE).locator(".state")).to_have_text("Done", timeout=SOON)
+    expect(row(page, HOSTILE).locator(".state")).to_have_text("Done")
     page.get_by_role("searchbox", name="Search by name").fill("<img")
     expect(page.locator("#rows .job")).to_have_count(1)
     page.get_by_role("button", name=f"Delete {HOSTILE}").click()
@@ -175,7 +172,7 @@ def test_what_is_no_recording_is_refused_in_words(live: Console) -> None:
 def test_figures_are_those_of_the_server_and_move(live: Console) -> None:
     page = live.open()
     cpu = page.get_by_role("img", name=re.compile("^CPU"))
-    expect(cpu).to_have_accessible_name(re.compile(r"cores: [\d.]+ last"), timeout=SOON)
+    expect(cpu).to_have_accessible_name(re.compile(r"cores: [\d.]+ last"))
     line = page.locator(".chart").first.locator(".line-0")
     before = line.get_attribute("d")
     page.wait_for_function("(before) => document.querySelector('.chart .line-0').getAttribute('d') !== before", arg=before)
@@ -205,7 +202,7 @@ def test_a_key_is_asked_for_and_each_sees_its_own(context: BrowserContext, locke
     expect(page.locator("#status")).to_have_text("acme")
     expect(page.locator("#figures")).to_be_hidden()
     upload(page, "beckett", "mine.wav")
-    expect(row(page, "mine.wav").locator(".state")).to_have_text("Done", timeout=SOON)
+    expect(row(page, "mine.wav").locator(".state")).to_have_text("Done")
     row(page, "mine.wav").click()
     expect(page.locator(".word").first).to_be_visible()
     page.wait_for_function("() => document.getElementById('audio').readyState > 0")  # without the key in its address

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from patience import PATIENCE
+from processes import alive
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.core.audio import SAMPLE_RATE, Samples
@@ -35,27 +37,32 @@ class Platform:
         return self.process.pid
 
     def of_role(self, role: str) -> list[int]:
-        """Process ids of the ``gateway``, of every ``worker``, or of a ``template``."""
+        """Process ids of the ``gateway``, of every ``worker``, or of a ``template`` that lives."""
         found = []
         for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
             for child in map(int, children.read_text().split()):
                 with suppress(OSError):
-                    if Path(f"/proc/{child}/comm").read_text().startswith(role):
+                    if Path(f"/proc/{child}/comm").read_text().startswith(role) and alive(child):
                         found.append(child)
         return sorted(found)
 
     async def ended(self, pid: int) -> None:
-        """Wait until the process is gone."""
-        await eventually(lambda: not os.path.exists(f"/proc/{pid}/stat"))  # noqa: PTH110 - it does not block
+        """Wait until the process is."""
+        await eventually(lambda: not alive(pid))
+
+    async def until_heard(self, sessions: int, seconds: float) -> None:
+        """Wait until so many sessions were opened, and as long as they need to say so much."""
+        await self.until_logged("session opened", sessions)
+        await asyncio.sleep(seconds)
 
     async def until_logged(self, event: str, count: int = 1) -> None:
         """Wait for ``count`` lines that say ``event``."""
         await eventually(lambda: sum(f'"event": "{event}"' in line for line in self.log) >= count)
 
 
-async def eventually(true: Callable[[], bool], patience: float = 30.0) -> None:
+async def eventually(true: Callable[[], bool]) -> None:
     """Wait until ``true`` is."""
-    async with asyncio.timeout(patience):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - other processes make it true
             await asyncio.sleep(0.02)
 
@@ -93,7 +100,7 @@ async def platform(
 
     listening = asyncio.create_task(listen())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             line = (await process.stdout.readline()).decode()
         assert "listens on http://" in line, "".join(log)
         server = Platform(process, next(word for word in line.split() if word.startswith("http://")), log)
@@ -101,13 +108,14 @@ async def platform(
         yield server
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == status, "".join(log)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
         await listening
+        await process.stdout.read()  # else the loop may end before it hears that the pipe did
 
 
 async def caption(url: str, sound: Samples, *, speed: float, begin: float = 0.0) -> list[Final]:
@@ -122,7 +130,7 @@ async def caption(url: str, sound: Samples, *, speed: float, begin: float = 0.0)
             await asyncio.sleep(began + start / SAMPLE_RATE / speed - loop.time())
             yield sound[start : start + CHUNK]
 
-    async with connect(url) as session:
+    async with connect(url, open_timeout=PATIENCE) as session:
         await converse(session, spoken(), messages.append)
     return [(m.segment_id, m.text, m.start, m.end) for m in messages if isinstance(m, Result) and m.is_final]
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from chaos.platform_harness import eventually
+from patience import PATIENCE
 from redis_server import RedisServer
 
 _NUMBERS = count()
@@ -33,7 +35,7 @@ class Role:
     def ask(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status and answer of a GET; 0 where nobody answers."""
         try:
-            with _DIRECTLY.open(self.url + path, timeout=2) as answer:
+            with _DIRECTLY.open(self.url + path, timeout=10) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -41,7 +43,7 @@ class Role:
             return 0, {}
 
     async def until_ready(self, *, ready: bool = True) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while (await asyncio.to_thread(self.ask, "readyz"))[0] != (200 if ready else 503):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 
@@ -51,13 +53,19 @@ class Role:
     def said(self, event: str) -> int:
         return sum(f'"event": "{event}"' in line for line in self.log)
 
+    async def until_said(self, event: str, count: int = 1) -> None:
+        """Wait for ``count`` lines that say ``event``."""
+        await eventually(lambda: self.said(event) >= count)
+
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
         with suppress(ProcessLookupError):
             self.process.send_signal(how)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             status = await self.process.wait()
             await self._listening
+            assert self.process.stdout is not None
+            await self.process.stdout.read()  # else the loop may end before it hears that the pipe did
         return status
 
 
@@ -102,7 +110,7 @@ class Apart:
                 log.append(line.decode())
 
         listening = asyncio.create_task(listen())
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(PATIENCE):
             line = (await process.stdout.readline()).decode()
         assert "http://" in line, line + "".join(log)
         url = next(word for word in line.split() if word.startswith("http://")).removesuffix("status")
@@ -129,6 +137,11 @@ class Apart:
             if role.process.returncode is None:
                 await role.until_ready()
 
+    async def until_heard(self, sessions: int, seconds: float) -> None:
+        """Wait until so many sessions were opened, and as long as they need to say so much."""
+        await eventually(lambda: sum(gateway.said("session opened") for gateway in self.gateways) >= sessions)
+        await asyncio.sleep(seconds)
+
     async def held(self) -> list[int]:
         """How many partitions each living recognizer has."""
         told = [await role.status() for role in self.recognizers if role.process.returncode is None]
@@ -136,7 +149,7 @@ class Apart:
 
     async def until_shared(self, *shares: int) -> None:
         """Until the living recognizers have as many partitions."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while sorted(await self.held()) != sorted(shares):  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(0.05)
 

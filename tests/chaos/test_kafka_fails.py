@@ -14,6 +14,7 @@ from chaos.platform_harness import all_captions
 from chaos.roles_harness import apart
 from chaos.test_processes_fail import BECKETT, scripted
 from kafka_broker import KafkaBroker, kafka_broker
+from patience import PATIENCE
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
@@ -42,7 +43,7 @@ def test_captions_on_kafka_are_the_same_whichever_recognizer_is_killed(broker: K
         async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "killed")) as server:
             await server.until_shared(8, 8)
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
-            await asyncio.sleep(3.0)
+            await server.until_heard(len(sounds), 3.0)
             await server.recognizers[0].end(signal.SIGKILL)
             await server.until_shared(16)
             assert await talking == [scripted(sound) for sound in sounds]
@@ -54,7 +55,7 @@ def test_sessions_go_on_when_kafka_does(broker: KafkaBroker, redis: RedisServer)
     async def scenario() -> None:
         async with apart(redis, gateways=1, recognizers=1, settings=on(broker, redis, "stopped")) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 2, speed=1))
-            await asyncio.sleep(2.0)
+            await server.until_heard(2, 2.0)
             os.kill(broker.pid, signal.SIGSTOP)
             await server.gateways[0].until_ready(ready=False)
             os.kill(broker.pid, signal.SIGCONT)
@@ -73,15 +74,15 @@ def test_a_recognizer_on_kafka_that_was_taken_for_dead_says_nothing_more(broker:
         async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "zombie")) as server:
             await server.until_shared(8, 8)
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
-            await asyncio.sleep(2.5)
+            await server.until_heard(3, 2.5)
             zombie, heir = server.recognizers
             os.kill(zombie.process.pid, signal.SIGSTOP)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.05)
             os.kill(zombie.process.pid, signal.SIGCONT)
             assert await talking == [scripted(BECKETT)] * 3
-            assert zombie.said("partition lost")
+            await zombie.until_said("partition lost")
             await server.until_shared(8, 8)
 
     asyncio.run(scenario())

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from chaos.brittle_gateway import DEADLY, DEADLY_HEADER
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
+from patience import PATIENCE
 from recordings import recording
 from starling import Recognizer
 from starling.client.errors import SessionAborted
@@ -52,7 +53,7 @@ def test_captions_are_the_same_whichever_workers_are_killed(tmp_path: Path) -> N
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
             for turn in range(3):
-                await asyncio.sleep(1.0)
+                await server.until_heard(len(sounds), 1.0)
                 victim = server.of_role("worker")[turn % 2]
                 os.kill(victim, signal.SIGKILL)
                 await server.ended(victim)
@@ -66,7 +67,7 @@ def test_a_lone_worker_that_is_killed_takes_its_sessions_up_again(tmp_path: Path
     async def scenario() -> None:
         async with platform(workers=1, directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=2))
-            await asyncio.sleep(1.5)
+            await server.until_heard(1, 1.5)
             os.kill(server.of_role("worker")[0], signal.SIGSEGV)
             assert await talking == scripted(BECKETT)
 
@@ -77,7 +78,7 @@ def test_a_worker_that_stands_still_is_replaced(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=2))
-            await asyncio.sleep(1.0)
+            await server.until_heard(2, 1.0)
             stopped, _ = server.of_role("worker")
             os.kill(stopped, signal.SIGSTOP)
             await server.ended(stopped)
@@ -92,7 +93,7 @@ def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> N
         async with platform(workers=2, directory=tmp_path) as server:
             before = server.of_role("worker")
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
-            await asyncio.sleep(1.0)
+            await server.until_heard(3, 1.0)
             server.process.send_signal(signal.SIGHUP)
             await server.until_logged("process ready", 5)
             for pid in before:
@@ -107,13 +108,12 @@ def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) 
     async def scenario() -> None:
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
-            await asyncio.sleep(3.0)
+            await server.until_heard(1, 3.0)
             server.process.send_signal(signal.SIGTERM)
             with pytest.raises(StarlingError, match="shutting down"):
                 await talking
+            await server.until_logged("final sent")  # of what was said before
             await server.process.wait()
-            sent = [line for line in server.log if '"event": "final sent"' in line]
-            assert sent, "what was said before the end got its final"
 
     asyncio.run(scenario())
 
@@ -135,7 +135,7 @@ def test_the_real_model_says_the_same_though_its_worker_is_killed(tmp_path: Path
     async def scenario() -> None:
         async with platform(workers=2, directory=tmp_path, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
-            await asyncio.sleep(4.0)
+            await server.until_heard(2, 4.0)
             os.kill(server.of_role("worker")[0], signal.SIGKILL)
             assert await talking == [undisturbed(BECKETT)] * 2
 
@@ -160,7 +160,7 @@ def test_bytes_that_end_two_gateways_are_not_unpacked_by_a_third(tmp_path: Path)
     async def deadly(url: str) -> dict[str, Any]:
         """The last words to who sends that."""
         message: dict[str, Any] = {}
-        async with dial(f"{url.replace('http', 'ws', 1)}v1/stream", compression=None) as socket:
+        async with dial(f"{url.replace('http', 'ws', 1)}v1/stream", compression=None, open_timeout=None) as socket:
             await socket.send('{"type":"start","audio":{"encoding":"ogg_opus"}}')
             try:
                 message = json.loads(await socket.recv())
@@ -221,7 +221,7 @@ def test_a_gateway_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
             for restarts in (1, 2):
-                await asyncio.sleep(1.5)
+                await server.until_heard(len(sounds), 1.5)
                 [gateway] = server.of_role("gateway")
                 os.kill(gateway, signal.SIGKILL)
                 await server.ended(gateway)
@@ -298,7 +298,7 @@ def test_copies_outlive_their_template_and_a_killed_one_is_back_at_once(tmp_path
 
 async def vosk(port: int) -> str:
     """The last text for a Vosk client that says everything at once."""
-    async with dial(f"ws://127.0.0.1:{port}", compression=None) as socket:
+    async with dial(f"ws://127.0.0.1:{port}", compression=None, open_timeout=None) as socket:
         await socket.send('{"config": {"sample_rate": 16000}}')
         await socket.send(BECKETT.tobytes())
         await socket.recv()
@@ -314,7 +314,7 @@ async def riva(port: int) -> str:
         recognize = channel.unary_unary("/nvidia.riva.asr.RivaSpeechRecognition/Recognize")
         request = wire.RecognizeRequest(config=config, audio=BECKETT.tobytes())
         response = wire.RecognizeResponse.FromString(
-            await recognize(request.SerializeToString(), wait_for_ready=True, timeout=30)
+            await recognize(request.SerializeToString(), wait_for_ready=True, timeout=PATIENCE)
         )
     return response.results[-1].alternatives[0].transcript
 
@@ -323,7 +323,7 @@ def test_what_keeps_the_model_from_loading_reaches_who_starts_the_server(tmp_pat
     paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     done = subprocess.run(
         [sys.executable, "-m", "chaos.modelless", "serve", "--port", "0", "--workers", "2"],
-        env=os.environ | paths, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | paths, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "the weights are on holiday" in done.stderr.splitlines()[-1]

@@ -14,6 +14,7 @@ import pytest
 from chaos.platform_harness import Final, all_captions, caption, eventually
 from chaos.roles_harness import Wire, apart
 from chaos.test_processes_fail import BECKETT, scripted, undisturbed
+from patience import PATIENCE
 from redis_server import RedisServer
 from starling.client import connect
 from starling.core.audio import SAMPLE_RATE
@@ -36,7 +37,7 @@ def test_captions_are_the_same_whichever_recognizer_is_killed(redis: RedisServer
         async with apart(redis, gateways=2, recognizers=2) as server:
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=2))
             for turn in range(2):
-                await asyncio.sleep(1.5)
+                await server.until_heard(len(sounds), 1.5)
                 await server.recognizer()
                 await server.recognizers[turn].end(signal.SIGKILL)
                 await server.until_shared(8, 8)
@@ -51,10 +52,10 @@ def test_clients_of_a_gateway_that_ends_go_on_at_the_other(redis: RedisServer, h
     async def scenario() -> None:
         async with apart(redis, gateways=2, recognizers=1) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
-            await asyncio.sleep(4.0)
+            await server.until_heard(4, 4.0)
             await server.gateways[0].end(how)
             assert await talking == [scripted(BECKETT)] * 4
-            assert server.gateways[1].said("session resumed") == 2
+            await server.gateways[1].until_said("session resumed", 2)
 
     asyncio.run(scenario())
 
@@ -90,7 +91,7 @@ def test_sessions_go_on_when_redis_is_back(redis: RedisServer, how: signal.Signa
     async def scenario() -> None:
         async with apart(redis, gateways=1, recognizers=1) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
-            await asyncio.sleep(3.0)
+            await server.until_heard(3, 3.0)
             await asyncio.to_thread(redis.stop, how)
             await server.gateways[0].until_ready(ready=False)
             await server.recognizers[0].until_ready(ready=False)
@@ -108,15 +109,15 @@ def test_a_recognizer_that_was_taken_for_dead_says_nothing_more(redis: RedisServ
     async def scenario() -> None:
         async with apart(redis, gateways=1, recognizers=2) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
-            await asyncio.sleep(2.5)
+            await server.until_heard(4, 2.5)
             zombie, heir = server.recognizers
             os.kill(zombie.process.pid, signal.SIGSTOP)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.05)
             os.kill(zombie.process.pid, signal.SIGCONT)
             assert await talking == [scripted(BECKETT)] * 4
-            assert zombie.said("partition lost")
+            await zombie.until_said("partition lost")
 
     asyncio.run(scenario())
 
@@ -128,16 +129,16 @@ def test_a_recognizer_that_is_cut_off_from_redis_is_fenced(redis: RedisServer) -
             cut_off = await server.recognizer(url)
             await server.until_shared(8, 8)
             talking = asyncio.create_task(all_captions(server.url, [BECKETT[n * 4000 :] for n in range(4)], speed=1))
-            await asyncio.sleep(2.5)
+            await server.until_heard(4, 2.5)
             wire.whole.clear()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while len((await server.recognizers[0].status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.05)
             assert await talking == [scripted(BECKETT[n * 4000 :]) for n in range(4)]
             await cut_off.until_ready(ready=False)
             wire.whole.set()
             await server.until_shared(8, 8)
-            assert cut_off.said("partition lost") == 8
+            await cut_off.until_said("partition lost", 8)
 
     asyncio.run(scenario())
 
@@ -162,15 +163,15 @@ def test_who_is_abandoned_with_its_gateway_is_ended_by_another(redis: RedisServe
         grace = {"STARLING_SERVER__RESUME_GRACE": "0.1"}
         async with apart(redis, gateways=1, recognizers=1, settings=grace) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
-            await asyncio.sleep(2.0)
+            await server.until_heard(1, 2.0)
             talking.cancel()
             await server.gateways[0].end(signal.SIGKILL)
             assert (await server.recognizers[0].status())["clients"] == 1
             other = await server.gateway()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while (await server.recognizers[0].status())["clients"]:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.1)
-            assert other.said("session ended") == 1
+            await other.until_said("session ended")
 
     asyncio.run(scenario())
 
@@ -180,7 +181,7 @@ def test_the_real_model_says_the_same_with_its_roles_apart(redis: RedisServer) -
     async def scenario() -> list[list[Final]]:
         async with apart(redis, gateways=2, recognizers=2, settings={"STARLING_ENGINE__NAME": "moonshine-tiny-en"}) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT, BECKETT], speed=1))
-            await asyncio.sleep(4.0)
+            await server.until_heard(2, 4.0)
             await server.recognizers[0].end(signal.SIGKILL)
             return await talking
 

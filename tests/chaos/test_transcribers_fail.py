@@ -20,6 +20,8 @@ import pytest
 from audio.streams import wav
 from chaos.fragile_scribe import CRASHING, GREEDY, SPINNING, poisoned
 from chaos.platform_harness import eventually, platform
+from patience import PATIENCE
+from processes import alive
 from recordings import recording
 from starling.app import scribes
 from starling.app.jobs import open_job_store, open_recordings
@@ -72,14 +74,14 @@ class Desk:
         assert job is not None
         return job
 
-    async def over(self, job_id: str, patience: float = 120.0) -> Job:
-        async with asyncio.timeout(patience):
+    async def over(self, job_id: str) -> Job:
+        async with asyncio.timeout(PATIENCE):
             while not (job := await self.now(job_id)).status.over:  # noqa: ASYNC110 - other processes end it
                 await asyncio.sleep(0.05)
         return job
 
     async def begun(self, job_id: str) -> None:
-        async with asyncio.timeout(120.0):
+        async with asyncio.timeout(PATIENCE):
             while not await self.store.segments(job_id):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
@@ -90,7 +92,7 @@ class Desk:
 def chosen(directory: Path, **jobs: Any) -> dict[str, Any]:
     return {
         "store": f"sqlite:{directory / 'jobs.db'}", "recordings": str(directory / "recordings"), "log": "off", "workers": 1,
-        "idle_only": False, "retry_wait": 0, "lease": 2,
+        "idle_only": False, "retry_wait": 0, "lease": 8,
     } | jobs  # fmt: skip
 
 
@@ -132,14 +134,6 @@ def named(comm: str, parent: int) -> list[int]:
                 continue
             found += [int(child)] * (name == comm) + named(comm, int(child))
     return found
-
-
-def alive(pid: int) -> bool:
-    """Neither gone, nor dead and waiting to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except OSError:
-        return False
 
 
 def test_a_recording_is_transcribed_as_it_would_be_live(tmp_path: Path) -> None:
@@ -234,7 +228,7 @@ def test_templates_that_are_killed_before_they_are_any_use_delay_a_recording_and
     async def scenario() -> None:
         async with at_work(tmp_path) as here:
             job_id = await here.submit(recording("two_cities"))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while len(killed) < 4:
                     for pid in set(named("template-scribe", os.getpid())) - killed:
                         os.kill(pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from recordings import recording_path
 from starling.app import Running
 from starling.cli import demonstration
@@ -95,7 +96,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(ports: list[int], ta
 def test_a_demo_from_start_to_end() -> None:
     """With the shortest recording: the 44 s of the sample are real time."""
     command = [sys.executable, "-m", "starling", "demo", "--once", "--port", "0", "--file", str(recording_path("success"))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603 - our own
     assert done.returncode == 0, done.stderr
     assert re.match(r"Starling listens on http://127\.0\.0\.1:\d+/\nCaptioning success\.wav \(1 s\)", done.stdout)
     assert "latency (median)" in done.stdout

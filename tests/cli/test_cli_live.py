@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from client.scripted_server import DONE, READY, Peer, Script, playing, result
+from patience import PATIENCE
 from recordings import recording_path
 from starling.protocols.native.messages import End, Error, Start, decode_server
 
@@ -29,7 +30,7 @@ SECOND = result("It was the worst of times.", segment_id=1, version=1, final=Tru
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await test
 
     asyncio.run(bounded())
@@ -45,7 +46,7 @@ async def starling(*arguments: str, **settings: Any) -> AsyncIterator[Process]:
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # the loop must hear that the pipes ended before it does
 
 
 async def short(peer: Peer) -> None:

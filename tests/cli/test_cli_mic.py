@@ -14,6 +14,7 @@ import pytest
 
 from client.fake_portaudio import FakePortAudio
 from client.scripted_server import DONE, READY, Peer, Script, playing, result
+from patience import PATIENCE
 from starling.cli.entry import run
 from starling.protocols.native.messages import Audio, End, Start
 
@@ -36,7 +37,7 @@ def on_another_thread(script: Script) -> Iterator[str]:
         async with playing(script) as url:
             address.append(url)
             started.set()
-            await asyncio.to_thread(over.wait, 30)
+            await asyncio.to_thread(over.wait, PATIENCE)
 
     def work() -> None:
         try:
@@ -48,7 +49,7 @@ def on_another_thread(script: Script) -> Iterator[str]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    started.wait(10)
+    started.wait(PATIENCE)
     try:
         yield address[0]
     finally:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
+from processes import free_ports
 from recordings import recording_path
 from starling.app import Running
 from starling.cli.entry import run
@@ -42,39 +44,35 @@ def test_a_server_says_where_it_listens_and_ends_with_0(number: signal.Signals, 
         line = server.stdout.readline()
         found = re.fullmatch(r"Starling listens on (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends\)\n", line)
         assert found, line
-        with urllib.request.urlopen(f"{found[1]}readyz", timeout=10) as answer:  # noqa: S310 - http, our own
+        with urllib.request.urlopen(f"{found[1]}readyz", timeout=PATIENCE) as answer:  # noqa: S310 - http, our own
             assert answer.status == 200
         stream = [sys.executable, "-m", "starling", "stream", str(recording_path("beckett")), "--speed", "0", "--url", found[1]]
-        streamed = subprocess.run(stream, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+        streamed = subprocess.run(stream, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603 - our own
         assert streamed.returncode == 0, streamed.stderr
         assert streamed.stdout
         server.send_signal(number)
-        assert server.wait(20) == 0
+        assert server.wait(PATIENCE) == 0
 
 
 def test_whoever_closes_the_standard_streams_gets_silence(tmp_path: Path) -> None:
     shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "starling", "version"]
-    assert subprocess.run(shell, timeout=60, cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - our own
+    assert subprocess.run(shell, timeout=PATIENCE, cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - our own
 
 
 def test_a_server_serves_on_where_nobody_can_be_told_its_address(tmp_path: Path) -> None:
-    with socket.socket() as taken, Path("/dev/full").open("w") as full:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        taken.close()
+    [port] = free_ports(1)
+    with Path("/dev/full").open("w") as full:
         serve = [*SERVE, "--workers", "1", "--port", str(port)]
         with subprocess.Popen(serve, stdout=full, stderr=full, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
             until(lambda: ready(port))
             time.sleep(0.5)
             assert ready(port)
             server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE)
 
 
 def test_the_children_of_a_server_have_standard_streams_though_it_was_given_none(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    [port] = free_ports(1)
     shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *SERVE, "--workers", "1", "--port", str(port)]
     with subprocess.Popen(shell, env=SCRIPTED, cwd=tmp_path) as server:  # noqa: S603 - our own
         try:
@@ -84,7 +82,7 @@ def test_the_children_of_a_server_have_standard_streams_though_it_was_given_none
                 assert streams == [os.devnull, os.devnull]
         finally:
             server.terminate()
-            assert server.wait(20) == 0
+            assert server.wait(PATIENCE) == 0
 
 
 NEVER_READY = """
@@ -107,7 +105,7 @@ def test_a_server_that_still_starts_heeds_its_signals(tmp_path: Path, workers: s
         assert 0 not in (pids := [line["pid"] for line in started if "pid" in line])
         server.send_signal(signal.SIGHUP)
         server.send_signal(signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(PATIENCE) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
@@ -134,14 +132,14 @@ def test_one_process_reloads_what_it_can_names_the_rest_and_goes_on(tmp_path: Pa
 
 def ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -228,7 +226,7 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
         listener.listen()
         port = listener.getsockname()[1]
         command = [*SERVE[:-4], "--port", str(port)]
-        done = subprocess.run(command, capture_output=True, text=True, env=SCRIPTED, cwd=tmp_path, timeout=60, check=False)  # noqa: S603 - our own
+        done = subprocess.run(command, capture_output=True, text=True, env=SCRIPTED, cwd=tmp_path, timeout=PATIENCE, check=False)  # noqa: S603 - our own
     assert done.returncode == 1
     assert done.stderr.startswith("starling: ")
     assert str(port) in done.stderr

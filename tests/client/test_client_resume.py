@@ -138,9 +138,9 @@ def test_wherever_the_wire_is_cut_all_audio_is_heard_once_and_every_final_comes_
 
 
 def test_a_network_that_says_nothing_any_more_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vigil, "PATIENCE", 0.3)
-    monkeypatch.setattr(vigil, "ASK_EVERY", 0.05)
-    monkeypatch.setattr(vigil, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(vigil, "PATIENCE", 3.0)
+    monkeypatch.setattr(vigil, "ASK_EVERY", 0.2)
+    monkeypatch.setattr(vigil, "LOOK_EVERY", 0.2)
     spoken = sound(7)
 
     async def scenario() -> None:

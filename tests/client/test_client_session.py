@@ -13,6 +13,7 @@ import pytest
 from msgspec import UNSET
 
 from client.scripted_server import DONE, READY, Peer, playing, refusing, result
+from patience import PATIENCE, nobody_left
 from starling.client import (
     ProtocolMismatch,
     Refused,
@@ -48,11 +49,9 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     """On a loop of its own; what hangs fails, and so does a task left behind."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await test
-        await asyncio.sleep(0)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not others, f"tasks left behind: {others}"
+        await nobody_left()
 
     asyncio.run(bounded())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from patience import PATIENCE
 from starling.client.handover import Handover, in_background
 
 
@@ -70,7 +71,7 @@ def test_the_background_is_only_so_far_ahead() -> None:
     async def listen() -> None:
         background = in_background(items(), ahead=2)
         assert await anext(background) == 0
-        enough.wait(10)  # 0 was taken, 1 and 2 wait, 3 is made and has no room
+        assert enough.wait(PATIENCE)  # 0 was taken, 1 and 2 wait, 3 is made and has no room
         assert made == [0, 1, 2, 3]
         await background.aclose()  # type: ignore[attr-defined] # it is an async generator
 
@@ -100,7 +101,7 @@ def test_a_reader_that_hangs_does_not_keep_the_loop_alive() -> None:
 
     def items() -> Iterator[int]:
         yield 1
-        silence.wait(60)
+        silence.wait(PATIENCE)
 
     async def listen() -> int:
         async for item in in_background(items()):

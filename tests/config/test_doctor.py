@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from processes import free_ports
 from starling.config.doctor import (
     ONNXRUNTIME,
     PYTHON,
@@ -112,8 +113,8 @@ def test_clock() -> None:
 
 
 def test_a_taken_port_is_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    [port] = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
         taken = check_port(server(port=port))
         assert (taken.status, taken.detail) == (Status.FAIL, f"127.0.0.1:{port}: Address already in use")
     assert check_port(server(port=port)).status is Status.OK

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from starling.core.config import SessionConfig
 from starling.core.errors import ClaimLost, Conflict, InvalidOption, QuotaExceeded, RecordingGone
 from starling.core.job_store import JobStore
@@ -841,7 +842,7 @@ class JobStoreContract:
 
 
 def _patience() -> AbstractAsyncContextManager[object]:
-    return asyncio.timeout(30)
+    return asyncio.timeout(PATIENCE)
 
 
 async def _until(changes: AsyncIterator[None], store: JobStore, holds: Callable[[Job], bool]) -> None:

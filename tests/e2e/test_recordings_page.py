@@ -16,6 +16,7 @@ import httpx2
 import pytest
 import uvloop
 
+from patience import PATIENCE
 from recordings import recording_path
 from starling.app import running
 from starling.config.settings import Settings
@@ -37,7 +38,7 @@ def printed_by(example: str) -> str:
 
 
 def shell(line: str) -> str:
-    return subprocess.run(shlex.split(line), check=True, capture_output=True, text=True, timeout=120).stdout  # noqa: S603 - our own
+    return subprocess.run(shlex.split(line), check=True, capture_output=True, text=True, timeout=PATIENCE).stdout  # noqa: S603 - our own
 
 
 def examples(url: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
+
 
 def make_certificate(directory: Path, name: str = "server", *, passphrase: str = "") -> tuple[Path, Path]:
     """Certificate and key for localhost, signed by itself: its own authority."""
@@ -19,5 +21,5 @@ def make_certificate(directory: Path, name: str = "server", *, passphrase: str =
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     lock = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
     command = [openssl, "req", "-x509", *curve, *lock, "-days", "2", *names, "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - found above, our own arguments
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)  # noqa: S603 - found above, our own arguments
     return cert, key

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from auth.test_keys import add
 from gateway.certificates import make_certificate
-from gateway.gateway_harness import Served, run, served, until
+from gateway.gateway_harness import BRIEFLY, Served, run, served, until
+from patience import PATIENCE
 from starling.core.errors import StarlingError
 from starling.gateway.call import address_of
 from starling.gateway.listening import listen, reserve
@@ -142,7 +143,7 @@ def test_connections_are_bounded() -> None:
             call = stream(first)
             await say(call, CONFIG, SECOND)
             await heard(call)
-            code, _ = await ended(stream(second, timeout=10))
+            code, _ = await ended(stream(second, timeout=PATIENCE))
             assert code is grpc.StatusCode.UNAVAILABLE
             await finished(call)
 
@@ -239,7 +240,8 @@ def test_a_client_that_leaves_leaves_nothing(how: str) -> None:
     async def scenario() -> None:
         async with served(options()) as it:
             async with dial(it) as channel:
-                call = stream(channel, timeout=1.0 if how == "deadline" else None)
+                await channel.channel_ready()
+                call = stream(channel, timeout=3.0 if how == "deadline" else None)
                 await say(call, CONFIG, SECOND)
                 await heard(call)
                 if how == "cancel":
@@ -269,9 +271,10 @@ def test_a_client_that_leaves_while_its_session_ends_leaves_nothing() -> None:
 @pytest.mark.parametrize("first", [[], [CONFIG]])
 def test_nobody_holds_a_place_by_saying_nothing(first: list[bytes]) -> None:
     async def scenario() -> None:
-        async with served(options(start_timeout=0.05, idle_timeout=0.05)) as it, dial(it) as channel:
+        async with served(options(start_timeout=BRIEFLY, idle_timeout=BRIEFLY)) as it, dial(it) as channel:
             call = stream(channel)
-            await say(call, *first)
+            with suppress(grpc.RpcError, asyncio.InvalidStateError):
+                await say(call, *first)
             assert (await ended(call))[0] is grpc.StatusCode.ABORTED
             await until(lambda: it.gateway.active == 0)
 
@@ -435,7 +438,7 @@ def test_a_drain_finishes_what_is_being_said() -> None:
             call = stream(channel)
             await say(call, CONFIG, SECOND)
             await heard(call)
-            draining = asyncio.create_task(it.gateway.drain(5))
+            draining = asyncio.create_task(it.gateway.drain(PATIENCE))
             assert (await ended(call))[0] is grpc.StatusCode.UNAVAILABLE
             assert await draining == 0
             assert (await ended(stream(channel)))[0] is grpc.StatusCode.UNAVAILABLE

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from auth.test_keys import add
 from gateway.gateway_harness import Served, run, served, until
+from patience import PATIENCE
 from starling.gateway.options import GatewayOptions
 from starling.protocols.dialects import spoken
 from starling.protocols.registry import DIALECTS
@@ -96,7 +97,7 @@ def test_a_drain_ends_a_connection_between_sessions_and_one_within() -> None:
             assert await heard(idle) == {"text": ""}
             await busy.send(SECOND)
             await heard(busy)
-            await it.gateway.drain(5)
+            await it.gateway.drain(PATIENCE)
             assert await heard(busy) == {"text": "16000 samples"}
             for client in (idle, busy):
                 with pytest.raises(ConnectionClosed):

@@ -11,6 +11,7 @@ from client.test_client_resume import sound
 from gateway.gateway_harness import CAPABILITIES, END, Served, hear, run, served, until
 from gateway.test_resume import cut, detached, heard, noise, opened, resume
 from gateway.test_starting import starting
+from patience import PATIENCE
 from starling.client import connect as client_connect
 from starling.client.session import Session
 from starling.core.config import VadMode
@@ -37,7 +38,7 @@ def test_who_may_come_back_goes_on_at_another_gateway(*, away: bool) -> None:
                 if away:
                     cut(first)
                     await detached(leaving)
-                assert await leaving.gateway.drain(60) == 0
+                assert await leaving.gateway.drain(PATIENCE) == 0
                 if not away:
                     assert "done" not in [message["type"] for message in await hear(first)]
                     assert first.close_code == 1012
@@ -72,7 +73,7 @@ def test_who_cannot_come_back_and_who_was_through_get_their_last_words() -> None
             await ending.send(END)
             await it.recognizer.ended.get()
             await mute.send('{"type":"keepalive"}')
-            draining = asyncio.create_task(it.gateway.drain(10))
+            draining = asyncio.create_task(it.gateway.drain(PATIENCE))
             await until(lambda: not it.health.ready)
             it.recognizer.finishing.set()
             last = [(await hear(client))[-1]["type"] for client in (without, ending)]
@@ -126,7 +127,7 @@ def test_the_python_client_goes_over_by_itself() -> None:
                     await session.send(spoken[:16_000])
                     await until(lambda: any(isinstance(one, Result) for one in messages))
                     target = staying
-                    assert await leaving.gateway.drain(60) == 0
+                    assert await leaving.gateway.drain(PATIENCE) == 0
                     await session.send(spoken[16_000:])
                     await session.end()
 

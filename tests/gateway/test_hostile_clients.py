@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from gateway.gateway_harness import END, START, Served, hear, run, served, until
+from gateway.gateway_harness import BRIEFLY, END, START, Served, hear, run, served, until
+from patience import PATIENCE
 from protocols.native_strategies import client_messages
 from starling.core.records import EndReason
 from starling.gateway import intake, websocket_protocol
@@ -238,7 +239,7 @@ def test_pings_of_who_reads_nothing_are_not_answered_for_ever(monkeypatch: pytes
 
 def test_a_head_that_never_ends_is_cut_off() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, head_timeout=0.1)) as it:
+        async with served(GatewayOptions(port=0, head_timeout=BRIEFLY)) as it:
             reader, writer = await asyncio.open_connection(it.host, it.port)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: local")
             assert b"408 Request Timeout" in await reader.read(-1)
@@ -252,7 +253,7 @@ def test_a_head_that_never_ends_is_cut_off() -> None:
 
 def test_the_second_head_on_a_connection_has_a_deadline_too() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, head_timeout=0.1)) as it:
+        async with served(GatewayOptions(port=0, head_timeout=BRIEFLY)) as it:
             reader, writer = await asyncio.open_connection(it.host, it.port)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost")
             answer = await reader.read(-1)
@@ -354,7 +355,7 @@ def test_any_frames_in_any_order_are_answered_in_the_protocol() -> None:
             @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
             @given(_frames)
             def explore(frames: list[str | bytes]) -> None:
-                asyncio.run_coroutine_threadsafe(talk(it, frames), loop).result(10)
+                asyncio.run_coroutine_threadsafe(talk(it, frames), loop).result(PATIENCE)
 
             await asyncio.to_thread(explore)
 

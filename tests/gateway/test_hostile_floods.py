@@ -128,7 +128,7 @@ def test_connections_beyond_the_limit_are_cut_and_those_before_stay() -> None:
 
 def test_a_crowd_that_never_finishes_its_heads_is_let_go() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, head_timeout=0.3)) as it:
+        async with served(GatewayOptions(port=0, head_timeout=1.0)) as it:
             crowd = [await asyncio.open_connection(it.host, it.port) for _ in range(300)]
             for _, writer in crowd:
                 writer.write(b"GET / HTTP/1.1\r\nHost: loc")

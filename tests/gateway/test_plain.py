@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from auth.test_keys import add
 from gateway.certificates import make_certificate
-from gateway.gateway_harness import Served, run, served, until
+from gateway.gateway_harness import BRIEFLY, Served, run, served, until
+from patience import PATIENCE
 from starling.gateway.options import GatewayOptions
 from starling.protocols.dialects import spoken
 from starling.protocols.registry import DIALECTS
@@ -150,7 +151,7 @@ def test_who_breaks_the_protocol_is_told_and_left(sent: bytes, code: str) -> Non
 @pytest.mark.parametrize("sent", [b"", b'{"type"', b'{"type": "audio-chunk", "payload_length": 8}\n1234'])
 def test_nobody_holds_a_place_by_saying_nothing(sent: bytes) -> None:
     async def scenario() -> None:
-        options = GatewayOptions(port=0, protocols=WYOMING, start_timeout=0.05)
+        options = GatewayOptions(port=0, protocols=WYOMING, start_timeout=BRIEFLY)
         async with served(options) as it, dial(it) as client:
             client.send(sent)
             assert (await client.until("error"))["code"] == "idle_timeout"
@@ -162,7 +163,7 @@ def test_nobody_holds_a_place_by_saying_nothing(sent: bytes) -> None:
 
 def test_a_silent_session_ends() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, protocols=WYOMING, idle_timeout=0.05)) as it, dial(it) as client:
+        async with served(GatewayOptions(port=0, protocols=WYOMING, idle_timeout=BRIEFLY)) as it, dial(it) as client:
             client.send(SECOND)
             assert (await client.until("error"))["code"] == "idle_timeout"
             assert (await client.until("transcript"))["text"] == "16000 samples"  # what was said is not lost
@@ -243,7 +244,7 @@ def test_a_drain_finishes_an_utterance_and_ends_the_connection() -> None:
             await idle.until("info")
             busy.send(SECOND)
             await busy.until("transcript-start")
-            await it.gateway.drain(5)
+            await it.gateway.drain(PATIENCE)
             assert (await busy.until("transcript"))["text"] == "16000 samples"
             for client in (idle, busy):
                 assert b"shutting_down" in await client.reader.read() or client is busy

@@ -10,7 +10,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from gateway.gateway_harness import Served, hear, run, served, until
+from gateway.gateway_harness import BRIEFLY, Served, hear, run, served, until
+from patience import PATIENCE
 from starling.core.audio import FRAME
 from starling.core.records import Audio, Ended, EndReason
 from starling.gateway.options import GatewayOptions
@@ -168,7 +169,7 @@ def test_who_comes_back_and_does_not_say_to_what_keeps_nobody_of_another_address
 @pytest.mark.parametrize("token", ["", "x" * 256, "wrong"])
 def test_a_token_that_is_not_known_gets_the_same_answer_as_one_that_expired(token: str) -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, resume_grace=0.05)) as it, it.connect() as other:
+        async with served(GatewayOptions(port=0, resume_grace=BRIEFLY)) as it, it.connect() as other:
             await opened(other)
             async with it.connect() as first:
                 ready = await opened(first)
@@ -243,6 +244,7 @@ def test_audio_is_confirmed_about_every_second() -> None:
             assert acks == sorted(acks)
             assert len(acks) == 4
             cut(client)
+            await detached(it)
 
     run(scenario)
 
@@ -269,8 +271,8 @@ def test_a_drain_does_not_wait_for_who_is_away() -> None:
                 await opened(first)
                 cut(first)
             await detached(it)
-            async with asyncio.timeout(5):
-                assert await it.gateway.drain(60) == 0
+            async with asyncio.timeout(PATIENCE / 2):
+                assert await it.gateway.drain(PATIENCE) == 0
             assert (await it.recognizer.ended.get()).reason is EndReason.SHUTDOWN
 
     run(scenario)

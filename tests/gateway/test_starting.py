@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.gateway_harness import CAPABILITIES, Served, hear, run, served, until
 from gateway.test_resume import cut, detached, noise, opened, resume
+from patience import PATIENCE
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption
 from starling.gateway.gateway import Gateway
@@ -33,7 +34,7 @@ async def starting(it: Served) -> AsyncIterator[Served]:
     ports = listeners.ports
     async with serving(gateway, listeners) as (host, port):
         yield Served(gateway, it.recognizer, it.log, it.bus, it.board, gateway.health, it.metrics, host, port, ports)
-        await gateway.drain(5)
+        await gateway.drain(PATIENCE)
 
 
 async def refused(client: connect) -> tuple[int, str | None]:

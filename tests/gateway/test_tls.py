@@ -13,7 +13,7 @@ import pytest
 
 from auth.test_keys import add
 from gateway.certificates import make_certificate
-from gateway.gateway_harness import run, served
+from gateway.gateway_harness import BRIEFLY, run, served
 from starling.app.options import addresses, gateway_options
 from starling.client import Refused, Unreachable, connect
 from starling.config.neighbour import running_version
@@ -71,7 +71,7 @@ def test_nothing_older_than_tls_1_2_is_spoken(tmp_path: Path) -> None:
 
 def test_who_never_shakes_hands_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cert, key = make_certificate(tmp_path)
-    monkeypatch.setattr(gateway_server, "HANDSHAKE_TIMEOUT", 0.1)
+    monkeypatch.setattr(gateway_server, "HANDSHAKE_TIMEOUT", BRIEFLY)
 
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, tls_cert=cert, tls_key=key)) as it:

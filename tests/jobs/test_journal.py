@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.job_store_contract import ERROR, LEASE, NOW, claimed, job
+from patience import PATIENCE
 from starling.jobs.journal import Journal
 from starling.jobs.life import Step, Verb
 from starling.jobs.memory import MemoryJobStore
@@ -103,7 +104,7 @@ def test_several_processes_lose_no_line(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     places = [str(root / "src"), str(root / "tests")]
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name, *places]) for name in "abc"]  # noqa: S603 - our own
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(PATIENCE) for writer in writers] == [0, 0, 0]
     written = [line["job_id"] for file in tmp_path.glob("jobs.jsonl*") if file.suffix != ".lock" for line in lines(file)]
     assert sorted(written) == sorted(f"job-{name}-{number}" for name in "abc" for number in range(300))
 

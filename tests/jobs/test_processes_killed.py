@@ -15,13 +15,13 @@ from pathlib import Path
 
 from contracts.job_store_contract import LEASE, NOW, claimed, job
 from jobs.crash_worker import SEGMENTS, open_store
+from patience import PATIENCE
 from redis_server import RedisServer
 from starling.core.jobs import JobQuery, JobStatus
 from starling.jobs.sqlite.store import SqliteJobStore
 
 ROOT = Path(__file__).parents[2]
 KILLS = 6
-PATIENCE = 60.0
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:
@@ -100,7 +100,8 @@ def test_who_leaves_is_not_the_last_as_long_as_others_are_there(tmp_path: Path) 
     path = tmp_path / "jobs.db"
 
     def looked() -> int:
-        return int(subprocess.run([sys.executable, "-c", LOOKED, str(path)], capture_output=True, check=True, timeout=60).stdout)  # noqa: S603 - our own
+        words = [sys.executable, "-c", LOOKED, str(path)]
+        return int(subprocess.run(words, capture_output=True, check=True, timeout=PATIENCE).stdout)  # noqa: S603 - our own
 
     async def scenario() -> None:
         ours, another = SqliteJobStore(path), SqliteJobStore(path)

@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contracts.job_store_contract import NOW, JobStoreContract, claimed, job
+from patience import PATIENCE
 from redis_server import RedisServer
 from starling.core.errors import InvalidOption, StoreUnavailable
 from starling.core.job_store import JobStore
@@ -62,7 +63,7 @@ def test_a_redis_that_is_killed_and_started_again_has_every_job_and_its_watchers
         with RedisServer() as server:
             store = RedisJobStore(server.url)
             await store.submit(job())
-            async with asyncio.timeout(60), store.changes("job-a") as changes:
+            async with asyncio.timeout(PATIENCE), store.changes("job-a") as changes:
                 await anext(changes)
                 await claimed(store)
                 server.stop(signal.SIGKILL)

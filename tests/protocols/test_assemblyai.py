@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 
 from auth.test_keys import add
 from gateway.gateway_harness import Served, run, served
+from patience import PATIENCE
 from protocols.dialect_server import client, native_texts, speaking
 from protocols.foreign_client import OFFER, Gate, json_values, play, steps, transcript
 from recordings import recording
@@ -285,7 +286,7 @@ def listen(url: str, sound: Samples, v3: Any) -> list[Any]:
         transcriber.force_endpoint()
     finally:
         transcriber.disconnect(terminate=True)
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     return heard
 
 

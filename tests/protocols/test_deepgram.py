@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 
 from auth.test_keys import add
 from gateway.gateway_harness import Served, run, served
+from patience import PATIENCE
 from protocols.dialect_server import client, native_texts, speaking
 from protocols.foreign_client import OFFER, Gate, json_values, play, steps, transcript
 from recordings import recording
@@ -450,7 +451,7 @@ def test_a_silent_client_is_let_go_with_its_own_reason(monkeypatch: pytest.Monke
     async def scenario() -> None:
         async with served(OPTIONS) as it, dial(it) as socket:
             await socket.send(SECOND)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await socket.wait_closed()
             assert socket.close_code == 1011
             assert (socket.close_reason or "").startswith("NET-0001")

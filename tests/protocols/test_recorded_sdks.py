@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvloop
 
+from patience import PATIENCE
 from recordings import recording
 from starling.app import running
 from starling.config.settings import Settings
@@ -60,7 +61,7 @@ def heard(text: str) -> bool:
 
 
 def use_openai(url: str, sound: bytes) -> None:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=120) as client:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=PATIENCE) as client:
         _use_openai(client, sound)
 
 
@@ -100,7 +101,7 @@ def _use_openai(client: Any, sound: bytes) -> None:
 
 def use_deepgram(url: str, sound: bytes, stereo: bytes) -> None:
     environment = environments.DeepgramClientEnvironment(base=url, production=url, agent=url, agent_rest=url)
-    with httpx.Client(timeout=120) as http:
+    with httpx.Client(timeout=PATIENCE) as http:
         client = deepgram.DeepgramClient(api_key="any", environment=environment, httpx_client=http)
         _use_deepgram(client, sound, stereo)
 

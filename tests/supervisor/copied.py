@@ -19,9 +19,9 @@ def main() -> None:
             requests.send(b"no")
             sys.exit(3)
         case "threads":
-            threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+            threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
         case "hang":
-            time.sleep(60)
+            time.sleep(600)
     with os.fdopen(await_launch(requests, b"yes"), "rb") as message:
         words = message.read().decode().split()
     match words:
@@ -30,7 +30,7 @@ def main() -> None:
         case ["tell", number]:
             os.write(int(number), f"{os.getpid()} {os.getppid()} {os.getpgid(0)} {sys.argv[2]}".encode())
         case ["wait"]:
-            time.sleep(60)
+            time.sleep(600)
     os._exit(0)
 
 

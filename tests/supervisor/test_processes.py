@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from patience import PATIENCE
 from starling.supervisor.launch import receive_launch
 from starling.supervisor.processes import activity_of, memory_of
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
 def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -33,7 +34,7 @@ def test_memory_of_this_process_grows_by_what_it_takes() -> None:
 
 
 def test_a_stopped_process_is_seen_to_be() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
         try:
             assert not activity_of(child.pid).stopped
             child.send_signal(signal.SIGSTOP)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import random
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from starling.supervisor.copies import Copy
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.restarts import Restarts
-from starling.supervisor.template import PR_SET_CHILD_SUBREAPER, Template, adopt_orphans
+from starling.supervisor.template import Template, adopt_orphans
 from starling.supervisor.templates import TemplateFailed, Templates
 from starling.telemetry.clock import SystemClock
 
@@ -26,10 +26,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made
 
 
 @pytest.fixture(autouse=True)
-def orphans() -> Iterator[None]:
+def orphans() -> None:
     adopt_orphans()
-    yield
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 class Nursery:
@@ -57,7 +55,7 @@ class Nursery:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
                 stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-        self.started.append(Template(process, ours))
+        self.started.append(Template(process, ours, patience=PATIENCE))
         return self.started[-1]
 
     def copy(self, launch: str) -> Copy:
@@ -69,7 +67,7 @@ def played(scenario: Callable[[Nursery, int, int], Coroutine[Any, Any, None]], k
         read, write = os.pipe()
         nursery = Nursery(kind, (write,))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await scenario(nursery, read, write)
         finally:
             await nursery.templates.close()
@@ -222,6 +220,6 @@ def test_a_template_ends_when_its_supervisor_lets_go_of_it() -> None:
         assert await nursery.copy("exit 0").wait() == 0
         template = nursery.started[0]
         template._requests.shutdown(2)  # as the kernel does when the supervisor ends
-        assert await asyncio.wait_for(template.wait(), 10) == 0
+        assert await template.wait() == 0
 
     played(scenario)

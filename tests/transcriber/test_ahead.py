@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from patience import PATIENCE
 from starling.transcriber.ahead import ahead
 
 
@@ -26,7 +27,7 @@ def test_no_more_is_read_than_may_wait() -> None:
 
     with ahead(items(), depth=3) as reading:
         assert next(reading) == 0
-        assert full.wait(10)
+        assert full.wait(PATIENCE)
         assert len(read) <= 5
     assert len(read) <= 6
 

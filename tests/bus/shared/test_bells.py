@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bus.shared.rig import arena
+from patience import PATIENCE
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import POLL, Watch
 
@@ -21,7 +22,7 @@ def test_a_bell_that_another_rings_is_heard() -> None:
         heard.clear()
         for _ in range(3):
             other.gateway_bell.ring()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await heard.wait()
         watch.close()
 
@@ -43,7 +44,7 @@ def test_what_changed_is_seen_without_a_bell() -> None:
 
         began = asyncio.get_running_loop().time()
         watch.add(look)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await third.wait()
         assert asyncio.get_running_loop().time() - began >= 2 * POLL - 0.01
         watch.discard(look)

@@ -16,6 +16,7 @@ import pytest
 
 from bus.shared.crash_roles import LENGTH, SEGMENTS, SESSIONS, text
 from bus.shared.rig import arena
+from patience import PATIENCE
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.custody import Custody
 from starling.bus.shared.layout import Hold
@@ -23,7 +24,6 @@ from starling.bus.shared.results_reader import kept_events, results_end
 from starling.core.transcript import SessionDone, SessionEvent, SpeechStarted, Transcript
 
 ROOT: Final = Path(__file__).parents[3]
-PATIENCE: Final = 120.0
 """Seconds for all of it on a machine that does much else."""
 
 

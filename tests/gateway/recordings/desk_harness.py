@@ -15,6 +15,7 @@ from typing import BinaryIO
 import httpx2
 
 from gateway.gateway_harness import Served, served
+from patience import PATIENCE
 from starling.core.audio import samples
 from starling.core.errors import CorruptAudio
 from starling.core.jobs import Channels, Claim, Job, JobError, JobSegment
@@ -181,7 +182,7 @@ async def desked(
         scribe.working.set()
     async with (
         served(gateway, recordings=ports, capabilities=ABLE) as it,
-        httpx2.AsyncClient(base_url=f"http://{it.authority}", timeout=30, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=f"http://{it.authority}", timeout=PATIENCE, trust_env=False) as client,
     ):
         working = asyncio.create_task(scribe.run())
         try:

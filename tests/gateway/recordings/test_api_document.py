@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from auth.test_keys import add
 from gateway.gateway_harness import run
 from gateway.recordings.desk_harness import desked, wav
+from patience import PATIENCE
 from starling.gateway.options import GatewayOptions
 from starling.gateway.recordings.deepgram_document import DeepgramRefusal, Listened
 from starling.gateway.recordings.openai_document import OpenAIRefusal, PlainTranscription, VerboseTranscription
@@ -60,7 +61,7 @@ def _ask(cases: Any, excluded: tuple[Any, ...], key: str) -> None:
     @hypothesis.given(case=cases)
     def answers_as_promised(case: Any) -> None:
         headers = {"Authorization": f"Bearer {key}"}
-        case.call_and_validate(headers=headers, excluded_checks=list(excluded), timeout=20)
+        case.call_and_validate(headers=headers, excluded_checks=list(excluded), timeout=PATIENCE)
 
     answers_as_promised()
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gateway.gateway_harness import run, until
+from gateway.gateway_harness import BRIEFLY, run, until
 from gateway.recordings.desk_harness import Desked, desked, submitted, wav
+from patience import PATIENCE
 from starling.auth.keyfile import keys_path
 from starling.gateway.options import GatewayOptions
 from starling.gateway.recordings.egress import Egress
@@ -143,7 +144,7 @@ def test_an_upload_that_comes_in_is_waited_for_when_the_server_drains(tmp_path: 
             kind = {"Content-Type": "multipart/form-data; boundary=x"}
             coming = asyncio.create_task(it.client.post(SUBMIT, content=slowly(), headers=kind))
             await until(lambda: it.desk.uploads.taken == 1)
-            draining = asyncio.create_task(it.served.gateway.drain(30))
+            draining = asyncio.create_task(it.served.gateway.drain(PATIENCE))
             await until(it.desk.drained.is_set)
             middle.set()
             assert (await coming).status_code == 202
@@ -155,7 +156,7 @@ def test_an_upload_that_comes_in_is_waited_for_when_the_server_drains(tmp_path: 
 
 def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     async def scenario() -> None:
-        options = RecordingOptions(idle_timeout=0.2)
+        options = RecordingOptions(idle_timeout=BRIEFLY)
         async with desked(tmp_path, idle=True, options=options) as it:
             reader, writer = await asyncio.open_connection(it.served.host, it.served.port)
             writer.write(

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.gateway_harness import run, until
+from gateway.gateway_harness import BRIEFLY, run, until
 from gateway.recordings.desk_harness import Desked, desked, wav
 from starling.core.jobs import Job, JobError, JobQuery, JobStatus
 from starling.core.load import Priority
@@ -185,7 +185,7 @@ def test_a_client_that_leaves_takes_its_job_with_it(tmp_path: Path) -> None:
 
 def test_who_waits_too_long_is_told_when_to_come_again(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with desked(tmp_path, idle=True, options=RecordingOptions(wait_timeout=0.05, max_waiting=1)) as it:
+        async with desked(tmp_path, idle=True, options=RecordingOptions(wait_timeout=BRIEFLY, max_waiting=1)) as it:
             answer = await ask(it)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
             assert answer.json()["error"]["type"] == "server_error"

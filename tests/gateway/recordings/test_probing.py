@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import wave
-from pathlib import Path
 
 import pytest
 
 from gateway.gateway_harness import run
+from patience import PATIENCE
+from processes import alive
 from starling.core.errors import CorruptAudio, UnsupportedAudio
 from starling.gateway.recordings import probing
 from starling.gateway.recordings.probing import Probed, ProbingProcesses
@@ -32,7 +33,7 @@ def wav(seconds: float = 1.5, channels: int = 2) -> io.BytesIO:
 
 def test_recordings_of_all_kinds_one_after_the_other() -> None:
     async def scenario() -> None:
-        prober = ProbingProcesses(timeout=30)
+        prober = ProbingProcesses(timeout=PATIENCE)
         try:
             found = await prober.probe(wav())
             assert found == Probed(media_type=found.media_type, codec="pcm_s16le", channels=2, duration=found.duration)
@@ -59,22 +60,15 @@ class Endless(io.BytesIO):
     def read(self, size=-1, /):
         while True:
             print(prober_pid(), flush=True)
-            import time; time.sleep(60)
+            import time; time.sleep(600)
 
 def prober_pid():
     import os, pathlib
     return [pid for task in pathlib.Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()][0]
 
-asyncio.run(ProbingProcesses(timeout=60).probe(Endless(b"RIFF")))
+asyncio.run(ProbingProcesses(timeout=600).probe(Endless(b"RIFF")))
 """
 """Whose prober waits in the middle of a recording."""
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell nobody that a parent ended")
@@ -84,7 +78,7 @@ def test_a_prober_ends_with_its_gateway_whatever_it_does_then() -> None:
         pid = int(gateway.stdout.readline())
         os.kill(pid, signal.SIGSTOP)  # it cannot notice by itself, as where it is deep in a decoder
         gateway.kill()
-    latest = time.monotonic() + 30
+    latest = time.monotonic() + PATIENCE
     while alive(pid):
         assert time.monotonic() < latest
         time.sleep(0.01)
@@ -108,7 +102,7 @@ class Deadly(io.BytesIO):
 
 def test_a_recording_that_ends_its_reader_ends_nothing_else() -> None:
     async def scenario() -> None:
-        prober = ProbingProcesses(timeout=30)
+        prober = ProbingProcesses(timeout=PATIENCE)
         try:
             await prober.probe(wav())
             deadly = Deadly(wav().getvalue())
