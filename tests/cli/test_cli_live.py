@@ -196,8 +196,7 @@ def test_a_reader_that_goes_away_is_no_drama() -> None:
             assert await asyncio.to_thread(os.read, reader, 5) == b"It wa"
             os.close(reader)
             _, err = await process.communicate()
-        assert process.returncode == 141
-        assert err == b""
+        assert (process.returncode, err) == (141, b"")
 
     run(test())
 
