@@ -6,16 +6,23 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 
-from chaos.platform_harness import all_captions
+from chaos.platform_harness import CHUNK, Final, all_captions, eventually
 from chaos.roles_harness import apart
 from chaos.test_processes_fail import BECKETT, scripted
 from kafka_broker import KafkaBroker, kafka_broker
 from patience import PATIENCE
 from redis_server import RedisServer
+from starling.client import connect, reconnection
+from starling.client.conversation import converse
+from starling.client.session import Session
+from starling.core.audio import SAMPLE_RATE, Samples
+from starling.protocols.native.messages import Result, ServerMessage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
 
@@ -67,6 +74,44 @@ def test_sessions_go_on_when_kafka_does(broker: KafkaBroker, redis: RedisServer)
             assert await talking == [scripted(BECKETT)] * 2
 
     asyncio.run(scenario())
+
+
+def test_clients_that_look_for_a_gateway_while_kafka_stands_still_find_one(
+    broker: KafkaBroker, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gateway that was asked goes on taking the session when Kafka does; the client is at one of them."""
+    monkeypatch.setattr(reconnection, "ATTEMPT", 1.0)
+    sounds = [np.tile(BECKETT, 2)[n * 4000 :] for n in range(4)]
+
+    async def scenario() -> None:
+        async with (
+            apart(redis, gateways=2, recognizers=1, settings=on(broker, redis, "searched")) as server,
+            AsyncExitStack() as stack,
+        ):
+            sessions = [await stack.enter_async_context(connect(server.url)) for _ in sounds]
+            talking = [asyncio.create_task(told(session, sound)) for session, sound in zip(sessions, sounds, strict=True)]
+            await eventually(lambda: any(role.said("final sent") for role in server.gateways))
+            os.kill(broker.pid, signal.SIGSTOP)
+            for session in sessions:
+                session.cut()
+            await eventually(lambda: all(role.said("session fetched") >= len(sounds) for role in server.gateways))
+            os.kill(broker.pid, signal.SIGCONT)
+            assert await asyncio.gather(*talking) == [scripted(sound) for sound in sounds]
+
+    asyncio.run(scenario())
+
+
+async def told(session: Session, sound: Samples) -> list[Final]:
+    """The finals of a session that speaks in real time."""
+    messages: list[ServerMessage] = []
+
+    async def spoken() -> AsyncIterator[Samples]:
+        for start in range(0, len(sound), CHUNK):
+            await asyncio.sleep(CHUNK / SAMPLE_RATE)
+            yield sound[start : start + CHUNK]
+
+    await converse(session, spoken(), messages.append)
+    return [(m.segment_id, m.text, m.start, m.end) for m in messages if isinstance(m, Result) and m.is_final]
 
 
 def test_a_recognizer_on_kafka_that_was_taken_for_dead_says_nothing_more(broker: KafkaBroker, redis: RedisServer) -> None:

@@ -7,7 +7,7 @@ either, and TCP slows it down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -41,7 +41,7 @@ ACK_EVERY: Final = 1.0
 class Conversation:
     """``request`` is what the session is now; ``failure`` what ended it, which a client that comes back hears again.
 
-    ``ending`` is told once that no more audio comes, and why.
+    ``ending`` is told once that no more audio comes, and why. ``moved`` says whether another gateway goes on with the session.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Conversation:
         *,
         request: OpenRequest,
         ending: Callable[[EndReason], None],
+        moved: Callable[[], Awaitable[bool]],
     ) -> None:
         self.request = request
         self.failure: StarlingError | None = None
@@ -63,12 +64,16 @@ class Conversation:
         self._options = options
         self._allowance = allowance
         self._ending = ending
+        self._moved = moved
         self._delivered = asyncio.Event()
         self._confirmed = supply.safe
         self._confirmed_at = supply.heard
 
     async def run(self, verbs: Sequence[Verb]) -> None:
-        """Until all is said (then ``connection.over``), or another gateway listens. Raises Gone, and what went wrong."""
+        """Until all is said (then ``connection.over``), or another gateway listens.
+
+        Raises Gone, SessionGone when another gateway goes on with the session, and what went wrong.
+        """
         speaking = asyncio.create_task(self._speak())
         hearing = asyncio.create_task(self._hear(verbs))
         tasks = (speaking, hearing)
@@ -105,7 +110,10 @@ class Conversation:
                 verbs = await self._next_verbs()
         except SlowConsumer:
             raise
-        except SessionGone:  # recognition gave it up, and the speaker says why
+        except SessionGone:
+            if await self._moved():
+                raise
+            # recognition gave it up, and the speaker says why
             return EndReason.ERROR
         except ShuttingDown as error:
             self._connection.verdict = type(error)

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal, Tenant
 from starling.core.audio import seconds
-from starling.core.errors import InvalidMessage, NotResumable, StarlingError
+from starling.core.errors import InvalidMessage, NotResumable, ServerError, StarlingError
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.gateway.access import Access, address_of, agreed_subprotocol
@@ -201,12 +201,15 @@ class Gateway:
             opening, *_ = await connection.greeting()
             if not isinstance(opening, Resume):
                 raise InvalidMessage("expected resume, got start: for a new session, connect to /v1/stream")
-            session = await self._session_of(opening.token, principal)
+            session = await self._session_of(connection, opening.token, principal)
             self._seats.claim(session, principal)
             greeted()
             await session.attach(connection, opening, self._seats.allowance(principal, address_of(websocket)))
         except Gone:
             pass
+        except ServerError as error:  # which passes: the client comes again if nobody tells it not to
+            log.warning("resumption failed", code=error.code, reason=error.message)
+            connection.verdict = type(error)
         except StarlingError as error:
             log.info("resumption refused", code=error.code)
             if isinstance(error, NotResumable):
@@ -215,11 +218,18 @@ class Gateway:
         if not connection.finished.is_set():
             await connection.close()
 
-    async def _session_of(self, token: str, principal: Principal) -> StreamSession:
-        """Raises NotResumable where ``token`` is nobody's, here or elsewhere; Gone where only other gateways may go on."""
+    async def _session_of(self, connection: Connection, token: str, principal: Principal) -> StreamSession:
+        """The session of ``token``, which is this gateway's now.
+
+        Raises NotResumable where it is nobody's, here or elsewhere; Gone where only other gateways may go on, or where the client
+        gave up ``connection`` meanwhile: it may be at another one by now.
+        """
         if self._admission.draining and self.ports.shared:  # this client was let in just before
             raise Gone
-        return await self._seats.recall(token) or await self._adoption.fetch(token, principal)
+        while (session := await self._seats.recall(token)) is None:
+            await self._adoption.fetch(token, principal)
+            await connection.socket.pause()
+        return session
 
     async def begin(self, capabilities: Capabilities) -> None:
         """Recognition can do this: let clients in, and go on with the sessions that a gateway before this one left.

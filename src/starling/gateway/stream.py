@@ -157,7 +157,10 @@ class StreamSession:
 
     async def owned(self) -> bool:
         """Whether no other gateway goes on with it."""
-        return await self._listing.owned()
+        return not await self._moved()
+
+    async def _moved(self) -> bool:
+        return self._ports.shared and not await self._listing.owned()
 
     def leave(self) -> None:
         """Another gateway goes on with it: what is known here is old. Returns at once."""
@@ -258,7 +261,14 @@ class StreamSession:
         """Talk over ``connection`` until that is over. Whether the client may be expected back."""
         assert self._supply is not None
         conversation = self._conversation = Conversation(
-            connection, self._supply, results, self._options, self._allowance, request=self._request, ending=self._ending
+            connection,
+            self._supply,
+            results,
+            self._options,
+            self._allowance,
+            request=self._request,
+            ending=self._ending,
+            moved=self._moved,
         )
         talking = asyncio.create_task(conversation.run(verbs))
         arriving = asyncio.create_task(self._arrived.wait())
@@ -286,6 +296,10 @@ class StreamSession:
         if error is None and not connection.over:
             self._life.go(Event.MOVED)
             raise Superseded("the session goes on at another server")
+        if isinstance(error, SessionGone):  # another gateway took it, and the client is still here: it finds the way
+            self.leave()
+            connection.verdict = ShuttingDown
+            return False
         if isinstance(error, SlowConsumer):  # which is what a network that is gone looks like from here
             connection.verdict = SlowConsumer
         elif error is not None and not isinstance(error, Gone):
@@ -341,13 +355,18 @@ class StreamSession:
         try:
             if resume.sent < received:
                 raise InvalidOption(f"sent must be at least {received}, the bytes that came here; got {resume.sent}")
+            await connection.socket.pause()  # who has left may be listening elsewhere
             results = await self._ports.results.subscribe(self._identity.session_id, after=resume.last_result)
             ended = supply.ended is EndReason.CLIENT
             await connection.say(partial(adapter.resumed, self._described(), self._request, received, ended=ended), "resumed")
         except Gone:
             await connection.close()
         except SessionGone:
-            await connection.refuse(NotResumable("nothing is kept of the session any more; start a new one"))
+            if await self._moved():
+                self.leave()
+                connection.verdict = ShuttingDown
+            else:
+                await connection.refuse(NotResumable("nothing is kept of the session any more; start a new one"))
             await connection.close()
         except StarlingError as error:
             await connection.refuse(error)

@@ -82,16 +82,24 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
         if not known:
             raise gone(session_id)
         epoch, committed, first, since = (int(value) for value in known)
+        found = await self._last(session_id, partition, epoch, first, since)
+        if found is not None:
+            tail, number = found.tail, found.number
+            place = (tail.position, committed, number, number, tail.sequence, tail.received, tail.ended, epoch)
+            writing = self._sessions[session_id] = Writing(session_id, partition, *place)
+        writer = await self._link.command("HGET", f"{self._link.prefix}s:{session_id}", "w")
+        if found is not None and writer == self._gateway.encode():
+            return writing
+        if found is not None:
+            self._drop(writing)
+        if writer is None or writer == self._gateway.encode():
+            raise gone(session_id)
+        raise ServerError("another gateway took the session meanwhile; come again")
+
+    async def _last(self, session_id: str, partition: int, epoch: int, first: int, since: int) -> Found | None:
         until = await self._writer.send(partition, session_id, mark(epoch))
 
         def look() -> Found | None:
             return last_of(session_id, values_between(self._options, partition, session_id, since, until), first, epoch)
 
-        found = await asyncio.to_thread(look)
-        if found is None:
-            raise gone(session_id)
-        tail, number = found.tail, found.number
-        place = (tail.position, committed, number, number, tail.sequence, tail.received, tail.ended, epoch)
-        writing = Writing(session_id, partition, *place)
-        self._sessions[session_id] = writing
-        return writing
+        return await asyncio.to_thread(look)

@@ -1,6 +1,5 @@
 """What Redis does in one step where the records are on Kafka. The keys are those of `bus.redis.scripts`, and of them::
 
-writers        string   the newest epoch of a gateway, over all sessions
 s:SESSION      hash     also the epoch that opened it, or a later one before whose mark nothing is needed (f)
 live:P         zset     the sessions of partition P, by an offset from which on their newest records are; 0: not known yet
 """
@@ -32,15 +31,17 @@ local s = ns .. 's:' .. session
 local known = redis.call('HMGET', s, 'w', 'cp', 'f')
 if not known[1] then return {} end
 local epoch = redis.call('INCR', ns .. 'writers')
+local d = ns .. 'dir:' .. session
+if redis.call('EXISTS', d) == 1 then redis.call('HSET', d, 'g', gateway) end
 if known[1] ~= gateway then
   redis.call('HSET', s, 'w', gateway)
   redis.call('SMOVE', ns .. 'gw:' .. known[1], ns .. 'gw:' .. gateway, session)
-  redis.call('PUBLISH', ns .. 'in:' .. known[1], 'm' .. session)
+  redis.call('PUBLISH', ns .. 'in:' .. known[1], 'm' .. session .. '\\0' .. epoch)
 end
 return {epoch, tonumber(known[2]), tonumber(known[3]), tonumber(redis.call('ZSCORE', ns .. 'live:' .. p, session) or 0)}
 """
-"""Makes a gateway the one that appends to a session: its epoch, the committed position, the first epoch whose records count, and
-the offset from which on the newest record is. Nothing where the session is not open."""
+"""Makes a gateway the one that appends to a session, and that has it in the directory: its epoch, the committed position, the
+first epoch whose records count, and the offset from which on the newest record is. Nothing where the session is not open."""
 
 SURVEY: Final = """
 local ns, p = ARGV[1], ARGV[2]

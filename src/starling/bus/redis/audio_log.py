@@ -37,8 +37,9 @@ class Writing:
     sequence: int = -1
     received: int = 0
     ended: bool = False
-    epoch: int = 0  # with which this gateway writes, where the log itself cannot refuse another one
+    epoch: int = 0  # with which this gateway writes; 0 for who opened it on Redis
     gone: bool = False
+    moved: bool = False  # to another gateway
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -70,7 +71,7 @@ class GatewayAudioLog:
         self._closed = False
         inbox.on(b"c", self._on_commit)
         inbox.on(b"f", self._on_gone)
-        inbox.on(b"m", self._on_gone)
+        inbox.on(b"m", self._on_moved)
         inbox.look_again(self._look)
 
     async def append(self, record: Record) -> None:
@@ -85,7 +86,7 @@ class GatewayAudioLog:
         else:
             number = self._add(writing, record)
             await self._flushed(writing)
-        if writing.gone and writing.written < number:  # it may well be over because of this very record
+        if writing.moved or (writing.gone and writing.written < number):  # it may well be over because of this very record
             self._drop(writing)
             raise gone(record.session_id)
 
@@ -165,18 +166,19 @@ class GatewayAudioLog:
             await self._link.run(FORGET, session_id, writing.partition, "")
 
     async def tail(self, session_id: str) -> Tail:
-        writing = self._sessions.get(session_id)
-        if writing is None or writing.gone:
-            writing = await self._take(session_id)
+        known = self._sessions.get(session_id)
+        if known is not None:
+            await self._flushed(known)
+        writing = await self._take(session_id)  # whatever is known here: another gateway may have had it meanwhile
         return Tail(position=writing.end, sequence=writing.sequence, received=writing.received, ended=writing.ended)
 
     async def _take(self, session_id: str) -> Writing:
         known = await self._link.run(TAKE, self._gateway, session_id)
         if not known:
             raise gone(session_id)
-        end, sequence, received, ended, number, committed = (int(value) for value in known[1:])
+        end, sequence, received, ended, number, committed, epoch = (int(value) for value in known[1:])
         partition = partition_of(session_id, self._link.options.partitions)
-        writing = Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended))
+        writing = Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended), epoch)
         self._sessions[session_id] = writing
         return writing
 
@@ -202,6 +204,13 @@ class GatewayAudioLog:
 
     def _on_gone(self, message: bytes) -> None:
         if (writing := self._sessions.get(message.decode())) is not None:
+            self._drop(writing)
+
+    def _on_moved(self, message: bytes) -> None:
+        session_id, _, epoch = message.partition(b"\0")
+        writing = self._sessions.get(session_id.decode())
+        if writing is not None and writing.epoch < int(epoch):  # else this gateway took it back meanwhile
+            writing.moved = True
             self._drop(writing)
 
     async def _look(self) -> None:

@@ -15,6 +15,7 @@ Keys, all under one prefix::
     dir:SESSION    hash     its entry (e), gateway (g), token's digest (k); dir: the set of them; token:DIGEST: its session
     tally:TENANT   hash     sessions by gateway; tallies: the set of tenants
     audio:D:TENANT hash     seconds of audio by gateway, on day D
+    writers        string   the newest epoch of a gateway, over all sessions
     gw:GATEWAY     set      sessions that it has on the log
     gateways       zset     gateways by their last sign of life (ms)
     recognizers    zset     recognizers by the time (ms) at which they are taken for dead
@@ -122,15 +123,20 @@ local _, gateway, session = unpack(ARGV)
 local s = ns .. 's:' .. session
 local known = redis.call('HMGET', s, 'w', 'e', 'q', 'r', 'd', 'n', 'cp')
 if not known[1] then return {} end
+local epoch = redis.call('INCR', ns .. 'writers')
+local d = ns .. 'dir:' .. session
+if redis.call('EXISTS', d) == 1 then redis.call('HSET', d, 'g', gateway) end
 if known[1] ~= gateway then
   redis.call('HSET', s, 'w', gateway)
   redis.call('SMOVE', ns .. 'gw:' .. known[1], ns .. 'gw:' .. gateway, session)
-  redis.call('PUBLISH', ns .. 'in:' .. known[1], 'm' .. session)
+  redis.call('PUBLISH', ns .. 'in:' .. known[1], 'm' .. session .. '\\0' .. epoch)
 end
+known[8] = epoch
 return known
 """
 )
-"""Makes a gateway the only one that appends to a session; how far it goes."""
+"""Makes a gateway the only one that appends to a session, and the one that has it in the directory: how far it goes, and its
+epoch. That of a gateway that came before is lower."""
 
 LOOK: Final = (
     _NOW
@@ -277,11 +283,14 @@ SUBSCRIBE: Final = (
 local _, gateway, session, after = unpack(ARGV)
 local r = ns .. 'r:' .. session
 local before = redis.call('HMGET', r, 'g', 't', 'n', 'pa', 'lost')
+local holder = redis.call('HGET', ns .. 'dir:' .. session, 'g')
 if after == '' then
   redis.call('DEL', r, ns .. 'ev:' .. session)
   redis.call('HSET', r, 'g', gateway, 't', (before[2] or 0) + 1, 'n', 0, 'lost', -1)
 elseif not before[1] then
   return -1
+elseif after ~= '?' and holder and holder ~= gateway then
+  return -2
 elseif after ~= '?' and tonumber(before[5]) > tonumber(after) then
   return {tonumber(before[5])}
 elseif after == '?' and before[1] ~= gateway then
