@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from contracts.job_store_contract import LEASE, NOW, claimed, job
+from contracts.job_store_contract import LEASE, NOW, TODAY, claimed, job
 from jobs.crash_worker import SEGMENTS, open_store
 from patience import PATIENCE
 from redis_server import RedisServer
@@ -82,6 +82,10 @@ async def check(place: str, promised: set[str], finished: Counter[str]) -> None:
     for each in found:
         texts = [one.transcript.text for one in await store.segments(each.job_id)]
         assert texts == [f"{each.job_id} {number}" for number in range(SEGMENTS)]
+    for tenant in {each.tenant for each in found}:
+        charged = [each.charge.audio for each in found if each.tenant == tenant and each.charge is not None]
+        assert charged == [float(SEGMENTS)] * len(charged)
+        assert await store.spent(tenant, day=TODAY) == SEGMENTS * len(charged), "each is charged once"
     assert set(finished.values()) == {1}
     assert len(found) - len(finished) <= KILLS, "only who was killed may not have said so"
     await store.close()
