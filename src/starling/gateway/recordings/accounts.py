@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from starling.auth.tenants import Tenant
@@ -41,6 +42,11 @@ class Accounts:
         """Have quotas count what ``tenant`` has used by now. Raises StoreUnavailable."""
         day = math.floor(self._wall() / DAY)
         self._quotas.learn_recorded(tenant, day, await self._store.spent(tenant, day=day))
+
+    async def charged(self, tenant: str) -> None:
+        """A job of ``tenant`` was taken in: that is so whatever happens here, and at the latest ``run`` counts it."""
+        with suppress(StarlingError):
+            await self.look(tenant)
 
     async def run(self) -> None:
         """For ever: what is settled counts for sessions, too."""

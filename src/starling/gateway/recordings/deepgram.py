@@ -16,8 +16,9 @@ from starling.core.load import Priority
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings import deepgram_document as document
-from starling.gateway.recordings.desk import Desk, Wish
+from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.fetching import fetch
+from starling.gateway.recordings.intake import Wish
 from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.reception import Stored
 from starling.gateway.recordings.rendering import rendered
@@ -52,7 +53,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
     address = address_of(request)
     principal = gateway.identify_foreigner(DEEPGRAM, request, address)
     with ExitStack() as held:
-        async with desk.receiving(principal, address):
+        async with desk.intake.receiving(principal, address):
             able = desk.offered(principal.tenant)
             asked = recorded_options(request.query_params.multi_items(), able, desk.defaults)
             callback = _callback(asked, desk)
@@ -61,7 +62,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
             stored = await _received(desk, request)
             options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
             wish = Wish(options=options, priority=Priority.HIGH if callback is None else Priority.NORMAL)
-            job = await desk.submit(principal, stored, wish, trace_id=trace_id(request.headers))
+            job = await desk.intake.submit(principal, stored, wish, trace_id=trace_id(request.headers))
         headers = {"dg-request-id": request_id(job.job_id)}
         if callback is not None:
             return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
@@ -72,7 +73,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
 def _callback(asked: RecordedOptions, desk: Desk) -> Callback | None:
     if not asked.callback:
         return None
-    desk.check_callback(asked.callback)
+    desk.intake.check_callback(asked.callback)
     return Callback(url=asked.callback, form=asked.shape.named())
 
 

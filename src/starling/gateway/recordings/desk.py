@@ -1,71 +1,45 @@
-"""The desk where recordings are handed in and asked for, whatever API a client speaks: its checks are the same for all."""
+"""The desk where recordings are asked for, and handed in at its ``intake``: its checks are the same for all APIs."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from starling.auth.tenants import Principal, Tenant
 from starling.core.config import SessionConfig
 from starling.core.errors import (
-    ClientError,
     Conflict,
-    CorruptAudio,
     Forbidden,
-    FrameTooLarge,
-    InvalidOption,
     NotFound,
-    QuotaExceeded,
     RecordingGone,
-    ShuttingDown,
-    StarlingError,
 )
 from starling.core.jobs import (
-    DAY,
     Channels,
-    Charge,
     Job,
-    JobOptions,
     JobPage,
     JobQuery,
     JobSegment,
     JobStatus,
     QueueState,
-    RecordingInfo,
 )
-from starling.core.load import Priority
 from starling.core.ports import Capabilities, Clock
-from starling.gateway.access import network
-from starling.gateway.buckets import BucketTable
 from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.quotas import Quotas
 from starling.gateway.recordings.accounts import Accounts
+from starling.gateway.recordings.intake import Intake
 from starling.gateway.recordings.places import Places
 from starling.gateway.recordings.ports import RecordingPorts
-from starling.gateway.recordings.reception import Reception, Stored
-from starling.gateway.recordings.targets import target
+from starling.gateway.recordings.reception import Reception
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
 
 SOON: Final = 2.0
-MAX_KEY: Final = 255
-"""Characters of an idempotency key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a client asks for."""
-
-    options: JobOptions
-    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +78,19 @@ class Desk:
         self.drained = asyncio.Event()
         self._ability = ability
         self._defaults = gateway.defaults
-        self._prober = ports.prober
         self.accounts = Accounts(ports.store, quotas, wall)
-        self._clock = clock
-        self._metrics = metrics
         metrics.uploads.set_function(lambda: self.uploads.taken)
-        self._turns = BucketTable(gateway.opens_per_minute / 60, gateway.opens_per_minute)
+        self.intake = Intake(
+            gateway,
+            ports,
+            self.reception,
+            self.accounts,
+            uploads=self.uploads,
+            drained=self.drained,
+            clock=clock,
+            wall=wall,
+            metrics=metrics,
+        )
 
     def drain(self) -> None:
         """Take nothing in any more; who waits is sent away. Jobs that were taken in are safe."""
@@ -130,128 +111,6 @@ class Desk:
     def defaults(self) -> SessionConfig:
         """The options of a job that chooses none."""
         return self._defaults.updated(partials=False, partial_words=False)
-
-    # --- handing in ----------------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def receiving(self, principal: Principal, address: str) -> AsyncIterator[None]:
-        """Hold a place for an upload. Raises ShuttingDown, Overloaded, QuotaExceeded and StoreUnavailable."""
-        with ExitStack() as held:
-            with self._counted():
-                if self.drained.is_set():
-                    raise ShuttingDown("the server is shutting down; send the recording to another one, or again later")
-                self._take_turn(principal, address)
-                await self.accounts.check(principal.tenant)
-                held.enter_context(self.uploads.held(principal.tenant.name))
-            yield
-
-    def check_callback(self, url: str) -> None:
-        """Raises Forbidden where callbacks are not told, and InvalidOption for a URL that is none to tell."""
-        self.check_urls("callback")
-        target(url, "callback")
-
-    def check_urls(self, what: str) -> None:
-        """Raises Forbidden where this server goes nowhere."""
-        if not self.options.allow_urls:
-            raise Forbidden(f"{what} is not offered here: this server connects to no other (see jobs.allow_urls)")
-
-    async def submit(self, principal: Principal, stored: Stored, wish: Wish, *, trace_id: str, idempotency_key: str = "") -> Job:
-        """Queue a recording that has come. It is removed if it cannot be.
-
-        Raises CorruptAudio, UnsupportedAudio, FrameTooLarge, Conflict, QuotaExceeded, StoreUnavailable.
-        """
-        tenant = principal.tenant
-        try:
-            with self._counted():
-                _check_key(idempotency_key)
-                info = await self._look(stored)
-                self._check_length(info)
-                await self.accounts.check(tenant)
-                now = self.wall()
-                job = Job(
-                    job_id=secrets.token_hex(16),
-                    tenant=tenant.name,
-                    recording=info,
-                    options=wish.options,
-                    created=now,
-                    trace_id=trace_id,
-                    charge=Charge(info.expected, math.floor(now / DAY)),
-                    priority=Priority.LOW if tenant.priority is Priority.LOW else wish.priority,
-                )
-        except BaseException:
-            await self.reception.discard(stored)
-            raise
-        taken = await self._queue(job, stored, idempotency_key)
-        if taken.job_id != job.job_id:
-            await self.reception.discard(stored)
-            return taken
-        await self._charged(tenant)
-        self._metrics.jobs_submitted.inc()
-        self._metrics.upload_bytes.inc(info.size)
-        log.info("job submitted", job_id=job.job_id, trace_id=trace_id, tenant_id=tenant.name, bytes=info.size, codec=info.codec)
-        return taken
-
-    async def _queue(self, job: Job, stored: Stored, idempotency_key: str) -> Job:
-        """A store that did not answer may have taken it all the same, and a job must not lose its recording.
-
-        So it stays where nobody knows: retention finds what no job names.
-        """
-        try:
-            with self._counted():
-                return await self.store.submit(job, idempotency_key=idempotency_key)
-        except ClientError:
-            await self.reception.discard(stored)
-            raise
-        except StarlingError:
-            with suppress(StarlingError):
-                if await self.store.unnamed([stored.key]):
-                    await self.reception.discard(stored)
-            raise
-
-    async def _look(self, stored: Stored) -> RecordingInfo:
-        if stored.size == 0:
-            raise CorruptAudio("expected a recording, got a file without a byte in it")
-        file = await self.recordings.open(stored.key)
-        try:
-            found = await self._prober.probe(file)
-        finally:
-            await asyncio.to_thread(file.close)
-        return RecordingInfo(
-            key=stored.key,
-            name=stored.name,
-            size=stored.size,
-            digest=stored.digest,
-            media_type=found.media_type,
-            codec=found.codec,
-            channels=found.channels,
-            duration=found.duration,
-        )
-
-    def _check_length(self, info: RecordingInfo) -> None:
-        most = self.options.max_duration
-        if info.duration is not None and info.duration > most:
-            raise FrameTooLarge(f"a recording may last {most:g} s at most, this one says it lasts {info.duration:.0f} s")
-
-    async def _charged(self, tenant: Tenant) -> None:
-        with suppress(StarlingError):  # it was taken in all the same, and is counted at the next look
-            await self.accounts.look(tenant.name)
-
-    def _take_turn(self, principal: Principal, address: str) -> None:
-        now = self._clock.now()
-        for name in (f"address {network(address)}", f"key {principal.key_id}" if principal.key_id else ""):
-            wait = self._turns.of(name, now).ask(now) if name else 0.0
-            if wait > 0:
-                raise QuotaExceeded("too many recordings a minute from your address or key", gate="rate", retry_after=wait)
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        try:
-            yield
-        except StarlingError as error:
-            self._metrics.jobs_refused.labels(reason=_reason(error)).inc()
-            raise
-
-    # --- asking --------------------------------------------------------------------------------------------------------
 
     async def find(self, principal: Principal, job_id: str) -> Job:
         """A job that ``principal`` may see. Raises NotFound, also for one of another tenant."""
@@ -284,7 +143,7 @@ class Desk:
         retried = await self.store.retry(job.job_id, now=self.wall())
         if retried is None:
             raise NotFound("the job was deleted just now")
-        await self._charged(principal.tenant)
+        await self.accounts.charged(principal.tenant.name)
         return retried
 
     async def delete(self, principal: Principal, job_id: str) -> Job:
@@ -337,22 +196,3 @@ def whose(principal: Principal, tenant: str | None) -> str | None:
 def channels_of(separate: bool) -> Channels:  # noqa: FBT001 - it is a wish
     """As a client's flag has it."""
     return Channels.SEPARATE if separate else Channels.MIXED
-
-
-def _check_key(key: str) -> None:
-    if len(key) > MAX_KEY or not key.isascii() or not (key == "" or key.isprintable()):
-        raise InvalidOption(f"Idempotency-Key must be at most {MAX_KEY} printable ASCII characters")
-
-
-def _reason(error: StarlingError) -> str:
-    match error.http_status:
-        case 429:
-            return "quota"
-        case 503:
-            return "capacity"
-        case 413:
-            return "size"
-        case 400 | 415:
-            return "audio" if error.code in {"corrupt_audio", "unsupported_audio"} else "invalid"
-        case _:
-            return "other"

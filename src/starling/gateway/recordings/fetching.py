@@ -17,7 +17,7 @@ OK: Final = 200
 
 async def fetch(desk: Desk, url: str, name: str | None = None) -> Stored:
     """The recording at ``url``. Raises Forbidden, InvalidOption, Unreached and FrameTooLarge."""
-    desk.check_urls("url")
+    desk.intake.check_urls("url")
     options = desk.options
     try:
         async with asyncio.timeout(options.fetch_timeout), desk.egress.get(url, idle=options.idle_timeout) as answer:

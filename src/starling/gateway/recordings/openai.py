@@ -17,8 +17,9 @@ from starling.core.transcript import Transcript
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings import openai_document as document
-from starling.gateway.recordings.desk import Desk, Step, Wish
+from starling.gateway.recordings.desk import Desk, Step
 from starling.gateway.recordings.formats import Format, by_time, written
+from starling.gateway.recordings.intake import Wish
 from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.outflow import Outflow
 from starling.gateway.recordings.rendering import rendered
@@ -84,7 +85,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
     address = address_of(request)
     principal = gateway.identify(request.headers, address)
     with ExitStack() as held:
-        async with desk.receiving(principal, address):
+        async with desk.intake.receiving(principal, address):
             form = await desk.reception.form(request, FILE)
             if form.file is None:
                 raise FieldRefused(FILE, f"expected a recording in the field {FILE}, got none: send it as a file of the form")
@@ -95,7 +96,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
                 await desk.reception.discard(form.file)
                 raise
             wish = Wish(options=JobOptions(config=asked.config), priority=Priority.HIGH)
-            job = await desk.submit(principal, form.file, wish, trace_id=trace_id(request.headers))
+            job = await desk.intake.submit(principal, form.file, wish, trace_id=trace_id(request.headers))
         if asked.stream:
             return Outflow(
                 _streamed(steps(desk, job)),

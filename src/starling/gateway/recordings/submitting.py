@@ -11,8 +11,9 @@ from starling.core.errors import InvalidOption, StarlingError, UnsupportedAudio
 from starling.core.jobs import Job
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
-from starling.gateway.recordings.desk import Desk, Wish
+from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.fetching import fetch
+from starling.gateway.recordings.intake import Wish
 from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.problems import problems
 from starling.gateway.recordings.reception import Stored
@@ -96,7 +97,7 @@ def submitting(gateway: Gateway, desk: Desk) -> APIRouter:
 async def _submit(gateway: Gateway, desk: Desk, request: Request, idempotency_key: str) -> Job:
     address = address_of(request)
     principal = gateway.identify(request.headers, address)
-    async with desk.receiving(principal, address):
+    async with desk.intake.receiving(principal, address):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             named = from_json(await desk.reception.document(request))
@@ -106,7 +107,9 @@ async def _submit(gateway: Gateway, desk: Desk, request: Request, idempotency_ke
             stored, asked = await _form(desk, request, lambda wanted: wish(wanted, desk, principal.tenant))
         else:
             raise UnsupportedAudio("expected a form (multipart/form-data) with audio, or JSON with url, got another body")
-        return await desk.submit(principal, stored, asked, trace_id=trace_id(request.headers), idempotency_key=idempotency_key)
+        return await desk.intake.submit(
+            principal, stored, asked, trace_id=trace_id(request.headers), idempotency_key=idempotency_key
+        )
 
 
 async def _form(desk: Desk, request: Request, read: Any) -> tuple[Stored, Wish]:

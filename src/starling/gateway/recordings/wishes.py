@@ -14,8 +14,9 @@ from starling.core.errors import InvalidMessage, InvalidOption
 from starling.core.hotwords import MAX_HOTWORDS, HotWord, hot_words
 from starling.core.jobs import Callback, Channels, JobOptions
 from starling.core.load import Priority
-from starling.gateway.recordings.desk import Desk, Wish
+from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.formats import Format
+from starling.gateway.recordings.intake import Wish
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -109,7 +110,7 @@ def wish(wanted: Wanted, desk: Desk, tenant: Tenant) -> Wish:
 def _callback(wanted: Wanted, desk: Desk) -> Callback | None:
     if wanted.callback is None:
         return None
-    desk.check_callback(wanted.callback)
+    desk.intake.check_callback(wanted.callback)
     if wanted.callback_secret is None and not desk.options.callback_secret:
         raise InvalidOption("callback needs callback_secret beside it, by which the message can be known as ours")
     return Callback(url=wanted.callback, secret=wanted.callback_secret or "")
