@@ -247,7 +247,7 @@ def test_a_server_that_stays_away(console: Console, stub: StubServer) -> None:
     console.allow(HANDSHAKE)
 
     async def script(peer: Peer) -> None:
-        await peer.ready(resume_token=TOKEN, resume_grace=2.0)
+        await peer.ready(resume_token=TOKEN, resume_grace=10.0)
         await peer.hear(0.3)
         await peer.result(0, 0, "half a", end=2.3)
         stub.refuse = HTTPStatus.SERVICE_UNAVAILABLE
@@ -261,7 +261,7 @@ def test_a_server_that_stays_away(console: Console, stub: StubServer) -> None:
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The connection broke")
     expect(alert).to_contain_text("What was said until 0:02 is kept.")
-    expect(alert).to_contain_text("No connection could be made again within 2 s.")
+    expect(alert).to_contain_text("No connection could be made again within 10 s.")
     expect(page.locator("#settled [data-state=interrupted] p")).to_have_text("half a")
     alert.get_by_role("button", name="Cancel").click()
     expect(page.locator("#status")).to_have_text("Stopped")
