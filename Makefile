@@ -11,7 +11,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test check lint types imports format stubs requirements clean browser redis run-kafka
-.PHONY: bench-streams bench-scaling bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs bench-hours
+.PHONY: bench-streams bench-scaling bench-peers bench-accuracy bench-hotwords bench-noise bench-long bench-chaos bench-hosts bench-churn bench-overload bench-soak bench-connections bench-log bench-bus bench-protocols bench-recorded bench-page bench-jobs bench-hours
 
 # pip in a few lines: what is large on its way, and when all of it is there. Errors are pip's own.
 define install
@@ -153,9 +153,18 @@ bench-recorded: setup-dev ## recordings: speed beside moonshine_voice, memory ov
 	@$(BIN)/python -m bench.recorded --hours 2 --json bench/results/recorded.json $(ARGS)
 	@$(BIN)/python -m bench.beside --json bench/results/beside.json
 
-bench-bus: setup-dev redis ## results over Redis beside those over shared memory
+bench-hosts: setup-dev redis ## roles apart, on Redis and on Kafka: chaos, rebalancing, networks that part
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.chaos --bus redis --sessions 20 --seconds 90 --json bench/results/chaos-redis.json $(ARGS)
+	@$(BIN)/python -m bench.chaos --bus kafka --sessions 20 --seconds 200 --json bench/results/chaos-kafka.json $(ARGS)
+	@$(BIN)/python -m bench.rebalance --bus redis --json bench/results/rebalance-redis.json
+	@$(BIN)/python -m bench.rebalance --bus kafka --json bench/results/rebalance-kafka.json
+	@$(BIN)/python -m bench.parted --json bench/results/parted.json
+
+bench-bus: setup-dev redis ## the buses: what a result pays for Redis and Kafka, and how much audio a core carries
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.bus_tax --json bench/results/bus.json $(ARGS)
+	@$(BIN)/python -m bench.throughput --json bench/results/throughput.json
 
 bench-page: setup-dev ## write the tables of docs/benchmarks.md
 	@$(BIN)/python -m bench.page bench/results docs/benchmarks.md

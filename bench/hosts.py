@@ -15,12 +15,27 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
+from chaos.networks import Cut, NotPermitted, wired
+from chaos.parted import parted
 from chaos.roles_harness import Apart, Role, apart
 from kafka_broker import KafkaBroker
 from maven import JarsMissing
 from redis_server import RedisServer
 
-__all__ = ["Apart", "Bus", "Hosts", "KafkaBroker", "RedisServer", "Role", "hosts", "kafka_server"]
+__all__ = [
+    "Apart",
+    "Bus",
+    "Cut",
+    "Hosts",
+    "KafkaBroker",
+    "NotPermitted",
+    "RedisServer",
+    "Role",
+    "hosts",
+    "kafka_server",
+    "parted",
+    "wired",
+]
 
 
 class Bus(StrEnum):

@@ -173,6 +173,70 @@ def _chaos(result: Result) -> Iterator[str]:
     yield from _table(columns, rows)
 
 
+def _rebalance(result: Result) -> Iterator[str]:
+    yield (
+        f"{result['sessions']} sessions, {result['finals']} finals: {len(result['wrong'])} transcripts changed, "
+        f"{len(result['failed'])} sessions failed, {result['refused']} were not let in; {_others(result)}.\n"
+    )
+    rows = ((one["name"], f"{one['settled']:.1f}", _spread(one["pauses"])) for one in result["moves"])
+    yield from _table(("recognizers", "partitions shared again after s", "pause of a session P50/P95 ms"), rows)
+
+
+def _parted(result: Result) -> Iterator[str]:
+    yield f"{result['sessions']} sessions each time; {_others(result)}.\n"
+    rows = (
+        (
+            name,
+            len(one["taken"]),
+            _spread(one["taken"]),
+            _spread(one["late"]),
+            one["finals"],
+            len(one["wrong"]) + len(one["failed"]),
+        )
+        for name, one in result["ways"].items()
+    )
+    head = ("bus, cut", "times", "taken over after P50/P95 ms", "latest final P50/P95 ms", "finals", "sessions that suffered")
+    yield from _table(head, rows)
+
+
+def _bus(result: Result) -> Iterator[str]:
+    yield f"{result['streams']} streams in records of {result['chunk_ms']} ms; {_others(result)}.\n"
+    columns = ("cpu", "gateway", "recognizer", "servers", "p50", "p95")
+    rows = (
+        (
+            name,
+            *(f"{one[column]:.2f}" for column in columns),
+            f"{result['tax_ms'][name]:.2f}" if name in result["tax_ms"] else "-",
+        )
+        for name, one in result["ways"].items()
+    )
+    head = (
+        "",
+        "CPU ms of all",
+        "of the gateway",
+        "of the recognizer",
+        "of the servers",
+        "there and back P50 ms",
+        "P95",
+        "added to P95",
+    )
+    yield from _table(head, rows)
+
+
+def _throughput(result: Result) -> Iterator[str]:
+    yield f"{result['streams']} streams in chunks of {result['chunk_ms']} ms.\n"
+    rows = (
+        (name, *(f"{one[column]:.0f}" for column in ("per_core", "streams_per_core", "gateway", "recognizer", "servers")))
+        for name, one in result["logs"].items()
+    )
+    head = ("", "chunks per s and core", "which is streams", "CPU us of the gateway", "of the recognizer", "of the servers")
+    yield from _table(head, rows)
+
+
+def _others(result: Result) -> str:
+    return f"others used {result['usage']['others']:.2f} cores"
+
+
 def _overload(result: Result) -> Iterator[str]:
     columns = ("", "came", "were let in", "failed", "transcripts changed", "finals late P50/P95 ms", "refusals", "unexplained")
     rows = (
@@ -254,7 +318,11 @@ def _cores(value: float | None) -> str:
 
 _TABLES: dict[str, Callable[[Result], Iterator[str]]] = {
     "jobs": _jobs,
+    "bus": _bus,
     "chaos": _chaos,
+    "parted": _parted,
+    "rebalance": _rebalance,
+    "throughput": _throughput,
     "churn": _churn,
     "overload": _overload,
     "log": _log,

@@ -35,6 +35,9 @@ OPENING: Final = 3.0
 SPOKEN: Final = 15.0
 """Seconds between two moves, and before the first and after the last one."""
 
+PATIENCE: Final = 10.0
+"""Seconds for which a session that is told to come again does so."""
+
 PARTITIONS: Final = 16
 """Of the audio log."""
 
@@ -103,7 +106,9 @@ async def measure(arguments: argparse.Namespace) -> int:
     ) as platform:
         began = time.monotonic() + OPENING + 1.0
         speakers = [Speaker(sound, began + (n / len(sounds) - 1.0) * OPENING) for n, sound in enumerate(sounds)]
-        talking = asyncio.gather(*(speaker.speak(platform.roles.url) for speaker in speakers), return_exceptions=True)
+        talking = asyncio.gather(
+            *(speaker.speak(platform.roles.url, patience=PATIENCE) for speaker in speakers), return_exceptions=True
+        )
         found = await moves(platform, began)
         said = await talking
     usage = meter.stop(time.monotonic())
