@@ -58,11 +58,11 @@ def test_one_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch) 
         with closing(Sheets.create(ROW + 1)) as sheets:
             watched = keeper(sheets)
             async with kept(watched):
-                await eventually(lambda: sheets.said(ROW) == b"silent", 120)
+                await eventually(lambda: sheets.said(ROW) == b"silent")
                 first = watched._process
                 assert first is not None
-                await eventually(lambda: first.poll() == -signal.SIGKILL, 120)
-                await eventually(lambda: watched._process is not first and sheets.said(ROW) == b"silent", 120)
+                await eventually(lambda: first.poll() == -signal.SIGKILL)
+                await eventually(lambda: watched._process is not first and sheets.said(ROW) == b"silent")
                 last = watched._process
             assert last is not None
             assert last.poll() is not None

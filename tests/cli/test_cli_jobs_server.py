@@ -190,13 +190,13 @@ def test_a_job_whose_answer_is_on_its_way_is_cancelled_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with far(tmp_path / "kept", idle=True) as server:
-        submit = server.it.desk.submit
+        submit = server.it.desk.intake.submit
 
         async def interrupted(*arguments: Any, **options: Any) -> Job:
             os.kill(os.getpid(), signal.SIGINT)
             return await submit(*arguments, **options)
 
-        monkeypatch.setattr(server.it.desk, "submit", interrupted)
+        monkeypatch.setattr(server.it.desk.intake, "submit", interrupted)
         assert run(["transcribe", "talk.wav", "--server", server.url]) == ExitCode.INTERRUPTED
         assert "cancelled 1 recording at the server" in capsys.readouterr().err
         assert [job.status for job in server.jobs()] == [JobStatus.CANCELLED]
