@@ -118,7 +118,9 @@ async def platform(
         await process.stdout.read()  # else the loop may end before it hears that the pipe did
 
 
-async def caption(url: str, sound: Samples, *, speed: float, begin: float = 0.0) -> list[Final]:
+async def caption(
+    url: str, sound: Samples, *, speed: float, begin: float = 0.0, headers: Mapping[str, str] | None = None
+) -> list[Final]:
     """The finals of a session that speaks ``sound`` ``speed`` times as fast as real time, from ``begin`` seconds on."""
     messages: list[ServerMessage] = []
     await asyncio.sleep(begin)
@@ -130,7 +132,7 @@ async def caption(url: str, sound: Samples, *, speed: float, begin: float = 0.0)
             await asyncio.sleep(began + start / SAMPLE_RATE / speed - loop.time())
             yield sound[start : start + CHUNK]
 
-    async with connect(url, open_timeout=PATIENCE) as session:
+    async with connect(url, open_timeout=PATIENCE, headers=headers) as session:
         await converse(session, spoken(), messages.append)
     return [(m.segment_id, m.text, m.start, m.end) for m in messages if isinstance(m, Result) and m.is_final]
 

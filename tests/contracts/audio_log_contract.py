@@ -20,6 +20,7 @@ from starling.core.hotwords import MAX_BYTES, MAX_HOTWORDS, hot_words
 from starling.core.load import Priority
 from starling.core.ports import AudioLog
 from starling.core.records import Audio, Checkpoint, Configure, Ended, Finalize, Followed, Gap, Opened, Record, Tail
+from starling.core.tracing import SpanContext
 from virtual_time import run, settle
 
 SEVERAL_IMPLEMENTATIONS = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors])
@@ -30,7 +31,8 @@ LEAD = 1000
 
 
 def opened(session_id: str = "s", position: int = 0, next_segment: int = 0) -> Opened:
-    return Opened(session_id, f"trace of {session_id}", Checkpoint(config=CONFIG, position=position, next_segment=next_segment))
+    checkpoint = Checkpoint(config=CONFIG, position=position, next_segment=next_segment)
+    return Opened(session_id, f"trace of {session_id}", checkpoint)
 
 
 def audio(start: int, end: int, sequence: int = 0, session_id: str = "s") -> Audio:
@@ -101,6 +103,9 @@ async def waits(append: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     await settle()
     assert not task.done(), "expected the append to wait"
     return task
+
+
+SPAN = SpanContext(trace_id="ab" * 16, span_id="cd" * 8, parent_id="ef" * 8, state="vendor=a")
 
 
 class AudioLogContract:
@@ -362,6 +367,19 @@ class AudioLogContract:
             await log.forget("a")
             await settle()
             assert log.lag() == 0
+
+        self.run(scenario())
+
+    def test_a_session_keeps_its_place_in_its_trace(self) -> None:
+        async def scenario() -> None:
+            log = self.make()
+            await fill(log, [replace(opened(), span=SPAN), audio(0, 100)])
+            for position in (0, 50):
+                if position:
+                    await log.commit("s", checkpoint(position, 1))
+                found = (await replayed(log))[0]
+                assert isinstance(found, Opened)
+                assert found.span == SPAN
 
         self.run(scenario())
 

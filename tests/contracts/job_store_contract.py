@@ -31,6 +31,7 @@ from starling.core.jobs import (
 )
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
+from starling.core.tracing import SpanContext
 from starling.core.transcript import Transcript, Word
 from starling.jobs.life import Observer, Step, Verb
 from starling.jobs.options import StoreOptions
@@ -69,6 +70,7 @@ def job(
         trace_id="ab" * 16,
         priority=priority,
         charge=Charge(60.0 if duration is None else duration, TODAY),
+        span=SpanContext(trace_id="ab" * 16, span_id="cd" * 8, state="vendor=a"),
     )
 
 

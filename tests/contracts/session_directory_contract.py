@@ -11,6 +11,7 @@ from starling.core.config import SessionConfig, VadMode
 from starling.core.load import Priority
 from starling.core.ports import SessionDirectory
 from starling.core.sessions import Attachment, SessionEntry
+from starling.core.tracing import SpanContext
 from virtual_time import run
 
 
@@ -25,6 +26,7 @@ def entry(session_id: str = "s") -> SessionEntry:
         tenant="tenant",
         priority=Priority.HIGH,
         client_ref="call 7 \u00e9",
+        span=SpanContext(trace_id="ab" * 16, span_id="cd" * 8, parent_id="ef" * 8, state="vendor=a"),
     )
 
 

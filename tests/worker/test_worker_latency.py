@@ -118,7 +118,9 @@ def test_speech_whose_arrival_is_not_known_any_more_is_not_late() -> None:
         latency = Latency(VirtualClock(), metrics)
         latency.delivered(SpeechStarted("s", 0, 5000))
         latency.delivered(SpeechEnded("s", 0, 6000, 7000))
-        assert latency.delivered(final(0, text="")) == 0.0
+        told = latency.delivered(final(0, text=""))
+        assert told is not None
+        assert told.latency == 0.0
         assert not latency._segments
         assert metrics.registry.get_sample_value("starling_segments_total", {"outcome": "empty"}) == 1
 
@@ -137,6 +139,7 @@ def test_a_final_that_the_client_asked_for_counts_from_the_asking() -> None:
         final = Transcript(
             session_id="s", segment_id=0, revision=1, is_final=True, text="a", stable_text="a", start=0, end=16_000
         )
-        return latency.delivered(final)
+        told = latency.delivered(final)
+        return None if told is None else told.latency
 
     assert run(scenario()) == pytest.approx(DECODE)

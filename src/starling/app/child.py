@@ -13,6 +13,7 @@ import uvloop
 
 from starling.app.collection import collect_rarely
 from starling.app.options import log_options
+from starling.app.tracing import load_tracing
 from starling.bus.shared.arena import Arena
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
@@ -56,6 +57,7 @@ def run_template(load: Callable[[Settings], Loaded], work: Callable[[Place, Load
     with socket.socket(fileno=launch.requests) as requests:
         try:
             loaded = load(settings)
+            load_tracing(settings)
             collect_rarely()  # a collection would write to every object, and so take every page for the copy itself
             fd = await_launch(requests, msgspec.json.encode(Said()))
         except StarlingError as error:

@@ -19,6 +19,7 @@ from starling.app.options import addresses, as_json, gateway_options, log_option
 from starling.app.recognition import recognition, watch_lag
 from starling.app.recordings import recording_ports
 from starling.app.reloading import read_anew
+from starling.app.tracing import tracing
 from starling.app.unwrapping import unwrapped
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.config.reloading import RELOADED_IN_PLACE
@@ -97,8 +98,9 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
 
     async with (
         _sheets(settings) as sheets,
+        tracing(settings, metrics, "server") as tracer,
         recording_ports(settings) as recordings,
-        recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id) as recognizer,
+        recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=worker_id, tracer=tracer) as recognizer,
     ):
         gateway = Gateway(
             options,
@@ -112,6 +114,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Running]:
                 recordings=recordings,
                 standing=standing,
                 exposition=None if sheets is None else exposition,
+                tracer=tracer,
             ),
             recognizer.capabilities,
             health,

@@ -16,6 +16,7 @@ from starling.app.collection import collect_rarely
 from starling.app.exposition import everybodys_metrics
 from starling.app.options import gateway_options
 from starling.app.recordings import recording_ports
+from starling.app.tracing import tracing
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.layout import ProcessState
@@ -51,6 +52,7 @@ async def serve(place: Place, _loaded: None) -> None:
         stop = opened.enter_context(termination())
         opened.enter_context(closing(listeners))
         alive = asyncio.create_task(place.presence.run(), name="presence")
+        tracer = await opened.enter_async_context(tracing(place.settings, place.metrics, Role.GATEWAY))
         recordings = await opened.enter_async_context(recording_ports(place.settings))
         side = GatewaySide.of(place.arena)
 
@@ -80,6 +82,7 @@ async def serve(place: Place, _loaded: None) -> None:
             witness=SharedWitness(place.sheets, place.launch.row),
             standing=standing,
             root=place.launch.parent,
+            tracer=tracer,
         )
         gateway = Gateway(options, ports, None, health)
         async with serving(gateway, listeners):

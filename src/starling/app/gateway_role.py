@@ -14,6 +14,7 @@ from starling.app.kafka import gateway_side, kafka_cluster
 from starling.app.options import addresses, gateway_options, log_options
 from starling.app.recordings import recording_ports
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
+from starling.app.tracing import tracing
 from starling.app.unwrapping import unwrapped
 from starling.bus.redis.leases import Leases
 from starling.bus.redis.link import Link
@@ -67,6 +68,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
     async with (
+        tracing(settings, metrics, "gateway") as tracer,
         redis_link(settings) as link,
         kafka_cluster(settings) as cluster,
         gateway_side(settings, link, cluster, INSTANCE, clock.now) as side,
@@ -93,6 +95,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             shared=True,
             tally=side.tally,
             recordings=recordings,
+            tracer=tracer,
         )
         gateway = Gateway(options, ports, None, health)
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
@@ -137,7 +140,7 @@ async def _live(gateway: Gateway, side: GatewaySide, leases: Leases) -> None:
     while True:
         with suppress(ShuttingDown):
             for session_id in await side.directory.orphans(patience):
-                await gateway.abandon(session_id)
+                await gateway.abandon(session_id, await side.directory.get(session_id))
             await gateway.reconcile()
             await leases.look()
         await asyncio.sleep(SIGN_OF_LIFE)

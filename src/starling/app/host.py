@@ -12,6 +12,7 @@ from typing import Final
 from starling.app.keeping import Keeper, kept, slots_beside_a_server, transcriber_keeper
 from starling.app.options import addresses, as_json, gateway_options, log_options, max_lead
 from starling.app.reloading import read_anew
+from starling.app.tracing import check_tracing
 from starling.app.unwrapping import unwrapped
 from starling.bus.shared.arena import Arena
 from starling.bus.shared.bells import Watch
@@ -101,6 +102,7 @@ async def _composed(settings: Settings, workers: int, reread: Callable[[], Setti
     configure_logging(log_options(settings), metrics=metrics, process=Role.SUPERVISOR)
     options = supervisor_options(settings, workers)
     edge = gateway_options(settings)
+    check_tracing(settings)
     rows = Fleet.rows(options)
     geometry = Geometry(slots=2 * edge.max_sessions + SPARE_SLOTS, workers=rows, max_lead=max_lead(settings))
     with closing(listen_everywhere(edge)) as listeners:

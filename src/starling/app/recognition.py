@@ -21,6 +21,7 @@ from starling.scheduler.loop import Offload
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.telemetry.run_queue import KernelQueue
+from starling.telemetry.spans import NO_TRACER, Tracer
 from starling.vad.detector import Detector
 from starling.worker.ports import Ports
 from starling.worker.recognize import RecognizerWorker
@@ -70,6 +71,7 @@ async def recognition(
     worker_id: str,
     witness: Witness | None = None,
     models: Models | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> AsyncIterator[Recognition]:
     """Models are loaded at the beginning, if there are none yet, and freed at the end, after whatever they still compute.
 
@@ -91,6 +93,7 @@ async def recognition(
                 metrics=metrics,
                 witness=witness or MemoryWitness(),
                 run_queue=KernelQueue(),
+                tracer=tracer,
             ),
             worker_id=worker_id,
             listen=listen,

@@ -10,6 +10,7 @@ from starling.app.bus import Bus
 from starling.app.child import Place, run_template
 from starling.app.collection import collect_rarely
 from starling.app.recognition import Models, load_models, recognition, watch_lag
+from starling.app.tracing import tracing
 from starling.bus.shared.sides import WorkerSide
 from starling.supervisor.local import worker_name
 from starling.supervisor.presence import termination
@@ -24,15 +25,19 @@ async def recognize(place: Place, models: Models) -> None:
     bus = Bus(audio_log=side.audio_log, results=side.results, board=side.loads)
     with termination() as stop:
         alive = asyncio.create_task(presence.run(), name="presence")
-        async with recognition(
-            place.settings,
-            bus=bus,
-            clock=place.clock,
-            metrics=place.metrics,
-            worker_id=worker_id,
-            witness=SharedWitness(place.sheets, launch.row),
-            models=models,
-        ) as recognizer:
+        async with (
+            tracing(place.settings, place.metrics, worker_id) as tracer,
+            recognition(
+                place.settings,
+                bus=bus,
+                clock=place.clock,
+                metrics=place.metrics,
+                worker_id=worker_id,
+                witness=SharedWitness(place.sheets, launch.row),
+                models=models,
+                tracer=tracer,
+            ) as recognizer,
+        ):
             recognizing = asyncio.create_task(recognizer.worker.run(), name="recognizer")
             probe = asyncio.create_task(watch_lag(place.metrics, place.clock), name="event loop probe")
             stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -16,6 +16,7 @@ from starling.app.options import log_options
 from starling.app.recognition import recognition, watch_lag
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.status_page import StatusPage
+from starling.app.tracing import tracing
 from starling.app.unwrapping import unwrapped
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import RecognizerSide
@@ -90,7 +91,10 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
         page = StatusPage(health, metrics, status)
         async with page.listening(settings.bus.status_host, settings.bus.status_port) as url:
             bus = Bus(audio_log=side.audio_log, results=side.results, board=side.board)
-            async with recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=INSTANCE) as recognizer:
+            async with (
+                tracing(settings, metrics, "recognizer") as tracer,
+                recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=INSTANCE, tracer=tracer) as recognizer,
+            ):
                 await recognizer.decode(recognizer.warm_up)
                 model.append(recognizer.capabilities)
                 await link.command("SET", f"{link.prefix}capabilities", msgspec.json.encode(recognizer.capabilities))

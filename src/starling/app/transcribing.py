@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from starling.app.jobs import open_job_store, open_recordings, retaining
 from starling.app.scribes import scribes
+from starling.app.tracing import tracing
 from starling.config.settings import Settings
 from starling.config.sizing import cores
 from starling.core.ports import Clock
@@ -54,7 +55,11 @@ async def transcribing(
     store = open_job_store(settings)
     try:
         recordings = open_recordings(settings)
-        async with scribes(settings, clock, slots) as copied, retaining(settings, store, recordings, worker=name):
+        async with (
+            tracing(settings, metrics, "transcriber") as tracer,
+            scribes(settings, clock, slots) as copied,
+            retaining(settings, store, recordings, worker=name),
+        ):
             if eager:
                 await copied.ready()
             ports = Ports(
@@ -64,6 +69,7 @@ async def transcribing(
                 metrics=metrics,
                 time=time.time,
                 draw=random.SystemRandom().random,
+                tracer=tracer,
             )
             transcriber = Transcriber(name, transcriber_options(settings, slots), ports)
             running = asyncio.create_task(transcriber.run(), name="transcriber")

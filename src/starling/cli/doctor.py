@@ -36,12 +36,15 @@ def doctor(
     from starling.cli.archive_here import check_jobs
     from starling.cli.reach import check_access, check_bus
     from starling.cli.selftest import check_recognition
+    from starling.cli.tracing import check_collector
     from starling.config.doctor import Status, run_checks, verdict
     from starling.config.loading import load_settings
 
     loaded = load_settings(config_file=config)
     chosen = loaded.settings
     shared = [lambda: check_bus(chosen)] if chosen.bus.url is not None else []
+    if chosen.telemetry.otlp_endpoint is not None:
+        shared.append(lambda: check_collector(chosen))
     checks = run_checks(chosen, more=[lambda: check_access(chosen), lambda: check_jobs(chosen), *shared, check_recognition])
     settings = loaded.effective()
     if as_json:

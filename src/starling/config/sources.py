@@ -1,5 +1,7 @@
 """Where settings come from, lowest priority first: a TOML file, ``.env``, the environment, the command line.
 
+Below them all are the variables that OpenTelemetry gave names to (``standard.py``).
+
 Each source is read into flat ``{path: Given}``, with names as they came: what is unknown or wrong is judged later, once, for all.
 """
 
@@ -14,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from dotenv import dotenv_values
 
+from starling.config.standard import ENDPOINT, settings_of
 from starling.config.tree import PREFIX
 from starling.core.errors import InvalidOption
 
@@ -76,12 +79,26 @@ def read_layers(
     dotenv = _dotenv(directory / DOTENV)
     named = config_file or _named_file(environ, dotenv, directory)
     file = named or directory / FILE
-    return [
+    own = [
         _toml(file) if named or file.is_file() else {},
         _variables(dotenv, DOTENV),
         _variables(environ, "environment"),
         {path: Given(value, Source("command line")) for path, value in overrides.items() if value is not None},
     ]
+    named_elsewhere = any(ENDPOINT in layer for layer in own)
+    return [
+        *(
+            _standard(variables, kind, exporter=not named_elsewhere)
+            for variables, kind in ((dotenv, DOTENV), (environ, "environment"))
+        ),
+        *own,
+    ]
+
+
+def _standard(variables: Mapping[str, str], kind: str, *, exporter: bool) -> Layer:
+    """What OpenTelemetry's variables say. ``exporter``: also where spans are to go, and what is sent with them."""
+    found = settings_of(variables, exporter=exporter)
+    return {path: Given(value, Source(kind, name)) for path, (value, name) in found.items()}
 
 
 def _named_file(environ: Mapping[str, str], dotenv: Mapping[str, str], directory: Path) -> Path | None:

@@ -9,6 +9,7 @@ from typing import Final
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
+from starling.core.tracing import SpanContext
 from starling.core.transcript import Transcript
 
 DAY: Final = 86_400
@@ -125,6 +126,7 @@ class Job:
     ``done``: seconds of audio that have been transcribed. ``error``: why it failed; until then, what went wrong last time.
     ``warnings``: of a job that is done. ``charge``: what is expected of it, and once it is over what was transcribed.
     ``worker``: who has it, or had it last. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
+    ``span``: that of its submission, where it is recorded.
     """
 
     job_id: str
@@ -144,6 +146,7 @@ class Job:
     warnings: tuple[JobWarning, ...] = ()
     charge: Charge | None = None
     worker: str = ""
+    span: SpanContext | None = None
 
     @property
     def progress(self) -> float:

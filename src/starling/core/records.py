@@ -6,13 +6,14 @@ restoring are one thing: a new session is restored from the checkpoint at positi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
+from starling.core.tracing import SpanContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session begins, or goes on after its last checkpoint."""
+    """A session begins, or goes on after its last checkpoint.
+
+    ``span``: the session's, where it is recorded. ``taken_over``: whoever follows it now is not the first; the log says it.
+    """
 
     session_id: str
     trace_id: str
     checkpoint: Checkpoint
     priority: Priority = Priority.NORMAL
+    span: SpanContext | None = None
+    taken_over: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from starling.core.audio import AudioFormat, WaveLayout
 from starling.core.config import SessionConfig
 from starling.core.load import Priority
+from starling.core.tracing import SpanContext
 
 
 class Attachment(StrEnum):
@@ -35,6 +36,7 @@ class SessionEntry:
     ``tenant``: who pays for it, empty in open mode. ``token_digest``: SHA-256 of the token that its client comes back with (32
     bytes), empty if it cannot. ``config``: the options of the next segment. ``opened``: Unix time, in seconds.
     ``client_ref``: the client's own name for it. ``wave``: what the header of audio in WAV said, once it was read.
+    ``span``: the session's, where it is recorded.
     """
 
     session_id: str
@@ -47,4 +49,5 @@ class SessionEntry:
     priority: Priority = Priority.NORMAL
     client_ref: str | None = None
     wave: WaveLayout | None = None
+    span: SpanContext | None = None
     state: Attachment = Attachment.ATTACHED

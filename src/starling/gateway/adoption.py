@@ -16,7 +16,9 @@ from starling.gateway.ports import Ports
 from starling.gateway.resumption import digest, not_resumable
 from starling.gateway.seats import Seats
 from starling.gateway.stream import StreamSession
+from starling.gateway.tracing import gone_on
 from starling.telemetry.logs import get_logger
+from starling.telemetry.spans import log_ids
 
 log = get_logger(__name__)
 
@@ -51,7 +53,7 @@ class Adoption:
             raise not_resumable()
         if entry.session_id in self._seats:  # this gateway's own: it came just now, or is not waited for any more
             return self._seats.resumables.find(token)
-        log.info("session fetched", session_id=entry.session_id)
+        log.info("session fetched", **_ids(entry))
         return await asyncio.shield(self._arrive(entry))
 
     def _arrive(self, entry: SessionEntry) -> asyncio.Task[StreamSession]:
@@ -60,13 +62,13 @@ class Adoption:
         if task is None:
             task = asyncio.create_task(self._take(entry), name=f"adopting {entry.session_id}")
             self._arriving[entry.session_id] = task
-            task.add_done_callback(lambda done: self._arrived(entry.session_id, done))
+            task.add_done_callback(lambda done: self._arrived(entry, done))
         return task
 
-    def _arrived(self, session_id: str, task: asyncio.Task[StreamSession]) -> None:
-        del self._arriving[session_id]
+    def _arrived(self, entry: SessionEntry, task: asyncio.Task[StreamSession]) -> None:
+        del self._arriving[entry.session_id]
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, NotResumable):
-            log.error("session not adopted", session_id=session_id, reason=str(error))
+            log.error("session not adopted", **_ids(entry), reason=str(error))
 
     async def _take(self, entry: SessionEntry) -> StreamSession:
         principal = Principal(tenant=self._access.tenant(entry.tenant, entry.priority))
@@ -77,7 +79,7 @@ class Adoption:
                 entry, self._options, self._ports, allowance=allowance, resumables=self._seats.resumables
             )
         except NotResumable:
-            await self.give_up(entry.session_id)
+            await self.give_up(entry.session_id, entry)
             raise
         self._seats.take(session, entry.session_id, principal, allowance)
         task = asyncio.create_task(self._live(entry.session_id, principal), name=f"adopted {entry.session_id}")
@@ -89,12 +91,22 @@ class Adoption:
         with self._admission.hold(principal):
             await self._seats.live(session_id)
 
-    async def give_up(self, session_id: str) -> None:
-        """End a session that nobody can go on with."""
-        log.info("session ended", session_id=session_id, reason=EndReason.DISCONNECTED)
+    async def give_up(self, session_id: str, entry: SessionEntry | None) -> None:
+        """End a session that nobody can go on with. ``entry``: what is known of it, if anything is."""
+        ids = {"session_id": session_id} if entry is None else _ids(entry)
+        log.info("session ended", **ids, reason=EndReason.DISCONNECTED)
+        if entry is not None:
+            span = gone_on(self._ports.tracer, entry)
+            span.set({"starling.end_reason": EndReason.DISCONNECTED})
+            span.end(error="abandoned")
         self._ports.metrics.sessions_ended.labels(reason=EndReason.DISCONNECTED).inc()
         with suppress(StarlingError):
             tail = await self._ports.audio_log.tail(session_id)
             await self._ports.audio_log.append(Ended(session_id, tail.sequence + 1, EndReason.DISCONNECTED))
         await self._ports.results.forget(session_id)
         await self._ports.directory.remove(session_id)
+
+
+def _ids(entry: SessionEntry) -> dict[str, str]:
+    """What a line of the log has of it."""
+    return {"session_id": entry.session_id, "trace_id": entry.trace_id, **log_ids(entry.span)}

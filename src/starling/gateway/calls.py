@@ -10,14 +10,13 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
-from starlette.datastructures import Headers
 
 from starling.core.errors import InvalidMessage, ServerError, StarlingError
+from starling.core.tracing import trace_of
 from starling.gateway.call import Call, address_of, head_of, metadata_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.options import GatewayOptions
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate
-from starling.gateway.tracing import trace_id
 from starling.protocols.calls import Service, code_of
 from starling.protocols.dialects import Dialect
 from starling.protocols.trailers import trailers
@@ -128,7 +127,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     async def _converse(self, context: Any, path: str) -> None:
         """One session, until its call is over."""
         call = Call(context, self._gateway.options, largest=self._sessions[path])
-        head = head_of(context, path, trace_id(Headers(metadata_of(context))))
+        head = head_of(context, path, trace_of(metadata_of(context)).trace_id)
         serving = asyncio.create_task(self._gateway.serve_call(call, self._dialect, head, address_of(context.peer())))
         try:
             await asyncio.shield(serving)

@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse
 
 from starling.auth.client_secrets import USUAL_LIFETIME
 from starling.core.errors import Forbidden, FrameTooLarge, StarlingError
+from starling.core.tracing import trace_of
 from starling.gateway.access import address_of
 from starling.gateway.foreign import head_of, refused
 from starling.gateway.gateway import Gateway
-from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.openai_realtime.presenter import session_object
 from starling.protocols.openai_realtime.secrets import secret_request
@@ -34,7 +34,7 @@ def client_secrets(gateway: Gateway, dialect: Dialect) -> APIRouter:
 
 
 async def _create(gateway: Gateway, dialect: Dialect, request: Request) -> JSONResponse:
-    head = head_of(request, trace_id(request.headers))
+    head = head_of(request, trace_of(request.headers).trace_id)
     principal, offer = gateway.offer_to(dialect, head, address_of(request))
     if principal.by_ticket:
         raise Forbidden("a client secret gets no other: ask for one with the API key")

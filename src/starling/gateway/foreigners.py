@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal
 from starling.core.errors import ShuttingDown, StarlingError
+from starling.core.tracing import Trace, new_trace_id, trace_of
 from starling.gateway.access import address_of
 from starling.gateway.admission import Admission
 from starling.gateway.connection import Connection
@@ -20,7 +20,6 @@ from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
 from starling.gateway.seats import Seats
 from starling.gateway.socket import Gone, Socket, Wire
-from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
 from starling.protocols.verbs import Adapter, Offer
@@ -49,15 +48,15 @@ class Foreigners:
 
     async def serve(self, websocket: WebSocket, dialect: Dialect) -> None:
         """One client from its upgrade request on. It is refused as the server whose dialect it speaks does."""
-        trace = trace_id(websocket.headers)
-        head = head_of(websocket, trace)
+        trace = trace_of(websocket.headers)
+        head = head_of(websocket, trace.trace_id)
         address = address_of(websocket)
         try:
             try:
                 principal = self._door.identify_foreigner(dialect, head, address)
                 async with self._admission.admit(address, principal) as opened:
                     adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
-                    await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace))
+                    await websocket.accept(dialect.subprotocol(head.subprotocols), accepted(dialect, trace.trace_id))
                     connection = self._connection(self._socket(websocket), dialect, adapter)
                     await self._converse(connection, principal, address, trace, opened)
             except StarlingError as error:
@@ -68,8 +67,8 @@ class Foreigners:
 
     async def serve_plainly(self, wire: Wire, dialect: Dialect, address: str) -> None:
         """A client of a dialect of plain TCP, which knows no request: it is refused once it has said what it wants."""
-        trace = secrets.token_hex(16)
-        head = Head(trace_id=trace)
+        trace = Trace(trace_id=new_trace_id())
+        head = Head(trace_id=trace.trace_id)
         try:
             principal = self._door.identify_foreigner(dialect, head, address)
             async with self._admission.admit(address, principal) as opened:
@@ -87,7 +86,9 @@ class Foreigners:
         principal = self._door.identify_foreigner(dialect, head, address)
         async with self._admission.admit(address, principal) as opened:
             adapter = dialect.adapter(offer(principal.tenant, self._ability.capabilities, self._options.defaults), head)
-            await self._converse(self._connection(wire, dialect, adapter), principal, address, head.trace_id, opened)
+            await self._converse(
+                self._connection(wire, dialect, adapter), principal, address, trace_of(head.headers, head.trace_id), opened
+            )
 
     def offer_to(self, dialect: Dialect, head: Head, address: str) -> tuple[Principal, Offer]:
         """Who sent ``head``, and what is here for it. Raises the StarlingError with which it is refused."""
@@ -114,7 +115,7 @@ class Foreigners:
         return Connection(wire, adapter, options, self._metrics, patient=True, protocol=dialect.name)
 
     async def _converse(
-        self, connection: Connection, principal: Principal, address: str, trace: str, opened: Callable[[], None]
+        self, connection: Connection, principal: Principal, address: str, trace: Trace, opened: Callable[[], None]
     ) -> None:
         """Session after session, for as long as the connection carries more of them."""
         await self._seats.converse(connection, principal, trace, opened, address=address)
@@ -129,7 +130,7 @@ class Foreigners:
             nonlocal wait
             wait = self._admission.another(address, principal)
 
-        await self._seats.converse(connection, principal, secrets.token_hex(16), opened, address=address)
+        await self._seats.converse(connection, principal, Trace(trace_id=new_trace_id()), opened, address=address)
         if not connection.finished.is_set():
             with suppress(ShuttingDown):  # which its next session hears of
                 await connection.arrivals.rest(wait)

@@ -16,6 +16,8 @@ from starling.core.audio import seconds
 from starling.core.errors import InvalidMessage, NotResumable, ServerError, StarlingError
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
+from starling.core.sessions import SessionEntry
+from starling.core.tracing import trace_of
 from starling.gateway.access import Access, address_of, agreed_subprotocol
 from starling.gateway.admission import Admission
 from starling.gateway.adoption import Adoption
@@ -36,7 +38,6 @@ from starling.gateway.refusals import refusal
 from starling.gateway.seats import Seat, Seats
 from starling.gateway.socket import Gone, Socket, Wire
 from starling.gateway.stream import StreamSession
-from starling.gateway.tracing import trace_id
 from starling.protocols.dialects import Dialect
 from starling.protocols.foreign import Head
 from starling.protocols.native.adapter import NativeAdapter
@@ -83,8 +84,17 @@ class Gateway:
         self.couriers: Couriers | None = None
         self.figures: Figures | None = None
         if ports.recordings is not None:
-            self.desk = Desk(options, ports.recordings, self.ability, quotas, clock=ports.clock, wall=wall, metrics=ports.metrics)
-            self.couriers = Couriers(ports.recordings, self.ability, ports.metrics, wall=wall)
+            self.desk = Desk(
+                options,
+                ports.recordings,
+                self.ability,
+                quotas,
+                clock=ports.clock,
+                wall=wall,
+                metrics=ports.metrics,
+                tracer=ports.tracer,
+            )
+            self.couriers = Couriers(ports.recordings, self.ability, ports.metrics, wall=wall, tracer=ports.tracer)
             self.figures = Figures(ports, ports.recordings.store, wall)
         ports.metrics.result_backlog.set_function(lambda: self._seats.backlog)
         if capabilities is not None:
@@ -118,7 +128,7 @@ class Gateway:
             async with self._admission.admit(address, principal) as opened:
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
                 connection = self._connection(websocket, principal.tenant)
-                await self._seats.converse(connection, principal, trace_id(websocket.headers), opened, address=address)
+                await self._seats.converse(connection, principal, trace_of(websocket.headers), opened, address=address)
         except StarlingError as error:
             await websocket.send_denial_response(refusal(error))
         except WebSocketDisconnect:
@@ -136,7 +146,7 @@ class Gateway:
 
     def identify_foreigner(self, dialect: Dialect, request: HTTPConnection, address: str) -> Principal:
         """The same for a client of another server, which shows its key as it does there."""
-        return self._door.identify_foreigner(dialect, head_of(request, trace_id(request.headers)), address)
+        return self._door.identify_foreigner(dialect, head_of(request, trace_of(request.headers).trace_id), address)
 
     def identify_listener(self, headers: Headers, passed: str, job_id: str, address: str) -> Principal:
         """The same for who wants to hear the recording of a job, with ``passed`` for it instead of a key."""
@@ -267,10 +277,10 @@ class Gateway:
             self.ports.metrics.sessions_refused.labels(reason="starting").inc()
         _ = self.ability.capabilities
 
-    async def abandon(self, session_id: str) -> None:
-        """End a session that another gateway had, and whose client came nowhere else in time."""
+    async def abandon(self, session_id: str, entry: SessionEntry | None) -> None:
+        """End a session that another gateway had, and whose client came nowhere else in time. ``entry``: what is known of it."""
         if session_id not in self._seats:
-            await self._adoption.give_up(session_id)
+            await self._adoption.give_up(session_id, entry)
 
     def _connection(self, websocket: WebSocket, tenant: Tenant) -> Connection:
         socket = Socket(websocket, send_timeout=self.options.send_timeout)

@@ -9,6 +9,7 @@ from starling.core.audio import WaveLayout
 from starling.core.load import Priority
 from starling.core.ports import SessionDirectory
 from starling.core.sessions import Attachment, SessionEntry
+from starling.core.tracing import SpanContext
 from starling.gateway.resumption import Resumables, digest, new_token
 from starling.protocols.verbs import OpenRequest
 
@@ -17,12 +18,13 @@ Session = TypeVar("Session")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose session it is. ``trace_id``: 32 hexadecimal digits (W3C Trace Context)."""
+    """Whose session it is. ``trace_id``: 32 hexadecimal digits (W3C Trace Context). ``span``: its own, where it is recorded."""
 
     session_id: str
     trace_id: str
     tenant: str = ""
     priority: Priority = Priority.NORMAL
+    span: SpanContext | None = None
 
 
 class Listing(Generic[Session]):
@@ -54,6 +56,7 @@ class Listing(Generic[Session]):
                 tenant=identity.tenant,
                 priority=identity.priority,
                 client_ref=request.client_ref,
+                span=identity.span,
             )
         )
         return token

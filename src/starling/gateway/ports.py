@@ -10,6 +10,7 @@ from starling.core.ports import AudioLog, Clock, LoadBoard, ResultBus, SessionDi
 from starling.core.sessions import Standing
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.spans import NO_TRACER, Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Ports:
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
     where there are none. ``witness``: who remembers whose bytes are unpacked; None remembers nothing. ``standing``: where
     recognition of a session stands, by its id; None where that is not known. ``root``: the id of the process above all of
-    this server; None is this one.
+    this server; None is this one. ``tracer``: who is told what sessions and jobs do.
     """
 
     audio_log: AudioLog
@@ -36,6 +37,7 @@ class Ports:
     facts: Callable[[], Mapping[str, Any]] | None = None
     shared: bool = False
     tally: Tally | None = None
+    tracer: Tracer = NO_TRACER
     witness: Witness | None = None
     standing: Callable[[str], Standing | None] = lambda _: None
     root: int | None = None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from starling.auth.tenants import Principal
 from starling.core.errors import Dismissed, NotResumable, ShuttingDown, Unauthenticated
+from starling.core.tracing import Trace, new_trace_id
 from starling.gateway.access import Access
 from starling.gateway.admission import GOODBYE, Admission
 from starling.gateway.allowance import RECHECK, REVOKED, Allowance
@@ -23,6 +24,7 @@ from starling.gateway.readers import Readers
 from starling.gateway.resumption import Resumables
 from starling.gateway.stream import StreamSession
 from starling.telemetry.logs import get_logger
+from starling.telemetry.spans import SpanName, log_ids
 
 log = get_logger(__name__)
 
@@ -67,18 +69,20 @@ class Seats:
         return session_id in self._seats
 
     async def converse(
-        self, connection: Connection, principal: Principal, trace_id: str, opened: Callable[[], None], *, address: str
+        self, connection: Connection, principal: Principal, trace: Trace, opened: Callable[[], None], *, address: str
     ) -> None:
         """A new session over ``connection``, from its client's first frame to the last. ``opened``: see StreamSession."""
         session_id = secrets.token_hex(8)
         connection.reading = self.readers.of(address)
         tenant, allowance = principal.tenant, self.allowance(principal, address)
+        span = self._ports.tracer.root(trace)
         session = StreamSession(
             Identity(
                 session_id=session_id,
-                trace_id=trace_id,
+                trace_id=trace.trace_id,
                 tenant=tenant.name,
                 priority=tenant.priority,
+                span=span,
             ),
             connection,
             self._options,
@@ -88,7 +92,12 @@ class Seats:
             opened=opened,
         )
         log.info(
-            "client admitted", session_id=session_id, trace_id=trace_id, tenant=principal.tenant.name, key_id=principal.key_id
+            "client admitted",
+            session_id=session_id,
+            trace_id=trace.trace_id,
+            **log_ids(span),
+            tenant=principal.tenant.name,
+            key_id=principal.key_id,
         )
         await self.occupy(session, session_id, principal, allowance)
 
@@ -148,7 +157,8 @@ class Seats:
         seat = self._seats.get(session_id)
         if seat is None:
             return False
-        log.info("session dismissed", session_id=session_id, by=operator.key_id or "this machine")
+        ids = seat.session.log_ids
+        log.info("session dismissed", session_id=session_id, **ids, by=operator.key_id or "this machine")
         self._ports.metrics.sessions_dismissed.inc()
         seat.session.stop(Dismissed("an operator of this server ended the session"))
         return True
@@ -171,6 +181,8 @@ class Seats:
         Returns how many sessions are still there.
         """
         handed_over = 0
+        span = self._ports.tracer.begin(self._ports.tracer.root(Trace(trace_id=new_trace_id())), SpanName.DRAIN)
+        span.set({"starling.sessions": len(self._seats), "starling.grace_seconds": grace})
         for seat in self._seats.values():
             if self._ports.shared and seat.session.hand_over():
                 handed_over += 1
@@ -184,4 +196,6 @@ class Seats:
                     await self._left.wait()
         except TimeoutError:
             log.warning("sessions did not finish in time", sessions=len(self._seats))
+        span.set({"starling.sessions_handed_over": handed_over})
+        span.end(error="unfinished" if self._seats else "")
         return len(self._seats)

@@ -39,9 +39,11 @@ from starling.gateway.ports import Ports
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone
 from starling.gateway.supply import Supply
+from starling.gateway.tracing import begun, ended, gone_on
 from starling.protocols import verbs
 from starling.protocols.verbs import OpenRequest, Resume, Verb
 from starling.telemetry.logs import get_logger, log_context
+from starling.telemetry.spans import ActiveSpan, log_ids
 
 log = get_logger(__name__)
 
@@ -85,6 +87,7 @@ class StreamSession:
         self._life = Life()
         self._begun = asyncio.get_running_loop().time()
         self._began = time.time()
+        self._span: ActiveSpan = begun(ports.tracer, identity)
 
     @classmethod
     async def adopted(
@@ -100,7 +103,13 @@ class StreamSession:
 
         Raises NotResumable for one that only the other gateway could have gone on with.
         """
-        identity = Identity(session_id=entry.session_id, trace_id=entry.trace_id, tenant=entry.tenant, priority=entry.priority)
+        identity = Identity(
+            session_id=entry.session_id,
+            trace_id=entry.trace_id,
+            tenant=entry.tenant,
+            priority=entry.priority,
+            span=entry.span,
+        )
         session = cls(identity, None, options, ports, allowance=allowance, resumables=resumables)
         session._request = OpenRequest(audio=entry.audio, config=entry.config, client_ref=entry.client_ref, resume=True)
         try:
@@ -112,6 +121,7 @@ class StreamSession:
         session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._listing.lay_out, ended=ended)
         session._life = Life(Stage.LIVE if ended is None else Stage.ENDING)
         session._began = entry.opened
+        session._span = gone_on(ports.tracer, entry)
         session._listing.adopt(session, entry)
         return session
 
@@ -119,6 +129,11 @@ class StreamSession:
     def stage(self) -> Stage:
         """Where it is in its life."""
         return self._life.stage
+
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """What a line of the log has of it besides its own id."""
+        return {"trace_id": self._identity.trace_id, **log_ids(self._identity.span)}
 
     @property
     def language(self) -> str:
@@ -139,6 +154,7 @@ class StreamSession:
     def stop(self, error: ShuttingDown | Unauthenticated) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
         self._stopped = error
+        self._span.event("stopped", {"error.type": error.code})
         if self._connection is not None:
             self._connection.arrivals.stop(error)
         if self.stage in ABSENT:
@@ -170,7 +186,9 @@ class StreamSession:
 
     async def run(self) -> None:
         """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
-        with log_context(session_id=self._identity.session_id, trace_id=self._identity.trace_id):
+        identity = self._identity
+        span_id = "" if identity.span is None else identity.span.span_id
+        with log_context(session_id=identity.session_id, trace_id=identity.trace_id, span_id=span_id):
             try:
                 await self._live()
             except Gone:
@@ -221,7 +239,8 @@ class StreamSession:
         unpacking = self._unpacking(request)
         intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, unpacking=unpacking)
         results = await self._ports.results.subscribe(identity.session_id)
-        opened = Opened(identity.session_id, identity.trace_id, Checkpoint(config=request.config), identity.priority)
+        checkpoint = Checkpoint(config=request.config)
+        opened = Opened(identity.session_id, identity.trace_id, checkpoint, identity.priority, identity.span)
         await self._ports.audio_log.append(opened)
         self._request = request
         self._allowance.opened(request.config.hotwords)
@@ -231,6 +250,14 @@ class StreamSession:
         self._ports.metrics.sessions_by_protocol.labels(protocol=connection.protocol).inc()
         if self._opened is not None:
             self._opened()
+        self._span.set(
+            {
+                "starling.protocol": connection.protocol,
+                "starling.audio.encoding": request.audio.encoding,
+                "starling.language": request.config.language,
+            }
+        )
+        self._span.event("opened")
         log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
         token = await self._listing.add(self, request, self._began) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
@@ -317,6 +344,7 @@ class StreamSession:
         """The next connection of a client that was away, and what it missed; None if it stays away."""
         self._life.go(Event.LOST)
         await self._listing.note(Attachment.DETACHED, self._request)
+        self._span.event("detached", {"starling.grace_seconds": self._options.resume_grace})
         log.info("session detached", grace_seconds=self._options.resume_grace)
         self._ports.metrics.sessions_detached.inc()
         deadline = asyncio.get_running_loop().time() + self._options.resume_grace
@@ -343,6 +371,7 @@ class StreamSession:
             self._connection.arrivals.stop(self._stopped)
         if self._failure is not None:
             await self._connection.refuse(self._failure)
+        self._span.event("resumed")
         log.info("session resumed")
         return self._connection, results
 
@@ -392,11 +421,14 @@ class StreamSession:
     def _count_end(self, reason: EndReason) -> None:
         self._ports.metrics.sessions_ended.labels(reason=reason).inc()
         code = None if self._failure is None else self._failure.code
+        self._span.set({"starling.end_reason": reason})
         log.info("session ended", reason=reason, code=code, audio_seconds=self.heard)
 
     async def _settle(self) -> None:
         """Nothing of the session waits for this gateway any more."""
         moved = self.stage is Stage.MOVED
+        if moved:
+            self._span.abandon()
         self._life.go(Event.SETTLED)
         self._listing.close()
         if self._incoming is not None:
@@ -411,9 +443,11 @@ class StreamSession:
         with suppress(ShuttingDown):  # the bus is closed: whoever comes after this gateway settles it
             if not moved:
                 await self._let_go()
+        ended(self._span, heard=self.heard, failure=self._failure)  # if it was not left to another gateway
 
     async def _let_go(self) -> None:
         if not await self._listing.owned():
+            self._span.abandon()
             return
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR

@@ -65,10 +65,15 @@ class LogOptions:
 
 
 class LogContext(TypedDict, total=False):
-    """What ties an event to what it is about. ``sequence`` counts a session's messages, ``version`` a segment's revisions."""
+    """What ties an event to what it is about.
+
+    ``trace_id`` and ``span_id``: as W3C Trace Context writes them. ``sequence`` counts a session's messages, ``version`` a
+    segment's revisions.
+    """
 
     session_id: str
     trace_id: str
+    span_id: str
     sequence: int
     segment: int
     version: int
@@ -77,8 +82,9 @@ class LogContext(TypedDict, total=False):
 
 
 def log_context(**keys: Unpack[LogContext]) -> AbstractContextManager[None]:
-    """Add ``keys`` to every event within the ``with`` block, in this task and those it starts."""
-    return cast("AbstractContextManager[None]", bound_contextvars(**keys))
+    """Add ``keys`` to every event within the ``with`` block, in this task and those it starts. Empty ones say nothing."""
+    said = {key: value for key, value in keys.items() if value != ""}
+    return cast("AbstractContextManager[None]", bound_contextvars(**said))
 
 
 def get_logger(name: str) -> BoundLogger:

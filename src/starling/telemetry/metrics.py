@@ -484,6 +484,15 @@ class Metrics:
         "Log fields that were left out because they could hold speech.",
         action="Any: a line of code tries to log speech. Nothing leaked; its log line names the field under `refused`: fix it.",
     )
+    spans = Counted(
+        "starling_spans_total",
+        "spans",
+        "Spans of traces, by what became of them.",
+        action="`dropped`: the collector did not take them in time; look for it, the log says since when. `refused`: it does not "
+        "want them: its key, its path or its limits. All stay 0 where telemetry.otlp_endpoint is not set.",
+        labels={"outcome": ("exported", "refused", "dropped")},
+    )
+
     # --- recordings ---
     jobs_submitted = Counted(
         "starling_jobs_submitted_total",

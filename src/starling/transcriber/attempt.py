@@ -15,6 +15,7 @@ from starling.core.jobs import Claim, JobError, JobSegment
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.telemetry.logs import get_logger
+from starling.telemetry.spans import SpanKind, SpanName, log_ids
 from starling.transcriber.messages import Order, Told
 from starling.transcriber.options import TranscriberOptions
 from starling.transcriber.ports import NoScribe, Ports, Undone
@@ -48,12 +49,15 @@ class Attempt:
         self._ports = ports
         self._done = claim.job.done
         self._outcome: Outcome | None = None
+        self._span = ports.tracer.below(claim.job.span, SpanName.ATTEMPT, kind=SpanKind.CONSUMER)
+        self._ids = {"job_id": claim.job.job_id, "trace_id": claim.job.trace_id, **log_ids(self._span.context)}
+        self._error = ""
 
     async def run(self) -> Outcome:
         """Until the job is over, or not ours any more. Cancelled, it gives the job back as it is: the next one goes on there."""
         job, metrics = self._claim.job, self._ports.metrics
         metrics.job_wait.observe(max(0.0, self._ports.time() - job.created))
-        log.info("job claimed", job_id=job.job_id, trace_id=job.trace_id, attempt=job.attempts)
+        log.info("job claimed", **self._ids, attempt=job.attempts)
         try:
             await self._while_ours()
         finally:
@@ -63,8 +67,24 @@ class Attempt:
                     await self._ports.store.release(self._claim, now=self._ports.time())
             metrics.job_attempts.labels(outcome=self._outcome).inc()
             done = round(self._done, 1)
-            log.info("job left", job_id=job.job_id, trace_id=job.trace_id, outcome=self._outcome, done_seconds=done)
+            self._tell(self._outcome)
+            log.info("job left", **self._ids, outcome=self._outcome, done_seconds=done)
         return self._outcome
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Whoever follows the trace."""
+        job = self._claim.job
+        self._span.set(
+            {
+                "starling.job.id": job.job_id,
+                "starling.attempt": job.attempts,
+                "starling.outcome": outcome,
+                "starling.worker": self._claim.worker,
+            }
+        )
+        if outcome is not Outcome.DONE:
+            self._span.set({"starling.audio_seconds": self._done})
+        self._span.end(error="" if outcome is Outcome.DONE else self._error or outcome)
 
     async def _while_ours(self) -> None:
         """Work on it as long as its lease is renewed."""
@@ -94,7 +114,7 @@ class Attempt:
             except ClaimLost:
                 return
             except (StarlingError, OSError) as error:
-                log.warning("lease not renewed", job_id=self._claim.job.job_id, reason=str(error))
+                log.warning("lease not renewed", **self._ids, reason=str(error))
 
     async def _work(self) -> None:
         job, began = self._claim.job, self._done
@@ -114,7 +134,7 @@ class Attempt:
         except ClaimLost:
             raise
         except NoScribe as error:
-            log.warning("no scribe to be had", job_id=job.job_id, reason=str(error))
+            log.warning("no scribe to be had", **self._ids, reason=str(error))
             await self._insist(lambda: self._ports.store.release(self._claim, now=self._ports.time()))
             self._outcome = Outcome.RELEASED
         except Undone as undone:
@@ -125,7 +145,7 @@ class Attempt:
             message = f"the recording cannot be had: {error.strerror or type(error).__name__}"
             await self._fail(JobError(code="recording_unreadable", message=message, final=False))
         except Exception as error:
-            log.exception("transcribing failed", job_id=job.job_id, trace_id=job.trace_id)
+            log.exception("transcribing failed", **self._ids)
             message = f"transcribing failed by {type(error).__name__}: the log of {self._claim.worker} says more"
             await self._fail(JobError(code=ServerError.code, message=message, final=False))
         else:
@@ -137,6 +157,7 @@ class Attempt:
             for warning in over.warnings:
                 log.info("recording not whole", job_id=job.job_id, trace_id=job.trace_id, code=warning.code)
             self._outcome = Outcome.DONE
+            self._span.set({"starling.audio_seconds": over.duration, "starling.compute_seconds": over.computed})
             self._ports.metrics.job_audio.inc(over.duration)
             if over.computed > 0:
                 self._ports.metrics.job_speed.observe(max(0.0, over.duration - began) / over.computed)
@@ -155,12 +176,13 @@ class Attempt:
 
     async def _fail(self, error: JobError) -> None:
         job, now = self._claim.job, self._ports.time()
-        log.warning("job attempt failed", job_id=job.job_id, trace_id=job.trace_id, code=error.code, final=error.final)
+        log.warning("job attempt failed", **self._ids, code=error.code, final=error.final)
         retry_at = None
         if not error.final:
             first, longest = self._options.first_delay, self._options.longest_delay
             retry_at = now + jittered(job.attempts, first=first, longest=longest, draw=self._ports.draw())
         after = await self._insist(lambda: self._ports.store.fail(self._claim, error, now=self._ports.time(), retry_at=retry_at))
+        self._error = error.code
         self._outcome = Outcome.FAILED if after.status.over else Outcome.POSTPONED
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -171,5 +193,5 @@ class Attempt:
             except ClaimLost:
                 raise
             except (StarlingError, OSError) as error:
-                log.warning("job not stored", job_id=self._claim.job.job_id, reason=str(error))
+                log.warning("job not stored", **self._ids, reason=str(error))
             await asyncio.sleep(AGAIN)

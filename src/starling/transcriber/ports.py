@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 from starling.core.job_store import JobStore, Recordings
 from starling.core.jobs import JobError
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.spans import NO_TRACER, Tracer
 from starling.transcriber.messages import Order, Over, Told
 
 
@@ -36,7 +37,10 @@ class Scribes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """``time``: Unix seconds. ``draw``: numbers from 0 to 1, so that many transcribers do not all come at once."""
+    """``time``: Unix seconds. ``draw``: numbers from 0 to 1, so that many transcribers do not all come at once.
+
+    ``tracer``: who is told what became of attempts.
+    """
 
     store: JobStore
     recordings: Recordings
@@ -44,3 +48,4 @@ class Ports:
     metrics: Metrics
     time: Callable[[], float]
     draw: Callable[[], float]
+    tracer: Tracer = NO_TRACER

@@ -12,16 +12,24 @@ from starling.telemetry.metrics import Metrics
 
 
 @dataclass(slots=True)
-class _Timeline:
-    """When, on the clock, things happened to one segment."""
+class Timeline:
+    """When, on the clock, things happened to one segment.
+
+    ``onset``: when its first sound came. ``decided``: when it was sure that it ended. ``start``, ``end``: positions of its
+    speech. ``endpoint_wait``, ``cost``, ``latency``: seconds of silence before the end was sure, of the engine's time, and from
+    then to the final. ``failed``: the code of the error of its decode, empty if there was none.
+    """
 
     onset: float
     partial: float | None = None
+    partials: int = 0
     decided: float = 0.0
     start: int = 0
     end: int = 0
+    endpoint_wait: float = 0.0
     cost: float = 0.0
-    failed: bool = False
+    latency: float = 0.0
+    failed: str = ""
 
 
 @dataclass(slots=True)
@@ -35,7 +43,7 @@ class Latency:
     metrics: Metrics
     _told: float = 0.0
     _arrivals: deque[tuple[int, float]] = field(default_factory=deque)
-    _segments: dict[int, _Timeline] = field(default_factory=dict)
+    _segments: dict[int, Timeline] = field(default_factory=dict)
 
     def arrived(self, end: int, at: float) -> None:
         """Audio up to position ``end`` reached the gateway at time ``at``."""
@@ -56,18 +64,19 @@ class Latency:
         if timeline is not None:
             timeline.cost += cost
 
-    def delivered(self, event: SessionEvent) -> float | None:
-        """Observe ``event``, which is being published now. The latency in seconds, for a final."""
+    def delivered(self, event: SessionEvent) -> Timeline | None:
+        """Observe ``event``, which is being published now. What became of its segment, for a final."""
         match event:
             case SpeechStarted():
-                self._segments[event.segment_id] = _Timeline(self._arrival(event.at + 1), start=event.at)
+                self._segments[event.segment_id] = Timeline(self._arrival(event.at + 1), start=event.at)
             case SpeechEnded():
                 timeline = self._segments[event.segment_id]
                 timeline.end = event.at
                 timeline.decided = max(self._arrival(event.noticed), self._told)
-                self.metrics.endpoint_wait.observe(seconds(event.noticed - event.at))
+                timeline.endpoint_wait = seconds(event.noticed - event.at)
+                self.metrics.endpoint_wait.observe(timeline.endpoint_wait)
             case SegmentFailed():
-                self._segments[event.segment_id].failed = True
+                self._segments[event.segment_id].failed = event.code
             case Transcript(is_final=True):
                 return self._final(event)
             case Transcript():
@@ -81,15 +90,16 @@ class Latency:
         else:
             self.metrics.partial_interval.observe(now - timeline.partial)
         timeline.partial = now
+        timeline.partials += 1
 
-    def _final(self, event: Transcript) -> float:
+    def _final(self, event: Transcript) -> Timeline:
         timeline = self._segments.pop(event.segment_id)
-        latency = max(0.0, self.clock.now() - timeline.decided)
-        self.metrics.final_latency.observe(latency)
+        timeline.latency = max(0.0, self.clock.now() - timeline.decided)
+        self.metrics.final_latency.observe(timeline.latency)
         self.metrics.segments.labels(outcome="failed" if timeline.failed else "text" if event.text else "empty").inc()
         if timeline.end > timeline.start:
             self.metrics.real_time_factor.observe(timeline.cost / seconds(timeline.end - timeline.start))
-        return latency
+        return timeline
 
     def _arrival(self, position: int) -> float:
         """When the audio up to ``position`` was there; now, where that is not known any more."""

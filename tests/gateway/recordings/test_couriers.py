@@ -14,6 +14,7 @@ import pytest
 from gateway.gateway_harness import run, until
 from gateway.recordings.desk_harness import Desked, desked, wav
 from starling.core.jobs import JobStatus
+from starling.core.tracing import Trace, trace_of
 from starling.gateway.options import GatewayOptions
 from starling.gateway.recordings.couriers import LONGEST, Couriers
 from starling.gateway.recordings.egress import Egress
@@ -74,6 +75,9 @@ def test_a_callback_is_told_with_a_signature(tmp_path: Path) -> None:
             assert (said["event"], said["task_id"], said["status"]) == ("job.over", task_id, "done")
             assert said["result"]["text"] == "Hello there. Second thing."
             assert headers["starling-job"] == task_id
+            job = await it.store.get(task_id)
+            assert job is not None
+            assert trace_of(headers) == Trace(trace_id=job.trace_id, parent_id=headers["traceparent"][36:52], sampled=False)
             at = int(headers["starling-signature"].partition(",")[0].removeprefix("t="))
             assert verified(SECRET, body, headers["starling-signature"], now=at)
             assert SECRET not in (await it.client.get(f"/api/v1/asr/result/{task_id}")).text

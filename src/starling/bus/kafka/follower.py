@@ -215,7 +215,7 @@ class KafkaRecognizerAudioLog:
         writers, *sessions = await self._link.run(SURVEY, partition)
         self._partitions[partition] = _Following(epoch, place.start, place.end, writers, place.start)
         for description, committed, first in zip(sessions[::3], sessions[1::3], sessions[2::3], strict=True):
-            opened = msgspec.msgpack.decode(description, type=Opened)
+            opened = replace(msgspec.msgpack.decode(description, type=Opened), taken_over=True)
             if committed:
                 opened = replace(opened, checkpoint=msgspec.msgpack.decode(committed, type=Checkpoint))
             self._begin(opened, partition, first)

@@ -183,7 +183,7 @@ class RecognizerAudioLog:
     async def _take_up(self, partition: int, epoch: int) -> None:
         last, *sessions = await self._link.run(SURVEY, partition)
         for description, committed in zip(sessions[1::3], sessions[2::3], strict=True):
-            opened = msgspec.msgpack.decode(description, type=Opened)
+            opened = replace(msgspec.msgpack.decode(description, type=Opened), taken_over=True)
             if committed:
                 opened = replace(opened, checkpoint=msgspec.msgpack.decode(committed, type=Checkpoint))
             self._begin(opened, partition)

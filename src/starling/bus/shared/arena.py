@@ -189,6 +189,11 @@ class Arena:
         owner = (grant & 0xFFFF) - 1
         return owner if owner >= 0 and grant >> 32 == self.generation(slot) else None
 
+    def granted(self, slot: int) -> int:
+        """How often the slot's session was given to a worker."""
+        grant = self.slots.load(SlotColumn.GRANT, slot)
+        return grant >> 16 & 0xFFFF if grant >> 32 == self.generation(slot) else 0
+
     def wake_owner(self, slot: int) -> None:
         """Ring for the worker that has the slot's session, or for the supervisor if none has."""
         owner = self.owner(slot)

@@ -148,7 +148,7 @@ class LogReader:
         description = self._arena.opening_of(slot, generation)
         if not description:
             return None
-        opened, head = unpack_opened(description), 0
+        opened, head = replace(unpack_opened(description), taken_over=self._arena.granted(slot) > 1), 0
         committed = self._arena.checkpoint.read(slot, generation)
         if committed is not None:
             checkpoint, head = unpack_checkpoint(committed)

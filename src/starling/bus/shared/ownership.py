@@ -50,8 +50,7 @@ class Ownership:
 
     def epoch(self, slot: int) -> int:
         """How often the slot's session was given to a worker."""
-        grant = self._slots.load(SlotColumn.GRANT, slot)
-        return grant >> 16 & _EPOCHS if grant >> 32 == self._arena.generation(slot) else 0
+        return self._arena.granted(slot)
 
     def assign(self, slot: int, worker: int) -> None:
         """Give the slot's session to ``worker`` and wake it. Raises IllegalTransition if somebody has it."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from starling.core.backoff import jittered
 from starling.core.errors import InvalidOption, StarlingError
 from starling.core.jobs import Delivery, Job, JobSegment, JobStatus
+from starling.core.tracing import unrecorded_headers
 from starling.gateway.offers import Ability
 from starling.gateway.recordings import views
 from starling.gateway.recordings.ports import RecordingPorts
@@ -23,6 +24,7 @@ from starling.gateway.recordings.signature import HEADER, signature
 from starling.protocols.deepgram import recorded
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.spans import NO_TRACER, SpanKind, SpanName, Tracer, log_ids
 
 log = get_logger(__name__)
 
@@ -43,7 +45,10 @@ BEYOND: Final = 300
 class Couriers:
     """``run`` them for as long as the gateway runs. ``wall``: Unix seconds; ``pause``: how to wait between looks."""
 
-    def __init__(self, ports: RecordingPorts, ability: Ability, metrics: Metrics, *, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, ports: RecordingPorts, ability: Ability, metrics: Metrics, *, wall: Callable[[], float], tracer: Tracer = NO_TRACER
+    ) -> None:
+        self._tracer = tracer
         self._ports = ports
         self._ability = ability
         self._metrics = metrics
@@ -78,7 +83,7 @@ class Couriers:
         try:
             await self.deliver(delivery)
         except Exception:  # of one message: the others are told all the same, and this one again when its claim has run out
-            log.exception("callback failed", job_id=delivery.job.job_id)
+            log.exception("callback failed", job_id=delivery.job.job_id, trace_id=delivery.job.trace_id)
 
     async def deliver(self, delivery: Delivery) -> None:
         """One attempt."""
@@ -94,21 +99,25 @@ class Couriers:
         try:
             await self._ports.store.settle_delivery(delivery, told=outcome == "told", now=self._wall(), retry_at=retry_at)
         except StarlingError as error:  # its claim runs out, and it is told again
-            log.warning("callback not settled", job_id=job.job_id, code=error.code)
+            log.warning("callback not settled", job_id=job.job_id, trace_id=job.trace_id, code=error.code)
 
     async def _tell(self, delivery: Delivery) -> str:
         """``told``, ``refused`` by who is there, ``failed`` for nobody there, or ``barred`` for where nobody may go any more."""
         job, options = delivery.job, self._ports.options
         callback = job.options.callback
         assert callback is not None
+        span = self._tracer.below(job.span, SpanName.CALLBACK, kind=SpanKind.CLIENT)
+        traced = unrecorded_headers(job.trace_id) if span.context is None else span.context.headers
         try:
             body = await self._message(job, callback.form)
             at = int(self._wall())
             headers = {"Content-Type": "application/json", "Starling-Job": job.job_id, "Starling-Attempt": str(delivery.attempt)}
+            headers |= traced
             if secret := callback.secret or options.callback_secret:
                 headers[HEADER] = signature(secret, body, at)
             async with asyncio.timeout(2 * options.callback_timeout):
                 status = await self._ports.egress.post(callback.url, headers, body, idle=options.callback_timeout)
+            span.set({"http.response.status_code": status})
             outcome = "told" if PASSED <= status < BEYOND else "refused"
         except InvalidOption:
             outcome = "barred"
@@ -116,7 +125,10 @@ class Couriers:
             outcome = "failed"
         if outcome != "barred":
             self._metrics.callbacks.labels(outcome=outcome).inc()
-        log.info("callback", job_id=job.job_id, trace_id=job.trace_id, outcome=outcome, attempt=delivery.attempt)
+        span.set({"starling.job.id": job.job_id, "starling.attempt": delivery.attempt, "starling.outcome": outcome})
+        span.end(error="" if outcome == "told" else outcome)
+        ids = {"trace_id": job.trace_id, **log_ids(span.context)}
+        log.info("callback", job_id=job.job_id, **ids, outcome=outcome, attempt=delivery.attempt)
         return outcome
 
     async def _message(self, job: Job, form: str) -> bytes:

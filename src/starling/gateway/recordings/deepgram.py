@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from starling.core.errors import InvalidMessage
 from starling.core.jobs import Callback, JobOptions
 from starling.core.load import Priority
+from starling.core.tracing import trace_of
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings import deepgram_document as document
@@ -23,7 +24,6 @@ from starling.gateway.recordings.lingering import lingering
 from starling.gateway.recordings.reception import Stored
 from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.waiting import outcome
-from starling.gateway.tracing import trace_id
 from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.deepgram.recorded import RecordedOptions, answer, recorded_options, request_id
 
@@ -62,7 +62,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
             stored = await _received(desk, request)
             options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
             wish = Wish(options=options, priority=Priority.HIGH if callback is None else Priority.NORMAL)
-            job = await desk.intake.submit(principal, stored, wish, trace_id=trace_id(request.headers))
+            job = await desk.intake.submit(principal, stored, wish, trace=trace_of(request.headers))
         headers = {"dg-request-id": request_id(job.job_id)}
         if callback is not None:
             return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)

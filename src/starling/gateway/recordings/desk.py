@@ -36,6 +36,7 @@ from starling.gateway.recordings.ports import RecordingPorts
 from starling.gateway.recordings.reception import Reception
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.spans import NO_TRACER, Tracer
 
 log = get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Desk:
         clock: Clock,
         wall: Callable[[], float],
         metrics: Metrics,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self.options = ports.options
         self.wall = wall
@@ -90,6 +92,7 @@ class Desk:
             clock=clock,
             wall=wall,
             metrics=metrics,
+            tracer=tracer,
         )
 
     def drain(self) -> None:

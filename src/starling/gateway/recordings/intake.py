@@ -30,6 +30,7 @@ from starling.core.jobs import (
 )
 from starling.core.load import Priority
 from starling.core.ports import Clock
+from starling.core.tracing import Trace
 from starling.gateway.access import network
 from starling.gateway.buckets import BucketTable
 from starling.gateway.options import GatewayOptions
@@ -40,6 +41,7 @@ from starling.gateway.recordings.reception import Reception, Stored
 from starling.gateway.recordings.targets import target
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
+from starling.telemetry.spans import ActiveSpan, SpanKind, SpanName, Tracer, log_ids
 
 log = get_logger(__name__)
 
@@ -70,6 +72,7 @@ class Intake:
         clock: Clock,
         wall: Callable[[], float],
         metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._options = ports.options
         self._store = ports.store
@@ -82,6 +85,7 @@ class Intake:
         self._clock = clock
         self._wall = wall
         self._metrics = metrics
+        self._tracer = tracer
         self._turns = BucketTable(gateway.opens_per_minute / 60, gateway.opens_per_minute)
 
     @asynccontextmanager
@@ -106,11 +110,26 @@ class Intake:
         if not self._options.allow_urls:
             raise Forbidden(f"{what} is not offered here: this server connects to no other (see jobs.allow_urls)")
 
-    async def submit(self, principal: Principal, stored: Stored, wish: Wish, *, trace_id: str, idempotency_key: str = "") -> Job:
+    async def submit(self, principal: Principal, stored: Stored, wish: Wish, *, trace: Trace, idempotency_key: str = "") -> Job:
         """Queue a recording that has come. It is removed if it cannot be.
 
         Raises CorruptAudio, UnsupportedAudio, FrameTooLarge, Conflict, QuotaExceeded, StoreUnavailable.
         """
+        span = self._tracer.begin(self._tracer.root(trace), SpanName.SUBMIT, kind=SpanKind.PRODUCER)
+        error = "interrupted"
+        try:
+            job = await self._submit(principal, stored, wish, idempotency_key, trace_id=trace.trace_id, span=span)
+            error = ""
+        except StarlingError as refused:
+            error = refused.code
+            raise
+        finally:
+            span.end(error=error)
+        return job
+
+    async def _submit(
+        self, principal: Principal, stored: Stored, wish: Wish, idempotency_key: str, *, trace_id: str, span: ActiveSpan
+    ) -> Job:
         tenant = principal.tenant
         try:
             with self._counted():
@@ -126,6 +145,7 @@ class Intake:
                     options=wish.options,
                     created=now,
                     trace_id=trace_id,
+                    span=span.context,
                     charge=Charge(info.expected, math.floor(now / DAY)),
                     priority=Priority.LOW if tenant.priority is Priority.LOW else wish.priority,
                 )
@@ -133,13 +153,24 @@ class Intake:
             await self._reception.discard(stored)
             raise
         taken = await self._queue(job, stored, idempotency_key)
+        span.set(
+            {
+                "starling.job.id": taken.job_id,
+                "starling.tenant": tenant.name,
+                "starling.size_bytes": info.size,
+                "starling.codec": info.codec,
+            }
+        )
+        if info.duration is not None:
+            span.set({"starling.audio_seconds": info.duration})
         if taken.job_id != job.job_id:
             await self._reception.discard(stored)
             return taken
         await self._accounts.charged(tenant.name)
         self._metrics.jobs_submitted.inc()
         self._metrics.upload_bytes.inc(info.size)
-        log.info("job submitted", job_id=job.job_id, trace_id=trace_id, tenant_id=tenant.name, bytes=info.size, codec=info.codec)
+        ids = {"trace_id": trace_id, **log_ids(span.context)}
+        log.info("job submitted", job_id=job.job_id, **ids, tenant_id=tenant.name, bytes=info.size, codec=info.codec)
         return taken
 
     async def _queue(self, job: Job, stored: Stored, idempotency_key: str) -> Job:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starling.core.errors import Forbidden, StarlingError
 from starling.core.jobs import JobOptions, JobSegment
 from starling.core.load import Priority
+from starling.core.tracing import trace_of
 from starling.core.transcript import Transcript
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
@@ -25,7 +26,6 @@ from starling.gateway.recordings.outflow import Outflow
 from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.views import duration_of
 from starling.gateway.recordings.waiting import outcome, steps
-from starling.gateway.tracing import trace_id
 from starling.protocols.openai_audio import presenter
 from starling.protocols.openai_audio.errors import FieldRefused, error_body
 from starling.protocols.openai_audio.request import Form, Transcription, check_model, known_models, transcription
@@ -96,7 +96,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
                 await desk.reception.discard(form.file)
                 raise
             wish = Wish(options=JobOptions(config=asked.config), priority=Priority.HIGH)
-            job = await desk.intake.submit(principal, form.file, wish, trace_id=trace_id(request.headers))
+            job = await desk.intake.submit(principal, form.file, wish, trace=trace_of(request.headers))
         if asked.stream:
             return Outflow(
                 _streamed(steps(desk, job)),

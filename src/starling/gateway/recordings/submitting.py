@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from starling.core.errors import InvalidOption, StarlingError, UnsupportedAudio
 from starling.core.jobs import Job
+from starling.core.tracing import trace_of
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings.desk import Desk
@@ -19,7 +20,6 @@ from starling.gateway.recordings.problems import problems
 from starling.gateway.recordings.reception import Stored
 from starling.gateway.recordings.views import Submitted
 from starling.gateway.recordings.wishes import Named, Wanted, from_fields, from_json, wish
-from starling.gateway.tracing import trace_id
 
 FILE: Final = "audio"
 
@@ -108,7 +108,7 @@ async def _submit(gateway: Gateway, desk: Desk, request: Request, idempotency_ke
         else:
             raise UnsupportedAudio("expected a form (multipart/form-data) with audio, or JSON with url, got another body")
         return await desk.intake.submit(
-            principal, stored, asked, trace_id=trace_id(request.headers), idempotency_key=idempotency_key
+            principal, stored, asked, trace=trace_of(request.headers), idempotency_key=idempotency_key
         )
 
 
