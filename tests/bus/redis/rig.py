@@ -41,9 +41,10 @@ class Everything(Unfenced):
 
 
 class WatchedLink(Link):
-    """``busy``: commands that are under way, but for those that wait for something new."""
+    """``busy``: commands that are under way, but for those that wait for something new, which are ``waiting``."""
 
     busy = 0
+    waiting = 0
 
     async def patiently(self, attempt: Callable[[], Awaitable[Any]], limit: float = ATTEMPT) -> Any:
         self.busy += 1
@@ -54,10 +55,12 @@ class WatchedLink(Link):
 
     async def read(self, streams: dict[Any, Any], *, block: int, count: int) -> Sequence[Any]:
         self.busy -= bool(block)
+        self.waiting += bool(block)
         try:
             return await super().read(streams, block=block, count=count)
         finally:
             self.busy += bool(block)
+            self.waiting -= bool(block)
 
 
 class OnRedis:
@@ -110,7 +113,14 @@ class OnRedis:
                 await link.command("PING")  # what Redis had to say before has come by then
             for _ in range(10):
                 await asyncio.sleep(0)
-            quiet = 0 if any(link.busy for link in self.links) else quiet + 1
+            quiet = quiet + 1 if await self._at_rest() else 0
+
+    async def _at_rest(self) -> bool:
+        """Whether nothing is under way, and who waits for something new has been heard by Redis, which may need a connection."""
+        waiting = sum(link.waiting for link in self.links)
+        if waiting and int((await self.links[0].command("INFO", "clients"))["blocked_clients"]) != waiting:
+            return False
+        return not any(link.busy for link in self.links)
 
     def link(self, prefix: str = "") -> WatchedLink:
         """A way to keys that nobody else has."""
