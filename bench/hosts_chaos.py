@@ -91,10 +91,9 @@ class Fate:
             await asyncio.sleep(ANEW)
             await _begun(roles.recognizer)
         elif mishap is Mishap.STOP:
-            victim.process.send_signal(signal.SIGSTOP)
+            victim.strike(signal.SIGSTOP)
             await asyncio.sleep(STOPPED)
-            with suppress(ProcessLookupError):
-                victim.process.send_signal(signal.SIGCONT)
+            victim.strike(signal.SIGCONT)
         elif mishap is Mishap.ADD and len(alive) < most:
             await _begun(roles.recognizer)
         elif mishap is Mishap.END and len(alive) > fewest:

@@ -15,6 +15,7 @@ SHARED_BY_MODULES = (
     "tests/browser/",
     "tests/bus/redis/",
     "tests/chaos/test_kafka",
+    "tests/chaos/test_quarantine",
     "tests/engine/",
     "tests/jobs/test_processes_killed",
     "tests/jobs/test_redis",

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from chaos.platform_harness import eventually
@@ -25,12 +26,15 @@ _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(slots=True)
 class Role:
-    """One process. ``url``: where it answers over HTTP."""
+    """One role: the process that works, ``process.pid``, and its attendant, which was started and is what ``end`` ends.
+
+    ``url``: where it answers over HTTP.
+    """
 
     process: asyncio.subprocess.Process
     url: str
     log: list[str]
-    _listening: asyncio.Task[None]
+    listening: asyncio.Task[None]
 
     def ask(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status and answer of a GET; 0 where nobody answers."""
@@ -57,13 +61,27 @@ class Role:
         """Wait for ``count`` lines that say ``event``."""
         await eventually(lambda: self.said(event) >= count)
 
+    def figure(self, metric: str) -> float | None:
+        """The value of a metric without labels; None where nobody answers."""
+        with suppress(OSError), _DIRECTLY.open(f"{self.url}metrics", timeout=2) as answer:
+            for line in answer.read().decode().splitlines():
+                name, _, value = line.partition(" ")
+                if name == metric:
+                    return float(value)
+        return None
+
+    def strike(self, how: signal.Signals) -> None:
+        """Send a signal to who works, past its attendant."""
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, how)
+
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
         with suppress(ProcessLookupError):
             self.process.send_signal(how)
         async with asyncio.timeout(PATIENCE):
             status = await self.process.wait()
-            await self._listening
+            await self.listening
             assert self.process.stdout is not None
             await self.process.stdout.read()  # else the loop may end before it hears that the pipe did
         return status
@@ -75,6 +93,7 @@ class Apart:
 
     redis: RedisServer
     environment: Mapping[str, str]
+    module: str = "starling"
     url: str = ""
     gateways: list[Role] = field(default_factory=list)
     recognizers: list[Role] = field(default_factory=list)
@@ -82,13 +101,13 @@ class Apart:
 
     async def gateway(self, *, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Role:
         """``host``: the address on which it listens; ``within``: words of a command that runs it in another network."""
-        role = await self._start(*within, sys.executable, "-m", "starling", "gateway", "--host", host, "--port", "0")
+        role = await self._start(*within, sys.executable, "-m", self.module, "gateway", "--host", host, "--port", "0")
         self.gateways.append(role)
         return role
 
     async def recognizer(self, url: str = "", *, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Role:
         """``url``: another way to Redis than that of all. ``host`` and ``within`` as of a gateway."""
-        words = (sys.executable, "-m", "starling", "recognizer", "--status-host", host, "--status-port", "0")
+        words = (sys.executable, "-m", self.module, "recognizer", "--status-host", host, "--status-port", "0")
         role = await self._start(*within, *words, *(("--bus", url) if url else ()))
         self.recognizers.append(role)
         return role
@@ -114,6 +133,7 @@ class Apart:
             line = (await process.stdout.readline()).decode()
         assert "http://" in line, line + "".join(log)
         url = next(word for word in line.split() if word.startswith("http://")).removesuffix("status")
+        [process.pid] = await asyncio.to_thread(children_of, process.pid)  # signals that it is sent go to its attendant still
         return Role(process, url, log, listening)
 
     async def balance(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,6 +172,12 @@ class Apart:
         async with asyncio.timeout(PATIENCE):
             while sorted(await self.held()) != sorted(shares):  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(0.05)
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids."""
+    found = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for children in found for child in children]
 
 
 class Wire:
@@ -197,7 +223,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def apart(
-    redis: RedisServer, *, gateways: int, recognizers: int, settings: Mapping[str, str] | None = None
+    redis: RedisServer, *, gateways: int, recognizers: int, settings: Mapping[str, str] | None = None, module: str = "starling"
 ) -> AsyncIterator[Apart]:
     """So many of each, ready. All that still live at the end must end well when told to."""
     environment = {
@@ -206,7 +232,9 @@ async def apart(
         "STARLING_ENGINE__NAME": "scripted",
         "STARLING_SERVER__MAX_SESSIONS_PER_ADDRESS": "100",
     }
-    it = Apart(redis, environment | dict(settings or {}))
+    if module != "starling":
+        environment |= {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]), "OPENBLAS_NUM_THREADS": "1"}
+    it = Apart(redis, environment | dict(settings or {}), module)
     async with AsyncExitStack() as cleanup:
         balancer = await asyncio.start_server(it.balance, "127.0.0.1", 0)
         await cleanup.enter_async_context(balancer)

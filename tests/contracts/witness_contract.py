@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Thread
 
 import pytest
 
@@ -57,3 +58,22 @@ class WitnessContract:
         self.suspect(["a", "b"])
         self.suspect(["b", "c"])
         assert [name in witness.suspects() for name in "abc"] == [False, True, True]
+
+    def test_one_suspect_waits_for_another_and_nobody_else_does(self) -> None:
+        witness = self.make()
+        self.suspect(["a", "b"])
+        seen: list[Mapping[Work, int]] = []
+
+        def listen() -> None:
+            with witness.watch(Work.LISTEN, ["b"]):
+                seen.append(self.in_hand())
+
+        other = Thread(target=listen)
+        with witness.watch(Work.DECODE, ["a"]):
+            other.start()
+            other.join(0.1)
+            assert self.in_hand() == {Work.DECODE: 1}
+        other.join()
+        assert seen == [{Work.LISTEN: 1}]
+        with witness.watch(Work.DECODE, ["a"]), witness.watch(Work.LISTEN, ["c", "d"]):
+            assert self.in_hand() == {Work.DECODE: 1, Work.LISTEN: 2}

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
+from starling.app.attendant import ROW
 from starling.app.kafka import gateway_side, kafka_cluster
 from starling.app.options import addresses, gateway_options, log_options
 from starling.app.recordings import recording_ports
 from starling.app.redis import BUS, LOOK, redis_facts, redis_link, watch_link
 from starling.app.tracing import tracing
 from starling.app.unwrapping import unwrapped
+from starling.bus.redis.inquest import Banned
 from starling.bus.redis.leases import Leases
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import GatewaySide
@@ -27,6 +29,7 @@ from starling.gateway.gateway import Gateway
 from starling.gateway.listening import listen_everywhere
 from starling.gateway.ports import Ports
 from starling.gateway.server import serving
+from starling.supervisor.sheets import SharedWitness, Sheets
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import configure_logging, get_logger
@@ -54,16 +57,19 @@ class Gatekeeping:
 
 
 @asynccontextmanager
-async def gatekeeping(settings: Settings) -> AsyncIterator[Gatekeeping]:
-    """A gateway for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start."""
+async def gatekeeping(settings: Settings, sheets: Sheets | None = None) -> AsyncIterator[Gatekeeping]:
+    """A gateway for as long as the block runs; at its end sessions are drained. Raises StarlingError when it cannot start.
+
+    ``sheets``: where its attendant looks for whose bytes it unpacks, if it has one.
+    """
     with unwrapped():
-        async with _composed(settings) as gateway:
+        async with _composed(settings, sheets) as gateway:
             yield gateway
         log.info("stopped")
 
 
 @asynccontextmanager
-async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
+async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[Gatekeeping]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS)
     configure_logging(log_options(settings), metrics=metrics, process="gateway")
     options = gateway_options(settings)
@@ -74,7 +80,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
         gateway_side(settings, link, cluster, INSTANCE, clock.now) as side,
         recording_ports(settings) as recordings,
     ):
-        leases = Leases(link)
+        leases, banned = Leases(link), Banned(link)
 
         def facts() -> Mapping[str, Any]:
             return {"bus": redis_facts(link, cluster), "recognizers": sorted(side.board.loads())}
@@ -96,6 +102,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
             tally=side.tally,
             recordings=recordings,
             tracer=tracer,
+            witness=None if sheets is None else SharedWitness(sheets, ROW, suspects=banned),
         )
         gateway = Gateway(options, ports, None, health)
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
@@ -105,7 +112,7 @@ async def _composed(settings: Settings) -> AsyncIterator[Gatekeeping]:
                     side.inbox.run(),
                     watch_link(link, health, metrics, cluster),
                     _open(gateway, link, side),
-                    _live(gateway, side, leases),
+                    _live(gateway, side, leases, banned),
                 )
                 working = [tasks.create_task(work) for work in works]
                 await side.inbox.listening.wait()
@@ -134,7 +141,7 @@ async def _open(gateway: Gateway, link: Link, side: GatewaySide) -> None:
         await asyncio.sleep(LOOK)
 
 
-async def _live(gateway: Gateway, side: GatewaySide, leases: Leases) -> None:
+async def _live(gateway: Gateway, side: GatewaySide, leases: Leases, banned: Banned) -> None:
     """Say that this gateway lives, and end the sessions of those that do not, once nobody can come back to them."""
     patience = gateway.options.resume_grace + MARGIN
     while True:
@@ -143,4 +150,5 @@ async def _live(gateway: Gateway, side: GatewaySide, leases: Leases) -> None:
                 await gateway.abandon(session_id, await side.directory.get(session_id))
             await gateway.reconcile()
             await leases.look()
+            await banned.look()
         await asyncio.sleep(SIGN_OF_LIFE)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from starling.app.attendant import ROW
 from starling.app.bus import Bus
 from starling.app.kafka import kafka_cluster, recognizer_side
 from starling.app.options import log_options
@@ -23,6 +24,7 @@ from starling.bus.redis.sides import RecognizerSide
 from starling.config.settings import Settings
 from starling.core.audio import seconds
 from starling.core.ports import Capabilities
+from starling.supervisor.sheets import SharedWitness, Sheets
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import configure_logging, get_logger
@@ -48,19 +50,20 @@ class Recognizing:
 
 
 @asynccontextmanager
-async def recognizing(settings: Settings) -> AsyncIterator[Recognizing]:
+async def recognizing(settings: Settings, sheets: Sheets | None = None) -> AsyncIterator[Recognizing]:
     """A recognizer for as long as the block runs; at its end others go on with its sessions.
 
+    ``sheets``: where its attendant looks for what it works on, if it has one.
     Raises StarlingError when it cannot start.
     """
     with unwrapped():
-        async with _composed(settings) as recognizer:
+        async with _composed(settings, sheets) as recognizer:
             yield recognizer
         log.info("stopped")
 
 
 @asynccontextmanager
-async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
+async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[Recognizing]:
     metrics, clock, health = Metrics(), SystemClock(), Health(ENGINE, BUS, PARTITIONS, LAG)
     configure_logging(log_options(settings), metrics=metrics, process="recognizer")
 
@@ -91,9 +94,12 @@ async def _composed(settings: Settings) -> AsyncIterator[Recognizing]:
         page = StatusPage(health, metrics, status)
         async with page.listening(settings.bus.status_host, settings.bus.status_port) as url:
             bus = Bus(audio_log=side.audio_log, results=side.results, board=side.board)
+            witness = None if sheets is None else SharedWitness(sheets, ROW, suspects=side.audio_log.suspects)
             async with (
                 tracing(settings, metrics, "recognizer") as tracer,
-                recognition(settings, bus=bus, clock=clock, metrics=metrics, worker_id=INSTANCE, tracer=tracer) as recognizer,
+                recognition(
+                    settings, bus=bus, clock=clock, metrics=metrics, worker_id=INSTANCE, witness=witness, tracer=tracer
+                ) as recognizer,
             ):
                 await recognizer.decode(recognizer.warm_up)
                 model.append(recognizer.capabilities)

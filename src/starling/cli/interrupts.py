@@ -13,8 +13,11 @@ log = get_logger(__name__)
 
 
 @contextmanager
-def interrupts() -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets. A second SIGINT raises KeyboardInterrupt, a second SIGTERM kills."""
+def interrupts(echo: float = 0.0) -> Iterator[asyncio.Event]:
+    """An event that the first SIGINT or SIGTERM sets. A second SIGINT raises KeyboardInterrupt, a second SIGTERM kills.
+
+    ``echo``: seconds within which the second is taken for the first, where a parent passes on what may have come here too.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -24,8 +27,9 @@ def interrupts() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
     def interrupt() -> None:
-        stop.set()
-        release()
+        if not stop.is_set():
+            stop.set()
+            loop.call_later(echo, release) if echo else release()
 
     for number in signals:
         loop.add_signal_handler(number, interrupt)

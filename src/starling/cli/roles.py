@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -20,6 +21,9 @@ RECOGNIZER_EXAMPLES = (
     "starling recognizer --bus kafka://kafka.example:9092 --store redis://redis.example:6379/0",
     "starling recognizer --bus redis://redis.example:6379/0 --status-host 0.0.0.0 --status-port 9100",
 )
+
+ECHO = 1.0
+"""Seconds within which a signal may come twice: to all our processes at once, and from the parent, which passes it on."""
 
 Bus: TypeAlias = Annotated[
     str | None,
@@ -65,11 +69,6 @@ def gateway(
     gateway serves any session: a client that lost its connection may come back to another one. Ctrl-C or SIGTERM finishes open
     segments, then ends.
     """
-    from starling.app.gateway_role import gatekeeping
-    from starling.app.options import gateway_options
-    from starling.cli.announcing import announcement, warning
-    from starling.cli.report import complain
-
     settings = _settings(
         config,
         {
@@ -86,6 +85,13 @@ def gateway(
             "log.level": log_level,
         },
     )
+    sheets = _attended(settings, "gateway")
+
+    from starling.app.gateway_role import gatekeeping
+    from starling.app.options import gateway_options
+    from starling.cli.announcing import announcement, warning
+    from starling.cli.report import complain
+
     options = gateway_options(settings)
     if exposed := warning(options):
         complain(exposed)
@@ -93,8 +99,8 @@ def gateway(
     async def main() -> None:
         from starling.cli.interrupts import cannot_reload, hangups, interrupts
 
-        with interrupts() as stop, hangups(cannot_reload):
-            async with gatekeeping(settings) as running:
+        with interrupts(echo=ECHO) as stop, hangups(cannot_reload):
+            async with gatekeeping(settings, sheets) as running:
                 for line in announcement(options, running.url, running.ports):
                     typer.echo(line)
                 await stop.wait()
@@ -124,8 +130,6 @@ def recognizer(
     Takes its share of the sessions on a Redis; run one for each core. One that fails is noticed within two seconds, and others
     go on with its sessions where it was. Ctrl-C or SIGTERM hands them over, then ends.
     """
-    from starling.app.recognizer_role import recognizing
-
     settings = _settings(
         config,
         {
@@ -138,12 +142,16 @@ def recognizer(
         },
     )
 
+    sheets = _attended(settings, "recognizer")
+
+    from starling.app.recognizer_role import recognizing
+
     async def main() -> None:
         from starling.app.collection import collect_rarely
         from starling.cli.interrupts import cannot_reload, hangups, interrupts
 
-        with interrupts() as stop, hangups(cannot_reload):
-            async with recognizing(settings) as running:
+        with interrupts(echo=ECHO) as stop, hangups(cannot_reload):
+            async with recognizing(settings, sheets) as running:
                 collect_rarely()
                 typer.echo(f"Starling recognizes, and tells how it is at {running.url}status (Ctrl-C ends)")
                 await stop.wait()
@@ -151,7 +159,18 @@ def recognizer(
     _run(main())
 
 
+def _attended(settings: Any, role: str) -> Any:
+    """From here on in a child of this process, which tells Redis how the child ended."""
+    from starling.app.attendant import Attended, attend
+    from starling.telemetry.status import INSTANCE
+
+    return attend(settings, Attended(role), INSTANCE)
+
+
 def _settings(config: Path | None, overrides: Mapping[str, Any]) -> Any:
+    from starling.supervisor.launch import SINGLE
+
+    os.environ.update(dict.fromkeys(SINGLE, "1"))  # before numpy is there, whose threads a fork would not take along
     from starling.config.loading import load_settings
 
     return load_settings(config_file=config, overrides=overrides).settings

@@ -40,7 +40,7 @@ Messages say what was expected, what came, and what to do. They never quote spee
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class StarlingError(Exception):
@@ -228,6 +228,11 @@ class Quarantined(ServerError):
     """Such audio ended the process that it was given to, and the next one: no third is given it."""
 
     code = "quarantined"
+
+    @classmethod
+    def session(cls) -> Self:
+        """Of a session whose audio ended recognizers."""
+        return cls("this audio ended its recognizer twice; it is not tried again")
 
 
 class ModelUnavailable(ServerError):

@@ -306,14 +306,16 @@ class Work(StrEnum):
 
 
 class Witness(Protocol):
-    """Remembers whose audio is worked on, where it outlives this process. Nothing here blocks.
+    """Remembers whose audio is worked on, where it outlives this process.
 
     A gateway names networks and not sessions, whose bytes are over with them: ``network 192.0.2.7``, and where these are read
     ``reader 192.0.2.7``.
     """
 
     def watch(self, work: Work, session_ids: Sequence[str]) -> AbstractContextManager[None]:
-        """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them."""
+        """For as long as the block runs, ``work`` is done for ``session_ids``, at most MOST_WITNESSED of them. One suspect waits
+        for another to be out of hand: who is in hand when it ends the process is then the only suspect that is.
+        """
 
     def reading(self, whose: str) -> AbstractContextManager[None]:
         """What is entered each time that bytes of ``whose`` are read, and costs next to nothing. Nothing is read inside of it for

@@ -131,9 +131,16 @@ class Revoked:
     session_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The session's audio ended recognizers before: whoever follows it works on it no more, tells its client, and forgets it."""
+
+    session_id: str
+
+
 SessionRecord: TypeAlias = Audio | Gap | Finalize | Configure | Ended
 Record: TypeAlias = Opened | SessionRecord
-Followed: TypeAlias = Record | Revoked
+Followed: TypeAlias = Record | Revoked | Barred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

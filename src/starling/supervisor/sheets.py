@@ -11,8 +11,9 @@ import math
 import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -198,24 +199,31 @@ class Sheets:
 
 
 class SharedWitness:
-    """Witness that writes on the sheet of this process."""
+    """Witness that writes on the sheet of this process. ``suspects``: whom to suspect, if it is not the board that says so."""
 
-    def __init__(self, sheets: Sheets, row: int) -> None:
+    def __init__(self, sheets: Sheets, row: int, *, suspects: Container[str] | None = None) -> None:
         self._sheets = sheets
         self._row = row
+        self._told = suspects
+        self._suspect_in_hand = Lock()
 
     @contextmanager
     def watch(self, work: Work, session_ids: Sequence[str]) -> Iterator[None]:
-        self._sheets.begin(self._row, work, [key_of(session_id) for session_id in session_ids])
-        try:
-            yield
-        finally:
-            self._sheets.end(self._row, work)
+        suspects = self.suspects()
+        alone = self._suspect_in_hand if any(session_id in suspects for session_id in session_ids) else nullcontext()
+        with alone:
+            self._sheets.begin(self._row, work, [key_of(session_id) for session_id in session_ids])
+            try:
+                yield
+            finally:
+                self._sheets.end(self._row, work)
 
     def reading(self, whose: str) -> AbstractContextManager[None]:
         return self._sheets.reading(self._row, key_of(whose))
 
     def suspects(self) -> Container[str]:
+        if self._told is not None:
+            return self._told
         keys = self._sheets.suspects()
         return _Suspects(keys) if keys else ()
 

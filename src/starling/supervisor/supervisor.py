@@ -257,7 +257,7 @@ class Supervisor:
         for key in out:
             log.warning("session quarantined", member=member.name, cause=cause)
             self._ports.metrics.sessions_quarantined.inc()
-            await sessions.fail(key, Quarantined("this audio ended its recognizer twice; it is not tried again"))
+            await sessions.fail(key, Quarantined.session())
 
     def _ban(self, member: Member, cause: Cause, now: float) -> None:
         """After the end of a gateway: no third one unpacks what whoever ended two of them sends."""

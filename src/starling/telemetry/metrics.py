@@ -430,8 +430,8 @@ class Metrics:
     sessions_quarantined = Counted(
         "starling_sessions_quarantined_total",
         "sessions",
-        "Sessions whose audio ended two workers, and which were ended for it.",
-        action="Any: a bug in a model or its runtime, or an attack. The log names the session's worker.",
+        "Sessions whose audio ended two recognizers, and which were ended for it.",
+        action="Any: a bug in a model or its runtime, or an attack. The log has `process ended` of both.",
     )
 
     # --- recorded audio ---

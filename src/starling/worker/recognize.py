@@ -12,15 +12,18 @@ import asyncio
 from typing import Final
 
 from starling.core.audio import seconds
-from starling.core.records import Audio, Ended, Opened, Revoked
+from starling.core.errors import Quarantined
+from starling.core.records import Audio, Barred, Ended, Opened, Revoked
 from starling.scheduler.batcher import BatchOptions
 from starling.scheduler.loop import Answer, DecodeLoop, Offload
 from starling.session.options import SegmentationOptions
-from starling.telemetry.logs import log_context
+from starling.telemetry.logs import get_logger, log_context
 from starling.worker.listening import Listening, pause
 from starling.worker.live import LiveSession
 from starling.worker.outbox import Spawn
 from starling.worker.ports import Ports
+
+log = get_logger(__name__)
 
 REPORT_EVERY: Final = 0.25
 """Seconds between two looks at the load."""
@@ -93,6 +96,9 @@ class RecognizerWorker:
                         live.drop()
                         self._settle(live)
                         continue
+                    if isinstance(record, Barred):
+                        self._bar(live)
+                        continue
                     if isinstance(record, Audio):
                         self._decoder.heard(record.session_id)
                     elif isinstance(record, Ended):
@@ -100,6 +106,12 @@ class RecognizerWorker:
                     live.receive(record)
                     self._settle(live)
             await asyncio.sleep(pause(len(self._sessions)))
+
+    def _bar(self, live: LiveSession) -> None:
+        log.warning("session quarantined", session_id=live.session_id)
+        self._ports.metrics.sessions_quarantined.inc()
+        live.fail(Quarantined.session())
+        self._settle(live)
 
     def _answer(self, answer: Answer) -> None:
         if live := self._sessions.get(answer.job.session_id):

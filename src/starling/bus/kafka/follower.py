@@ -16,11 +16,12 @@ from starling.bus.kafka.group import Group, Place, Value
 from starling.bus.kafka.scripts import SUCCEED, SURVEY
 from starling.bus.kafka.stamps import Succession, unstamped
 from starling.bus.redis.follower import WAITING, Holding
+from starling.bus.redis.inquest import STRIKES
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts import COMMIT, FENCED, FORGET
 from starling.bus.redis.tenure import LOST
 from starling.core.errors import IllegalTransition, ServerError, ShuttingDown
-from starling.core.records import Checkpoint, Followed, Opened, Record, Revoked, Tail
+from starling.core.records import Barred, Checkpoint, Followed, Opened, Record, Revoked, Tail
 
 LOOK: Final = 0.2
 """Seconds that a look at the log waits for something new: so long it may take to notice another partition."""
@@ -102,7 +103,7 @@ class _Following:
 
 class KafkaRecognizerAudioLog:
     """The AudioLog of a recognizer. Closing it concerns this process alone. ``offset``: what makes its clock the wall's, in
-    seconds. ``dropped`` is told of each session that another one has now.
+    seconds. ``dropped`` is told of each session that another one has now. ``suspects``: sessions with a strike, see ``inquest``.
 
     What counts is in Redis, checkpoint by checkpoint, under the epoch of the lease. What is committed to Kafka follows it: the
     smallest offset that any session of the partition needs, and where to begin after that.
@@ -117,6 +118,7 @@ class KafkaRecognizerAudioLog:
         self._offset = offset
         self.dropped = dropped
         self.taken = 0  # records
+        self.suspects: set[str] = set()
         self._partitions: dict[int, _Following] = {}
         self._readings: dict[str, _Reading] = {}
         self._out: deque[Followed] = deque()
@@ -139,6 +141,7 @@ class KafkaRecognizerAudioLog:
         self._wake = wake = asyncio.Event()
         self._partitions.clear()
         self._readings.clear()
+        self.suspects.clear()
         self._epochs.clear()
         out: deque[Followed] = deque()
         self._out = out
@@ -199,6 +202,7 @@ class KafkaRecognizerAudioLog:
             del self._partitions[partition]
             for session_id in [it for it, reading in self._readings.items() if reading.partition == partition]:
                 del self._readings[session_id]
+                self.suspects.discard(session_id)
                 self._out.append(Revoked(session_id))
                 self.dropped(session_id)
         gained = [it for it in held if it not in self._partitions]
@@ -214,16 +218,20 @@ class KafkaRecognizerAudioLog:
     async def _take_up(self, partition: int, epoch: int, place: Place) -> None:
         writers, *sessions = await self._link.run(SURVEY, partition)
         self._partitions[partition] = _Following(epoch, place.start, place.end, writers, place.start)
-        for description, committed, first in zip(sessions[::3], sessions[1::3], sessions[2::3], strict=True):
+        for description, committed, strikes, first in zip(*(sessions[it::4] for it in range(4)), strict=True):
             opened = replace(msgspec.msgpack.decode(description, type=Opened), taken_over=True)
             if committed:
                 opened = replace(opened, checkpoint=msgspec.msgpack.decode(committed, type=Checkpoint))
-            self._begin(opened, partition, first)
+            self._begin(opened, partition, first, strikes)
 
-    def _begin(self, opened: Opened, partition: int, epoch: int) -> _Reading:
+    def _begin(self, opened: Opened, partition: int, epoch: int, strikes: int = 0) -> _Reading:
         reading = _Reading(opened, partition, Succession(epoch), opened.checkpoint.position, epoch)
         self._readings[opened.session_id] = reading
         self._out.append(opened)
+        if strikes >= STRIKES:
+            self._out.append(Barred(opened.session_id))
+        elif strikes:
+            self.suspects.add(opened.session_id)
         return reading
 
     def _take(self, value: Value) -> None:
@@ -286,6 +294,8 @@ class KafkaRecognizerAudioLog:
         reading = self._readings.get(session_id)
         needed = b""
         if reading is not None and not checkpoint.precedes(reading.opened.checkpoint):
+            if checkpoint.position > reading.position:
+                self.suspects.discard(session_id)
             reading.commit(checkpoint)
             if (oldest := reading.oldest) is not None:
                 needed = str(oldest.offset).encode()
@@ -309,6 +319,7 @@ class KafkaRecognizerAudioLog:
             self._tenure.lost(partition)
         else:
             self._readings.pop(session_id, None)
+            self.suspects.discard(session_id)
             self._keep(partition)
 
     def _keep(self, partition: int) -> None:

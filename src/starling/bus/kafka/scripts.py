@@ -47,16 +47,18 @@ SURVEY: Final = """
 local ns, p = ARGV[1], ARGV[2]
 local answer = {tonumber(redis.call('GET', ns .. 'writers') or 0)}
 for _, session in ipairs(redis.call('ZRANGE', ns .. 'live:' .. p, 0, -1)) do
-  local known = redis.call('HMGET', ns .. 's:' .. session, 'o', 'c', 'f')
+  local known = redis.call('HMGET', ns .. 's:' .. session, 'o', 'c', 'x', 'f')
   if known[1] then
     answer[#answer + 1] = known[1]
     answer[#answer + 1] = known[2] or ''
-    answer[#answer + 1] = tonumber(known[3])
+    answer[#answer + 1] = tonumber(known[3] or 0)
+    answer[#answer + 1] = tonumber(known[4])
   end
 end
 return answer
 """
-"""The newest epoch of all, then of each live session how it opened, its last checkpoint and the first epoch that counts."""
+"""The newest epoch of all, then of each live session how it opened, its last checkpoint, its strikes and the first epoch
+that counts."""
 
 SUCCEED: Final = """
 local ns, session, p, fence, epoch = unpack(ARGV)

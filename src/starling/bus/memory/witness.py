@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 
 from starling.core.ports import Work
 
@@ -14,14 +15,16 @@ class MemoryWitness:
     def __init__(self) -> None:
         self.in_hand: dict[Work, tuple[str, ...]] = {}
         self.suspected: set[str] = set()
+        self._suspect_in_hand = Lock()
 
     @contextmanager
     def watch(self, work: Work, session_ids: Sequence[str]) -> Iterator[None]:
-        self.in_hand[work] = tuple(session_ids)
-        try:
-            yield
-        finally:
-            del self.in_hand[work]
+        with nullcontext() if self.suspected.isdisjoint(session_ids) else self._suspect_in_hand:
+            self.in_hand[work] = tuple(session_ids)
+            try:
+                yield
+            finally:
+                del self.in_hand[work]
 
     def reading(self, whose: str) -> AbstractContextManager[None]:
         return _Reading(self.in_hand, whose)

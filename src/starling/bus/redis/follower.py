@@ -12,11 +12,12 @@ from typing import Any, Final, NoReturn, Protocol
 import msgspec
 
 from starling.bus.entries import unpack_entry
+from starling.bus.redis.inquest import STRIKES
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts import COMMIT, FENCED, FORGET, SURVEY
 from starling.bus.redis.tenure import LOST, Fence
 from starling.core.errors import IllegalTransition, ShuttingDown
-from starling.core.records import Checkpoint, Followed, Opened, Record, Revoked, Tail
+from starling.core.records import Barred, Checkpoint, Followed, Opened, Record, Revoked, Tail
 
 COUNT: Final = 200
 """Records of one partition that are read at once."""
@@ -72,7 +73,7 @@ class _Following:
 
 class RecognizerAudioLog:
     """The AudioLog of a recognizer. Closing it concerns this process alone. ``offset``: what makes its clock the wall's, in
-    seconds. ``dropped`` is told of each session that another one has now.
+    seconds. ``dropped`` is told of each session that another one has now. ``suspects``: sessions with a strike, see ``inquest``.
 
     What a recognizer writes that has lost a partition is refused there, and dropped here; its follower hears ``Revoked``.
     """
@@ -85,6 +86,7 @@ class RecognizerAudioLog:
         self._offset = offset
         self.dropped = dropped
         self.taken = 0  # records
+        self.suspects: set[str] = set()
         self._partitions: dict[int, _Following] = {}
         self._readings: dict[str, _Reading] = {}
         self._out: deque[Followed] = deque()
@@ -107,6 +109,7 @@ class RecognizerAudioLog:
         self._wake = wake = asyncio.Event()
         self._partitions.clear()
         self._readings.clear()
+        self.suspects.clear()
         self._epochs.clear()
         out: deque[Followed] = deque()
         self._out = out
@@ -174,6 +177,7 @@ class RecognizerAudioLog:
                 del self._partitions[partition]
                 for session_id in [it for it, reading in self._readings.items() if reading.partition == partition]:
                     del self._readings[session_id]
+                    self.suspects.discard(session_id)
                     self._out.append(Revoked(session_id))
                     self.dropped(session_id)
         for partition, epoch in held.items():
@@ -182,16 +186,20 @@ class RecognizerAudioLog:
 
     async def _take_up(self, partition: int, epoch: int) -> None:
         last, *sessions = await self._link.run(SURVEY, partition)
-        for description, committed in zip(sessions[1::3], sessions[2::3], strict=True):
+        for description, committed, strikes in zip(*(sessions[it::3] for it in range(3)), strict=True):
             opened = replace(msgspec.msgpack.decode(description, type=Opened), taken_over=True)
             if committed:
                 opened = replace(opened, checkpoint=msgspec.msgpack.decode(committed, type=Checkpoint))
-            self._begin(opened, partition)
+            self._begin(opened, partition, strikes)
         self._partitions[partition] = _Following(epoch, b"0-0", _ordered(last))
 
-    def _begin(self, opened: Opened, partition: int) -> _Reading:
+    def _begin(self, opened: Opened, partition: int, strikes: int = 0) -> _Reading:
         reading = self._readings[opened.session_id] = _Reading(opened, partition, opened.checkpoint.position)
         self._out.append(opened)
+        if strikes >= STRIKES:
+            self._out.append(Barred(opened.session_id))
+        elif strikes:
+            self.suspects.add(opened.session_id)
         return reading
 
     async def _read(self) -> bool:
@@ -240,6 +248,8 @@ class RecognizerAudioLog:
         reading = self._readings.get(session_id)
         needed = read = b""
         if reading is not None and not checkpoint.precedes(reading.opened.checkpoint):
+            if checkpoint.position > reading.position:
+                self.suspects.discard(session_id)
             reading.commit(checkpoint)
             needed, read = reading.needed[0][0] if reading.needed else b"", reading.read
         place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
@@ -253,6 +263,7 @@ class RecognizerAudioLog:
             self._tenure.lost(partition)
         else:
             self._readings.pop(session_id, None)
+            self.suspects.discard(session_id)
 
     @property
     def sessions(self) -> int:

@@ -35,7 +35,7 @@ FENCED: Final = -2
 STALE: Final = -3
 """It is not what the caller knows; read it again."""
 
-_NOW: Final = """
+PRELUDE: Final = """
 local function now() local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000) end
 local function ms(id) return string.match(id, '^(%d+)') end
 local function fenced(ns, p, epoch) return epoch ~= '' and redis.call('GET', ns .. 'epoch:' .. p) ~= epoch end
@@ -57,7 +57,7 @@ redis.call('DEL', ns .. 'nothing')
 and so has what must be said before."""
 
 OPEN: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, session, p, opened, position, segment, sequence, entry = unpack(ARGV)
 local s = ns .. 's:' .. session
@@ -77,7 +77,7 @@ return 1
 """1, or 0 if the session is open already. Of another gateway's, or with records, that is."""
 
 APPEND: Final = (
-    _NOW
+    PRELUDE
     + """
 local gateway, answers = ARGV[2], {}
 for i = 3, #ARGV, 8 do
@@ -117,7 +117,7 @@ return answers
 """For each record the committed position, GONE or FENCED. Records have numbers; one that is there already is not added again."""
 
 TAKE: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, session = unpack(ARGV)
 local s = ns .. 's:' .. session
@@ -139,7 +139,7 @@ return known
 epoch. That of a gateway that came before is lower."""
 
 LOOK: Final = (
-    _NOW
+    PRELUDE
     + """
 local answers = {}
 for i = 3, #ARGV do
@@ -154,13 +154,13 @@ return answers
 """As APPEND, without records: of each session named."""
 
 COMMIT: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, session, p, epoch, checkpoint, position, segment, sequence, needed, read = unpack(ARGV)
 if fenced(ns, p, epoch) then return -2 end
 local s = ns .. 's:' .. session
-local known = redis.call('HMGET', s, 'cp', 'cs', 'cq', 'w', 'l')
+local known = redis.call('HMGET', s, 'cp', 'cs', 'cq', 'w', 'l', 'x')
 if not known[1] then return -1 end
 local new, old = {position, segment, sequence}, {known[1], known[2], known[3]}
 for i = 1, 3 do
@@ -168,6 +168,10 @@ for i = 1, 3 do
   if tonumber(new[i]) > tonumber(old[i]) then break end
 end
 redis.call('HSET', s, 'c', checkpoint, 'cp', position, 'cs', segment, 'cq', sequence)
+if tonumber(position) > tonumber(known[1]) then
+  if known[6] then redis.call('HDEL', s, 'x') end
+  redis.call('HSET', s, 'm', epoch)
+end
 if needed ~= '' then
   redis.call('ZADD', ns .. 'live:' .. p, ms(needed), session)
 elseif read ~= '' and read == known[5] then
@@ -184,7 +188,7 @@ return 1
 """1, 0 for an older checkpoint than the last, GONE or FENCED. ``needed``: the oldest record that is; ``read``: the newest."""
 
 FORGET: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, session, p, epoch = unpack(ARGV)
@@ -202,26 +206,27 @@ return 1
 )
 
 SURVEY: Final = (
-    _NOW
+    PRELUDE
     + """
 local p = ARGV[2]
 local last = redis.call('XREVRANGE', ns .. 'log:' .. p, '+', '-', 'COUNT', 1)[1]
 local answer = {last and last[1] or '0-0'}
 for _, session in ipairs(redis.call('ZRANGE', ns .. 'live:' .. p, 0, -1)) do
-  local known = redis.call('HMGET', ns .. 's:' .. session, 'o', 'c')
+  local known = redis.call('HMGET', ns .. 's:' .. session, 'o', 'c', 'x')
   if known[1] then
-    answer[#answer + 1] = session
     answer[#answer + 1] = known[1]
     answer[#answer + 1] = known[2] or ''
+    answer[#answer + 1] = tonumber(known[3] or 0)
   end
 end
 return answer
 """
 )
-"""The last record of a partition, then of each live session how it opened and its last checkpoint, all of one moment."""
+"""The last record of a partition, then of each live session how it opened, its last checkpoint and its strikes, all of one
+moment."""
 
 BEAT: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, me, ttl, partitions, draining = unpack(ARGV)
@@ -231,12 +236,14 @@ else
   redis.call('ZADD', ns .. 'recognizers', now() + ttl, me)
 end
 redis.call('ZREMRANGEBYSCORE', ns .. 'recognizers', '-inf', now())
+redis.call('EXPIRE', ns .. 'had:' .. me, 3600)
 local lost, free = {}, {}
 for i = 6, #ARGV, 2 do
   if redis.call('GET', ns .. 'epoch:' .. ARGV[i]) == ARGV[i + 1] then
     redis.call('SET', ns .. 'lease:' .. ARGV[i], me, 'PX', ttl)
   else
     lost[#lost + 1] = tonumber(ARGV[i])
+    redis.call('HDEL', ns .. 'had:' .. me, ARGV[i])
   end
 end
 for p = 0, partitions - 1 do
@@ -248,7 +255,7 @@ return {redis.call('ZRANGE', ns .. 'recognizers', 0, -1), lost, free}
 """A recognizer's sign of life, which renews the leases it names with their epochs: who is alive, what it lost, what is free."""
 
 LEASE: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, me, ttl = unpack(ARGV)
@@ -256,6 +263,8 @@ local epochs = {}
 for i = 4, #ARGV do
   if redis.call('SET', ns .. 'lease:' .. ARGV[i], me, 'PX', ttl, 'NX') then
     epochs[#epochs + 1] = redis.call('INCR', ns .. 'epoch:' .. ARGV[i])
+    redis.call('HSET', ns .. 'had:' .. me, ARGV[i], epochs[#epochs])
+    redis.call('EXPIRE', ns .. 'had:' .. me, 3600)
   else
     epochs[#epochs + 1] = 0
   end
@@ -266,19 +275,20 @@ return epochs
 """Takes partitions that nobody has: the epoch of each, 0 where somebody was quicker."""
 
 RELEASE: Final = (
-    _NOW
+    PRELUDE
     + """
 for i = 3, #ARGV, 2 do
   if redis.call('GET', ns .. 'epoch:' .. ARGV[i]) == ARGV[i + 1] and redis.call('GET', ns .. 'lease:' .. ARGV[i]) == ARGV[2] then
     redis.call('DEL', ns .. 'lease:' .. ARGV[i])
   end
+  redis.call('HDEL', ns .. 'had:' .. ARGV[2], ARGV[i])
 end
 return 1
 """
 )
 
 SUBSCRIBE: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, session, after = unpack(ARGV)
 local r = ns .. 'r:' .. session
@@ -310,7 +320,7 @@ lasting events.
 """
 
 PUBLISH: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, session, p, epoch, token, number, lasting, entry, state, partial, kept = unpack(ARGV)
@@ -338,7 +348,7 @@ return 1
 """Adds event ``number``, and what was told then (``state``). ``partial``: 1 where it is one, 0 where there is none any more."""
 
 DISMISS: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, session = unpack(ARGV)
 local r = ns .. 'r:' .. session
@@ -349,7 +359,7 @@ return 1
 """Drops the results of a session that this gateway listens to."""
 
 PUT: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, session, entry, token = unpack(ARGV)
 local d = ns .. 'dir:' .. session
@@ -364,7 +374,7 @@ return 1
 )
 
 CLAIM: Final = (
-    _NOW
+    PRELUDE
     + """
 local d = ns .. 'dir:' .. ARGV[3]
 if redis.call('EXISTS', d) == 0 then return -1 end
@@ -374,7 +384,7 @@ return 1
 )
 
 REMOVE: Final = (
-    _NOW
+    PRELUDE
     + """
 local d = ns .. 'dir:' .. ARGV[3]
 local known = redis.call('HMGET', d, 'g', 'k')
@@ -387,7 +397,7 @@ return 1
 )
 
 ORPHANS: Final = (
-    _NOW
+    PRELUDE
     + _MUST
     + """
 local _, gateway, patience = unpack(ARGV)
@@ -415,7 +425,7 @@ return orphans
 """A gateway's sign of life; it gets the sessions of those that gave none for ``patience`` milliseconds."""
 
 ENTER: Final = (
-    _NOW
+    PRELUDE
     + """
 local _, gateway, tenant, mine, most = unpack(ARGV)
 local tally, all = ns .. 'tally:' .. tenant, 0
@@ -430,7 +440,7 @@ return admitted and 1 or 0
 """1 if a tenant has room for one more session, which is counted then."""
 
 EXCHANGE: Final = (
-    _NOW
+    PRELUDE
     + """
 local gateway, day, answers = ARGV[2], ARGV[3], {}
 for i = 4, #ARGV, 3 do

@@ -45,10 +45,11 @@ class GatewaySide:
 
 
 class RecognizerLog(AudioLog, Fence, Protocol):
-    """A recognizer's end of an audio log. ``taken``: records."""
+    """A recognizer's end of an audio log. ``taken``: records. ``suspects``: sessions that are to be worked on alone."""
 
     dropped: Callable[[str], None]
     taken: int
+    suspects: set[str]
 
     @property
     def sessions(self) -> int:
