@@ -35,8 +35,6 @@ def keys(names: Sequence[str] | set[str]) -> set[int]:
 
 
 class TestInquest(OnRedis):
-    most = 40
-
     def start(self) -> None:
         self.prefix = f"inquest {next(_KEYS)}:"
         self.members = count()
@@ -59,7 +57,7 @@ class TestInquest(OnRedis):
         for partition in range(PARTITIONS):
             await link.command("DEL", f"{self.prefix}lease:{partition}")
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(events=st.lists(EVENTS, max_size=10))
     def test_strikes_are_those_that_a_supervisor_would_give(self, events: Sequence[tuple[str, set[str]]]) -> None:
         async def scenario() -> None:
