@@ -51,7 +51,7 @@ class KafkaOptions:
     partitions: int = 16
     acks: str = "all"
     retention: float = 3600.0
-    silence: float = 1.5
+    silence: float = USUAL_SILENCE
 
     @property
     def group(self) -> str:
