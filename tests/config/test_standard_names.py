@@ -81,7 +81,13 @@ def test_what_is_wrong_is_named_with_where_it_came_from(tmp_path: Path, variable
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"otlp_endpoint": "localhost:4317"}, {"otlp_headers": "s3cret"}, {"resource": ("no equals sign",)}]
+    "wrong",
+    [
+        {"otlp_endpoint": "localhost:4317"},
+        {"otlp_headers": "s3cret"},
+        {"resource": ("no equals sign",)},
+        {"otlp_ca": "/nowhere.pem", "otlp_endpoint": "https://localhost:4318"},
+    ],
 )
 def test_what_only_a_start_can_judge_stops_the_start(wrong: dict[str, object]) -> None:
     settings = Settings.model_validate({"telemetry": {"otlp_endpoint": "http://localhost:4318"} | wrong})

@@ -9,8 +9,9 @@ from hypothesis import given
 from starling.auth.tenants import Tenant
 from starling.bus.memory import MemoryTally
 from starling.core.errors import QuotaExceeded
+from starling.core.jobs import DAY
 from starling.gateway.buckets import BucketTable, TokenBucket
-from starling.gateway.quotas import DAY, Quotas
+from starling.gateway.quotas import Quotas
 from virtual_time import at_once
 
 _steps = st.lists(st.tuples(st.floats(0, 10), st.floats(0, 50)), max_size=40)

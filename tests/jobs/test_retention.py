@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from contracts.job_store_contract import ERROR, NOW, claimed, job
 from contracts.recordings_contract import chunks, keys
 from starling.core.errors import StoreUnavailable
-from starling.core.jobs import Job, JobQuery, JobStatus
+from starling.core.jobs import DAY, Job, JobQuery, JobStatus
 from starling.jobs.directory import DirectoryRecordings
 from starling.jobs.memory import MemoryJobStore
-from starling.jobs.retention import DAY, EVERY, Fate, Policy, Pruned, Retention, RetentionOptions, prune
+from starling.jobs.retention import EVERY, Fate, Policy, Pruned, Retention, RetentionOptions, prune
 from virtual_time import inline, run, stopped
 
 

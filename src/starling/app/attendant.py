@@ -2,7 +2,7 @@
 
 ::
 
-    sheets = attend(settings, "recognizer", INSTANCE)  # from here on in the child; the parent stays in there
+    sheets = attend(settings, Attended.RECOGNIZER, INSTANCE)  # from here on in the child; the parent stays in there
 
 The child works. Its parent outlives it, even as the first process of a container, and learns from the kernel how it ended, as a
 supervisor does on one host; a network that is cut, a host that fails and somebody's SIGKILL blame nobody. It also ends a
@@ -156,7 +156,7 @@ class Judge:
 
 
 def watch(child: int, sheets: Sheets, judge: Judge) -> End:
-    """Wait for the end of a child, or bring it about where it is due."""
+    """Wait for the end of a child, or bring it about where ``judge`` says so. ``child``: its process id."""
     verdict = None
     pidfd = os.pidfd_open(child)
     try:

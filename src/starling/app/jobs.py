@@ -11,12 +11,13 @@ from pathlib import Path
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 from starling.core.job_store import JobStore, Recordings
+from starling.core.jobs import DAY
 from starling.jobs.directory import DirectoryRecordings
 from starling.jobs.journal import Journal
 from starling.jobs.life import Observer, Step
 from starling.jobs.options import StoreOptions
 from starling.jobs.redis.store import RedisJobStore
-from starling.jobs.retention import DAY, Retention, RetentionOptions
+from starling.jobs.retention import Retention, RetentionOptions
 from starling.jobs.s3 import S3Recordings
 from starling.jobs.sqlite.store import SqliteJobStore
 

@@ -47,8 +47,12 @@ def collector_options(settings: Settings) -> CollectorOptions | None:
 
 
 def check_tracing(settings: Settings) -> None:
-    """Raises InvalidOption for settings that are wrong, before any process is started by them."""
-    collector_options(settings)
+    """Raises InvalidOption for settings that are wrong, those of certificates too, before any process is started by them."""
+    options = collector_options(settings)
+    if options is not None:
+        from starling.telemetry.collector import Collector  # noqa: PLC0415 - who exports nothing does not load it
+
+        Collector(options)  # which connects to nobody yet
 
 
 def load_tracing(settings: Settings) -> None:

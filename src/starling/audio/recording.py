@@ -45,8 +45,7 @@ class Recording:
     ``promised``: seconds that its header counts exactly, or None. ``lost``: pieces that could not be decoded so far.
 
     Raises OSError as ``open`` does; CorruptAudio for what no demuxer knows; UnsupportedAudio for a file without a sound track, a
-    playlist that names other files, or a codec that is not built in, or a sample
-    rate beyond RECORDED_RATES.
+    playlist that names other files, a codec that is not built in, or a sample rate beyond RECORDED_RATES.
     """
 
     def __init__(self, source: str | Path | BinaryIO, *, budget: int | None = None) -> None:

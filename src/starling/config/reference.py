@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 from starling.config.settings import Group, Settings
 from starling.config.tree import groups, leaves
 
@@ -52,7 +54,7 @@ def _section(path: str, group: type[Group]) -> str:
         for leaf in leaves(group, f"{path}.").values()
     ]
     header = "| setting | default | value | unit | what it is |\n|---|---|---|---|---|"
-    return "\n".join([f"## {path}\n", f"{group.__doc__}\n", header, *rows, ""])
+    return "\n".join([f"## {path}\n", f"{cleandoc(group.__doc__ or '')}\n", header, *rows, ""])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What tenants have used of what they may: the first gate of flow control. Pure but for the two clocks it is given.
 
-Counts live in the gateway's memory: they begin anew when it does. Gateways that share a ``Tally`` count each other's too.
+Counts of sessions and of their audio live in the gateway's memory: they begin anew when it does. Gateways that share a ``Tally``
+count each other's too. What recordings used is in the store of jobs, and told here (``learn_recorded``).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Final
 
 from starling.auth.tenants import Tenant
 from starling.core.errors import QuotaExceeded
+from starling.core.jobs import DAY
 from starling.gateway.buckets import TokenBucket
 
-DAY: Final = 86_400
 MINUTE: Final = 60.0
 SOON: Final = 5.0
 """Seconds after which a session of the same tenant may have ended: nobody knows when one will."""
@@ -84,7 +85,7 @@ class Quotas:
         """What to tell a ``Tally``: the day, and of each tenant its sessions here and its audio of the day."""
         for usage in self._usage.values():
             self._turn_page(usage)
-        return math.floor(self._wall() / DAY), {name: (usage.sessions, usage.today) for name, usage in self._usage.items()}
+        return self._today(), {name: (usage.sessions, usage.today) for name, usage in self._usage.items()}
 
     def learn(self, day: int, elsewhere: Mapping[str, float]) -> None:
         """What a ``Tally`` says in turn: audio that came to other gateways on ``day``, which counts here too."""
@@ -108,8 +109,9 @@ class Quotas:
 
     @property
     def tenants(self) -> list[str]:
-        """Those who were here today."""
-        return list(self._usage)
+        """Those who were here today, or are now."""
+        today = self._today()
+        return [name for name, usage in self._usage.items() if usage.sessions or usage.day == today]
 
     def used(self, tenant: str) -> Usage:
         """What the tenant of that name has used."""
@@ -142,13 +144,16 @@ class Quotas:
             usage.minute.adapt(limit / MINUTE, limit, now)
         return usage.minute.take(audio, now)
 
+    def _today(self) -> int:
+        return math.floor(self._wall() / DAY)
+
     def _turn_page(self, usage: Usage) -> None:
-        today = math.floor(self._wall() / DAY)
+        today = self._today()
         if usage.day != today:
             usage.day, usage.today, usage.elsewhere, usage.recorded = today, 0.0, 0.0, None
 
     def _forget(self) -> None:
-        today = math.floor(self._wall() / DAY)
+        today = self._today()
         for name in [name for name, usage in self._usage.items() if not usage.sessions and usage.day != today]:
             del self._usage[name]
 

@@ -11,12 +11,11 @@ from typing import Final
 
 from starling.core.errors import StarlingError
 from starling.core.job_store import JobStore, Recordings
-from starling.core.jobs import Job, JobQuery, JobStatus
+from starling.core.jobs import DAY, Job, JobQuery, JobStatus
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-DAY: Final = 86_400.0
 
 ORPHAN_AGE: Final = DAY
 """Seconds after which a recording that no job names is a left-over: its upload, or its gateway, ended half-way."""

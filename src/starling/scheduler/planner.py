@@ -80,13 +80,15 @@ class Planner:
         self._late = lateness > (PUNCTUAL if self._late else LATE)
         full = self._crowded or room < self._each - 1e-6
         refusing = full or self._late
+        # Finals that are late, as they are while a recognizer takes over, are soon done: for these nobody has to leave.
+        retry_after = SHORTEST_RETRY if self._late and not full else self._until_somebody_leaves(counted)
         return Load(
             sessions=sessions,
             demand=self.demand.total,
             room=room,
             each=self._each,
             rung=Rung.REFUSING if refusing else self.plan.rung,
-            retry_after=SHORTEST_RETRY if self._late and not full else self._until_somebody_leaves(counted),
+            retry_after=retry_after,
             at=now,
         )
 
@@ -100,7 +102,7 @@ class Planner:
         return min(max(promised(*self.demand.of_one), 1e-6), self._capacity)
 
     def _until_somebody_leaves(self, counted: int) -> float:
-        """Seconds. Who is refused only because finals are late, as they are while a recognizer takes over, waits for nobody."""
+        """Seconds, as far as sessions have told by now how long they stay."""
         return min(max(self._stays / self._departed / max(counted, 1), SHORTEST_RETRY), LONGEST_RETRY)
 
     def _tight(self, asked: tuple[float, Mapping[Priority, float]], share: float) -> Plan:

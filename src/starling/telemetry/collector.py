@@ -20,6 +20,7 @@ LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be better the next time. OTLP leaves out 408 and 500, which proxies say while a collector starts."""
 
 LONGEST_WAIT: Final = 60.0
+"""Seconds that a collector may ask to be left alone."""
 
 
 class NotTaken(Exception):
@@ -93,7 +94,6 @@ def _trust(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:  # which SSLError is, too
-        found = error.strerror or "something else"
         found = error.strerror or "something else"
         raise InvalidOption(f"telemetry.otlp_ca: expected certificates in PEM at {ca}, got: {found}") from error
 

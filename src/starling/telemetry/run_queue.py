@@ -12,6 +12,8 @@ from typing import Final
 TASKS: Final = Path("/proc/self/task")
 OWN: Final = Path("/proc/thread-self/schedstat")
 MOST: Final = 128
+"""Bytes of such a file: it holds three numbers."""
+
 NANO: Final = 1e-9
 
 

@@ -155,7 +155,7 @@ class Attempt:
                 )
             )
             for warning in over.warnings:
-                log.info("recording not whole", job_id=job.job_id, trace_id=job.trace_id, code=warning.code)
+                log.info("recording has a warning", **self._ids, code=warning.code)
             self._outcome = Outcome.DONE
             self._span.set({"starling.audio_seconds": over.duration, "starling.compute_seconds": over.computed})
             self._ports.metrics.job_audio.inc(over.duration)

@@ -29,6 +29,7 @@ URGENT: Final = (Priority.HIGH,)
 """Those that somebody waits for."""
 
 PATIENT: Final = tuple(priority for priority in Priority if priority not in URGENT)
+"""The others."""
 
 
 class Transcriber:

@@ -17,7 +17,7 @@ from gateway.recordings.test_tenants import bearer, hand_in
 from gateway.test_access import limited
 from starling.auth.tenants import Tenant
 from starling.core.errors import QuotaExceeded
-from starling.core.jobs import Charge, JobError
+from starling.core.jobs import DAY, Charge, JobError
 from starling.gateway.options import GatewayOptions
 from starling.gateway.quotas import Quotas
 from starling.gateway.recordings.accounts import Accounts
@@ -64,6 +64,17 @@ def test_another_gateway_counts_what_came_in_before_it_began(tmp_path: Path) -> 
         quotas.check(tenant)
 
     asyncio.run(scenario())
+
+
+def test_who_was_not_here_today_is_not_looked_after() -> None:
+    wall = 100_000.0
+    quotas = Quotas(lambda: 0.0, lambda: wall)
+    quotas.learn_recorded("old", 1, 30.0)
+    assert quotas.tenants == ["old"]
+    wall += DAY
+    assert quotas.tenants == []
+    with quotas.session(Tenant(name="new")):
+        assert quotas.tenants == ["new"]
 
 
 def test_what_was_not_transcribed_is_given_back_to_the_minute() -> None:

@@ -83,16 +83,18 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
             raise gone(session_id)
         epoch, committed, first, since = (int(value) for value in known)
         found = await self._last(session_id, partition, epoch, first, since)
-        if found is not None:
+        writing = None
+        if found is not None:  # known before it is asked whose it is, so that what is told from then on of its moving is heard
             tail, number = found.tail, found.number
             place = (tail.position, committed, number, number, tail.sequence, tail.received, tail.ended, epoch)
             writing = self._sessions[session_id] = Writing(session_id, partition, *place)
         writer = await self._link.command("HGET", f"{self._link.prefix}s:{session_id}", "w")
-        if found is not None and writer == self._gateway.encode():
+        ours = writer == self._gateway.encode()
+        if writing is not None and ours:
             return writing
-        if found is not None:
+        if writing is not None:
             self._drop(writing)
-        if writer is None or writer == self._gateway.encode():
+        if writer is None or ours:
             raise gone(session_id)
         raise ServerError("another gateway took the session meanwhile; come again")
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._config import ConfigResource  # which the package passes on without saying that it does
 from confluent_kafka.cimpl import NewTopic
 
 from starling.core.errors import InvalidOption, ServerError

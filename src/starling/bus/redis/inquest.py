@@ -22,7 +22,7 @@ STRIKES: Final = 2
 """So many at one committed position, and the session is over; so many of a network, and it may not send compressed audio."""
 
 REMEMBERED: Final = 600
-"""Seconds for which a network's strikes are."""
+"""Seconds for which a network's strikes are remembered, and for which it is out."""
 
 BEREAVED: Final = (
     PRELUDE
@@ -89,6 +89,7 @@ redis.call('ZREMRANGEBYSCORE', ns .. 'bans', '-inf', now())
 return redis.call('ZRANGE', ns .. 'bans', 0, -1)
 """
 )
+"""The networks that are out now."""
 
 
 async def bury_recognizer(link: Link, member: str, in_hand: Collection[int]) -> int:

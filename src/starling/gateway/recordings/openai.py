@@ -69,7 +69,7 @@ def openai(gateway: Gateway, desk: Desk) -> APIRouter:
     @router.post(
         "/audio/transcriptions",
         response_model=document.PlainTranscription | document.VerboseTranscription,
-        responses={**document.refusals(400, 404, 408, 413, 409, 410, 413, 415, 422), **document.TEXTS},
+        responses={**document.refusals(400, 404, 408, 409, 410, 413, 415, 422), **document.TEXTS},
         openapi_extra=document.TRANSCRIPTION,
         summary="Transcribe a recording, and wait for it",
     )
