@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-ENOUGH = 60
+from typing import Final
+
+ENOUGH: Final = 60
 """Doublings after which every ``longest`` is reached; more would be no float any more."""
 
 

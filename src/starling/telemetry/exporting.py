@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from random import SystemRandom
 from time import monotonic
 from typing import Final
 
+from starling.core.backoff import jittered
 from starling.telemetry.collector import Collector, NotTaken
 from starling.telemetry.endpoint import CollectorOptions
 from starling.telemetry.logs import get_logger
@@ -32,7 +34,7 @@ GATHER: Final = 0.5
 
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 30.0
-"""Seconds until a message that was not taken is sent again: twice as long each time."""
+"""Seconds until a message that was not taken is sent again: twice as long each time, see ``core.backoff``."""
 
 PATIENCE: Final = 120.0
 """Seconds after which it is dropped, for newer ones."""
@@ -41,16 +43,12 @@ PATIENCE: Final = 120.0
 class SpanExporter:
     """Takes spans from any thread. ``resource``: what they come from. Raises InvalidOption where the certificates are no good."""
 
-    def __init__(
-        self,
-        options: CollectorOptions,
-        resource: Mapping[str, str],
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, options: CollectorOptions, resource: Mapping[str, str], metrics: Metrics) -> None:
         self._options = options
         self._collector = Collector(options)
         self._resource = resource
         self._metrics = metrics
+        self._draw = SystemRandom().random
         self._waiting: deque[Span] = deque()
         self._lock = threading.Lock()
         self._change = threading.Condition(self._lock)
@@ -112,20 +110,21 @@ class SpanExporter:
     def _send(self, batch: list[Span]) -> None:
         """Until it is taken, or never will be, or patience is at its end."""
         message = request_of(batch, self._resource)
-        began, wait = monotonic(), FIRST_WAIT
+        began, failures = monotonic(), 0
         while True:
             try:
                 answer = self._collector.post(message)
             except NotTaken as error:
                 self._failed(error.reason)
-                pause = max(wait, error.wait)
                 if not error.again:
                     self._count("refused", len(batch))
                     return
+                failures += 1
+                wait = jittered(failures, first=FIRST_WAIT, longest=LONGEST_WAIT, draw=self._draw())
+                pause = max(wait, error.wait)
                 if monotonic() + pause > began + PATIENCE or not self._rest(pause):
                     self._drop(len(batch))
                     return
-                wait = min(2 * wait, LONGEST_WAIT)
             else:
                 refused = min(rejected_by(answer), len(batch))
                 self._count("refused", refused)

@@ -51,7 +51,7 @@ class LiveSession:
         self.ended = False
         self._ear: VadStream | None = None
         self._session = Session(opened, options)
-        self._tracing = SessionTracing(opened, ports.tracer, ports.clock, ports.engine.capabilities)
+        self.tracing = SessionTracing(opened, ports.tracer, ports.clock, ports.engine.capabilities)
         self._ports = ports
         self._submit = submit
         self._moved = moved
@@ -82,7 +82,7 @@ class LiveSession:
         if isinstance(record, Audio | Gap):
             self._latency.arrived(record.end, record.arrived)
             self._pace.arrived(record.end, record.arrived)
-            self._tracing.heard(record.arrived)
+            self.tracing.heard(record.arrived)
         elif isinstance(record, Finalize | Ended):
             self._latency.told()
         self._records.append(record)
@@ -120,7 +120,7 @@ class LiveSession:
         """The session cannot go on: tell the client, and forget it."""
         if self.ended:
             return
-        log.warning("session abandoned", session_id=self.session_id, **self._tracing.log_ids, code=error.code)
+        log.warning("session abandoned", session_id=self.session_id, **self.tracing.log_ids, code=error.code)
         self._outbox.put(Deliver(SessionFailed(self.session_id, error.code, error.message)))
         self._perform(Finish())
 
@@ -142,7 +142,7 @@ class LiveSession:
             if isinstance(error, StarlingError) and not isinstance(error, IllegalTransition):
                 self.fail(error)
                 return
-            log.exception("session crashed", session_id=self.session_id, **self._tracing.log_ids)
+            log.exception("session crashed", session_id=self.session_id, **self.tracing.log_ids)
             self.fail(ServerError(f"the recognizer failed ({type(error).__name__}); start a new session"))
 
     def _perform(self, command: Command) -> None:
@@ -170,7 +170,7 @@ class LiveSession:
 
     def _stop(self) -> None:
         self.ended = True
-        self._tracing.over()
+        self.tracing.over()
         self.waiting = None
         self._streams.clear()
         self._records.clear()
@@ -180,7 +180,7 @@ class LiveSession:
         self._ports.metrics.speech_seconds.inc(speech)
         if self._watchdog.heard(speech, self._ports.clock.now()):
             self._ports.metrics.speech_without_text.inc()
-            log.warning("speech without text", session_id=self.session_id, **self._tracing.log_ids)
+            log.warning("speech without text", session_id=self.session_id, **self.tracing.log_ids)
 
     def _count(self, settled: Settled) -> None:
         self._ports.metrics.words.inc(settled.words)
@@ -189,7 +189,7 @@ class LiveSession:
             log.info(
                 "text withheld",
                 session_id=self.session_id,
-                **self._tracing.log_ids,
+                **self.tracing.log_ids,
                 segment=settled.segment_id,
                 reason=settled.withheld,
             )
@@ -231,7 +231,7 @@ class LiveSession:
 
     def _cut_off(self, error: Exception) -> None:
         """The bus failed."""
-        log.error("results could not be delivered", session_id=self.session_id, **self._tracing.log_ids, exc_info=error)
+        log.error("results could not be delivered", session_id=self.session_id, **self.tracing.log_ids, exc_info=error)
         if self.ended:
             self._outbox.put(Finish())
         else:
@@ -245,7 +245,7 @@ class LiveSession:
             log.info(
                 "final",
                 session_id=event.session_id,
-                **self._tracing.final(event, timeline),
+                **self.tracing.final(event, timeline),
                 segment=event.segment_id,
                 version=event.revision,
                 start=seconds(event.start),
@@ -256,7 +256,7 @@ class LiveSession:
             log.warning(
                 "segment failed",
                 session_id=event.session_id,
-                **self._tracing.log_ids,
+                **self.tracing.log_ids,
                 segment=event.segment_id,
                 code=event.code,
                 message=event.message,

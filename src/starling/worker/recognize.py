@@ -108,7 +108,7 @@ class RecognizerWorker:
             await asyncio.sleep(pause(len(self._sessions)))
 
     def _bar(self, live: LiveSession) -> None:
-        log.warning("session quarantined", session_id=live.session_id)
+        log.warning("session quarantined", session_id=live.session_id, **live.tracing.log_ids)
         self._ports.metrics.sessions_quarantined.inc()
         live.fail(Quarantined.session())
         self._settle(live)
