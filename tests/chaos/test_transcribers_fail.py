@@ -34,6 +34,7 @@ from starling.core.jobs import Job, JobOptions, JobStatus, RecordingInfo
 from starling.core.load import Priority
 from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
+from starling.supervisor.processes import activity_of
 from starling.telemetry.clock import SystemClock
 from starling.telemetry.metrics import Metrics
 from starling.transcriber import transcriber
@@ -261,6 +262,33 @@ def test_a_killed_transcriber_beside_a_server_is_replaced_and_its_job_goes_on(tm
             assert await here.texts(job_id) == long_texts()
             await eventually(lambda: len(server.of_role("transcriber")) == 1)
         assert server.of_role("transcriber") == []
+
+    asyncio.run(scenario())
+
+
+def test_who_stood_still_from_the_beginning_ends_with_a_killed_transcriber(tmp_path: Path) -> None:
+    jobs = chosen(tmp_path, express=1)
+    environment = {f"STARLING_JOBS__{name.upper()}": str(value) for name, value in jobs.items()}
+
+    async def scenario() -> None:
+        async with (
+            platform(workers=1, settings=environment) as server,
+            desk(Settings.model_validate({"jobs": jobs})) as here,
+        ):
+            await here.begun(await here.submit(LONG, Priority.HIGH))
+            [pid] = server.of_role("transcriber")
+            [first] = named("scribe", pid)
+            os.kill(first, signal.SIGSTOP)  # that it is not done before
+            await here.submit(LONG)
+
+            def standing() -> list[int]:
+                theirs = [*named("scribe", pid), *named("template-scribe", pid)]
+                return [one for one in theirs if one != first and activity_of(one).stopped]
+
+            await eventually(lambda: len(standing()) == 1)
+            theirs = [first, *standing(), *named("template-scribe", pid)]
+            os.kill(pid, signal.SIGKILL)
+            await eventually(lambda: not any(map(alive, theirs)))
 
     asyncio.run(scenario())
 

@@ -21,6 +21,7 @@ from starling.telemetry.lineage import end_with
 from starling.telemetry.logs import configure_logging, get_logger
 from starling.transcriber.channel import Tools
 from starling.transcriber.confinement import Confinement, stand_back
+from starling.transcriber.messages import GREETING
 from starling.transcriber.scribe import write
 
 log = get_logger(__name__)
@@ -45,9 +46,10 @@ def main() -> None:
             log.error("process cannot work", code=error.code, message=error.message)  # noqa: TRY400 - it says all there is
             sys.exit(1)
     with socket.socket(fileno=number) as sock:
-        if not sock.recv(1, socket.MSG_PEEK):  # the transcriber knows this process before it orders anything
+        if not sock.recv(len(GREETING)):  # the transcriber knows this process before it says anything
             return
         end_with(launch.parent, NAME)
+        sock.sendall(GREETING)
         tools = Tools(
             engine=models.engine, vad=models.vad, segmentation=segmentation_options(settings), gate=gate_options(settings)
         )

@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import BinaryIO, Final
 
 import msgspec
@@ -27,7 +27,7 @@ from starling.supervisor.template import Template, TemplateLost, adopt_orphans
 from starling.supervisor.templates import TemplateFailed, Templates
 from starling.telemetry.logs import get_logger
 from starling.transcriber.dictation import dictate
-from starling.transcriber.messages import Order, Over, Told
+from starling.transcriber.messages import GREETING, Order, Over, Told
 from starling.transcriber.ports import NoScribe
 from starling.transcriber.turns import TakingTurns
 
@@ -58,6 +58,23 @@ class CopiedScribe:
         self._copy = Copy(made, lambda: None)
         self._waiting = asyncio.ensure_future(self._copy.wait())
         self.sock = sock
+
+    async def at_home(self) -> None:
+        """Wait until it ends with this process whatever happens, or has ended.
+
+        Before that it must not stand still: it would never learn that this process is gone.
+        """
+        loop = asyncio.get_running_loop()
+        self.sock.setblocking(False)  # noqa: FBT003 - its only argument
+        try:
+            with suppress(ConnectionError):
+                await loop.sock_sendall(self.sock, GREETING)
+                await loop.sock_recv(self.sock, len(GREETING))
+        except BaseException:
+            self.kill()
+            self.sock.close()
+            await self.wait()
+            raise
 
     def kill(self) -> None:
         self._copy.kill()
@@ -100,6 +117,7 @@ class CopiedScribes:
         self._at_work += 1
         try:
             scribe = await self._copy()
+            await scribe.at_home()
             with self._turns.taking(scribe, urgent=order.urgent):
                 return await dictate(scribe, order, file, told)
         finally:

@@ -16,6 +16,9 @@ from starling.core.jobs import Channels, JobWarning
 from starling.core.records import Checkpoint
 from starling.transcriber.findings import Found
 
+GREETING: Final = b"+"
+"""Said by the transcriber, and then by the scribe, before anything else."""
+
 LENGTH: Final = struct.Struct("<I")
 """Before each frame: how many bytes it has."""
 
