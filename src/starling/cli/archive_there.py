@@ -33,8 +33,8 @@ class ServedJobs:
         while True:
             page = await self._jobs.history(**asked, limit=min(PAGE, query.limit - len(found)))
             found += page.tasks
-            if not page.cursor or len(found) >= query.limit:
-                return found
+            if not page.cursor or not page.tasks or len(found) >= query.limit:
+                return found[: query.limit]
             asked["cursor"] = page.cursor
 
     async def queue(self, tenant: str | None) -> Queue:  # noqa: ARG002 - a server goes by the key

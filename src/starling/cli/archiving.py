@@ -13,11 +13,12 @@ import msgspec
 import typer
 
 from starling.cli.archive import Archive, Deed, Search
-from starling.cli.report import complain, printable
+from starling.cli.report import complain
 from starling.cli.tables import print_rows
 from starling.cli.transcribing import Job, Outcome, damages, report
 from starling.cli.transcripts import said_there
 from starling.client.task import Queue, Task
+from starling.client.terminal import plain
 from starling.core.errors import Conflict
 from starling.core.jobs import JobStatus
 from starling.gateway.recordings.filenames import shown, with_suffix
@@ -37,7 +38,7 @@ def show_jobs(opening: Opening, query: Search, *, as_json: bool) -> None:
 
     found, queue = asyncio.run(look())
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        _tell_json(found)
         return
     print_rows(HEADERS, [_row(task) for task in found])
     complain(f"{queue.queued} queued, {queue.running} running, {queue.done} done, {queue.failed} failed")
@@ -52,7 +53,7 @@ def show_queue(opening: Opening, *, as_json: bool) -> None:
 
     queue = asyncio.run(look())
     if as_json:
-        typer.echo(msgspec.json.encode(queue).decode())
+        _tell_json(queue)
         return
     facts = {status.value: str(getattr(queue, status.value)) for status in JobStatus}
     facts |= {"waiting audio": f"{queue.waiting_audio:.0f} s", "transcribers": str(queue.workers)}
@@ -71,7 +72,7 @@ def show_job(opening: Opening, job_id: str, *, as_json: bool) -> None:
 
     task, known = asyncio.run(look())
     if as_json:
-        typer.echo(msgspec.json.encode(task).decode())
+        _tell_json(task)
         return
     times = {"submitted": task.created, "started": task.started, "finished": task.finished}
     facts = dict(zip(HEADERS, _row(task), strict=True)) | {name: _at(at) for name, at in times.items() if at is not None}
@@ -84,8 +85,8 @@ def show_job(opening: Opening, job_id: str, *, as_json: bool) -> None:
     if task.position is not None:
         facts |= {"position": f"{task.position} before it"}
     if task.error is not None:
-        facts |= {"error": f"{printable(task.error.message)} ({printable(task.error.code)})"}
-    facts |= {printable(one.code): printable(one.message) for one in task.warnings}
+        facts |= {"error": f"{task.error.message} ({task.error.code})"}
+    facts |= {one.code: one.message for one in task.warnings}
     print_rows(("", ""), [(name, value) for name, value in (facts | known).items() if value])
 
 
@@ -100,11 +101,11 @@ def show_text(opening: Opening, job_id: str, *, as_json: bool) -> None:
     segments = [] if task.result is None else task.result.segments
     if as_json:
         said = [{"start": one.start, "channel": one.channel, "text": one.text} for one in segments]
-        typer.echo(msgspec.json.encode(said).decode())
+        _tell_json(said)
         return
     for one in segments:
         if one.text:
-            typer.echo(one.text)
+            typer.echo(plain(one.text))
 
 
 def write_results(opening: Opening, job_ids: Sequence[str], form: str, output_dir: Path | None) -> int:
@@ -165,17 +166,24 @@ def do(opening: Opening, deed: Deed, job_ids: Sequence[str]) -> None:
 def _row(task: Task) -> tuple[str, ...]:
     return (
         task.task_id,
-        printable(task.tenant),
+        task.tenant,
         task.status.value,
         f"{100 * task.progress:.0f} %",
         task.priority.value,
         _at(task.created),
         "-" if task.duration is None else f"{task.duration:.0f} s",
         f"{task.attempts}",
-        printable(task.name),
+        task.name,
     )
 
 
 def _at(when: str) -> str:
     """A time of day of the API, as it is here."""
-    return datetime.fromisoformat(when).astimezone().isoformat(" ", "seconds")
+    try:
+        return datetime.fromisoformat(when).astimezone().isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):  # which no server of ours says
+        return when
+
+
+def _tell_json(value: object) -> None:
+    typer.echo(plain(msgspec.json.encode(value).decode()))

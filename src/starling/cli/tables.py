@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from starling.cli.report import printable
 from starling.config.doctor import Check, Status
 from starling.config.loading import EffectiveSetting
 
@@ -36,7 +37,7 @@ def print_settings(settings: Iterable[EffectiveSetting]) -> None:
 
 
 def print_rows(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Any table of plain text."""
+    """Any table of plain text. What a server or a file's name put into it cannot steer the terminal."""
     _console().print(rows_table(headers, rows))
 
 
@@ -44,7 +45,7 @@ def rows_table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """The same, to be printed."""
     table = _table(*headers)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

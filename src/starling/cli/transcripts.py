@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starling.client import task
+from starling.client.terminal import plain
 from starling.core.audio import seconds
 from starling.core.jobs import Channels, JobSegment
 from starling.core.subtitles import Segment, to_srt, to_text, to_tsv, to_vtt
@@ -32,17 +33,18 @@ def said_here(found: Sequence[JobSegment], channels: Channels) -> list[Said]:
 
 
 def said_there(transcript: task.Transcript, channels: Channels) -> list[Said]:
-    """Segments of a server."""
+    """Segments of a server, which cannot steer a terminal by them."""
     return [
         _said(
             {
                 "start": one.start,
                 "end": one.end,
-                "text": one.text,
+                "text": plain(one.text),
                 "confidence": one.confidence,
-                "language": transcript.language,
+                "language": plain(transcript.language),
                 "words": [
-                    {"start": word.start, "end": word.end, "text": word.word, "confidence": word.confidence} for word in one.words
+                    {"start": word.start, "end": word.end, "text": plain(word.word), "confidence": word.confidence}
+                    for word in one.words
                 ],
             },
             one.channel if channels is Channels.SEPARATE else None,

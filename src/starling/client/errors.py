@@ -13,7 +13,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starling.core.errors import Overloaded, StarlingError
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds for which a server can ask to be left alone: after them it is asked again whatever it said."""
 
 
 class Unreachable(StarlingError):
@@ -72,5 +77,5 @@ class ProtocolMismatch(StarlingError):
 
 def overloaded(message: str, retry_after: float | None) -> Overloaded:
     """The server's refusal for load, with the time it asked to be left alone: ``retry_after`` seconds, 1 if it gave none."""
-    wait = 1.0 if retry_after is None else max(0.0, retry_after)
+    wait = 1.0 if retry_after is None else min(max(0.0, retry_after), LONGEST_WAIT)
     return Overloaded(f"{message}: try again in {wait:g} s", gate="gateway", retry_after=wait)

@@ -35,6 +35,13 @@ API: Final = "/api/v1"
 PATIENCE: Final = httpx2.Timeout(60.0, connect=10.0)
 """Seconds for each step; a server that waits says that it is there more often."""
 
+LARGEST: Final = 64 << 20
+"""Bytes of an answer: a day of speech with all its words takes less."""
+
+LARGEST_EVENT: Final = 4 << 20
+
+LARGEST_REFUSAL: Final = 64 << 10
+
 ATTEMPTS: Final = 8
 """Connections in a row that may fail before a job is not followed any more."""
 
@@ -98,7 +105,7 @@ class Jobs:
     async def text(self, task_id: str, form: FileFormat = "text") -> str:
         """The text of a job that is done, as a file. Raises Conflict for one that is not."""
         async with self._answer("GET", f"/asr/result/{task_id}", params={"format": form}) as answer:
-            return (await answer.aread()).decode()
+            return (await _whole(answer, LARGEST)).decode(errors="replace")
 
     async def history(self, **query: str | int) -> Page:
         """Jobs, the newest first, as ``GET /api/v1/asr/history`` has it: status, search, since, until, limit, cursor."""
@@ -155,41 +162,65 @@ class Jobs:
     async def _events(self, task_id: str, heard: int) -> AsyncGenerator[tuple[int, News]]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(heard)}
         async with self._answer("GET", f"/asr/events/{task_id}", headers=headers) as answer:
-            name, number = "", heard
-            async for line in answer.aiter_lines():
-                field, _, value = line.partition(": ")
+            name, number = b"", heard
+            async for line in _lines(answer):
+                field, _, value = line.partition(b": ")
                 match field:
-                    case "event":
+                    case b"event":
                         name = value
-                    case "id":
-                        number = int(value)
-                    case "data":
-                        kind: type[News] = Segment if name == "segment" else Task
-                        yield number, self._read(value.encode(), kind)
+                    case b"id":
+                        number = self._read(value, int)
+                    case b"data":
+                        kind: type[News] = Segment if name == b"segment" else Task
+                        yield number, self._read(value, kind)
 
     async def _ask(self, method: str, path: str, kind: type[T], **request: Any) -> T:
         async with self._answer(method, path, **request) as answer:
-            return self._read(await answer.aread(), kind)
+            return self._read(await _whole(answer, LARGEST), kind)
 
     @asynccontextmanager
     async def _answer(self, method: str, path: str, **request: Any) -> AsyncIterator[httpx2.Response]:
         try:
             async with self._http.stream(method, API + path, **request) as answer:
                 if answer.is_error or answer.is_redirect:
-                    raise _refusal(self._base, answer.status_code, answer.headers, await answer.aread())
+                    raise _refusal(self._base, answer.status_code, answer.headers, await _whole(answer, LARGEST_REFUSAL))
                 yield answer
         except httpx2.ConnectError as error:
             raise Unreachable(f"cannot reach {self._base}: {error}. Is the server running? `starling serve` starts one") from None
         except httpx2.TimeoutException:
             raise Unreachable(f"{self._base} did not answer in time") from None
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise Unreachable(f"the connection to {self._base} broke: {str(error) or type(error).__name__}") from None
 
     def _read(self, body: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolMismatch(f"expected a Starling server of this version at {self._base}: {error}") from None
+
+
+async def _whole(answer: httpx2.Response, most: int) -> bytes:
+    """All that comes. Raises ProtocolMismatch where that is more than ``most`` bytes."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        _check_size(len(body), most)
+    return bytes(body)
+
+
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """Line by line. Raises ProtocolMismatch for one that is too long for an event."""
+    unread = b""
+    async for piece in answer.aiter_bytes():
+        *lines, unread = (unread + piece).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r")
+        _check_size(len(unread), LARGEST_EVENT)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise ProtocolMismatch(f"expected an answer of at most {most} bytes, and more came: is this a Starling server?")
 
 
 class _Problem(msgspec.Struct):
@@ -200,14 +231,14 @@ class _Problem(msgspec.Struct):
 def _refusal(base: str, status: int, headers: Mapping[str, str], body: bytes) -> StarlingError:
     try:
         problem = msgspec.json.decode(body, type=_Problem)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         hint = "is this the address of a Starling server that takes recordings?"
         return (
             NotFound(hint) if status == NotFound.http_status else Refused(f"{base} answered HTTP {status}: {hint}", status=status)
         )
     if status in {429, 503}:
         wait = headers.get("retry-after", "")
-        return overloaded(problem.detail, float(wait) if wait.isdigit() else None)
+        return overloaded(problem.detail, float(wait) if wait.isascii() and wait.isdecimal() else None)
     kind = KINDS.get(problem.code)
     return Refused(f"{base}: {problem.detail}", status=status) if kind is None else kind(problem.detail)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 import msgspec
 
@@ -12,6 +12,11 @@ from starling.core.jobs import Channels, JobStatus
 from starling.core.load import Priority
 
 FileFormat: TypeAlias = Literal["text", "srt", "vtt", "tsv"]
+
+TaskId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
+"""Of a job: part of paths and of names of files, so it can be no path itself."""
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=1e8)]
 
 
 class JobOptions(TypedDict, total=False):
@@ -52,8 +57,8 @@ class Word(msgspec.Struct, frozen=True):
     """One word. ``confidence``: 0 to 1."""
 
     word: str
-    start: float
-    end: float
+    start: Seconds
+    end: Seconds
     confidence: float | None
 
 
@@ -62,8 +67,8 @@ class Segment(msgspec.Struct, frozen=True):
 
     id: int
     channel: int
-    start: float
-    end: float
+    start: Seconds
+    end: Seconds
     text: str
     confidence: float | None
     words: list[Word]
@@ -74,7 +79,7 @@ class Transcript(msgspec.Struct, frozen=True):
 
     text: str
     language: str
-    duration: float
+    duration: Seconds
     segments: list[Segment]
     files: dict[str, str]
 
@@ -82,7 +87,7 @@ class Transcript(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A job. ``position``: jobs before it while it is queued. ``result``: once it is done, where that was asked for."""
 
-    task_id: str
+    task_id: TaskId
     status: JobStatus
     progress: float
     position: int | None
@@ -96,7 +101,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     media_type: str
     codec: str
-    duration: float | None
+    duration: Seconds | None
     channels: Channels
     language: str
     kept: bool
@@ -115,7 +120,7 @@ class Page(msgspec.Struct, frozen=True):
 class Submitted(msgspec.Struct, frozen=True):
     """A job that was taken in."""
 
-    task_id: str
+    task_id: TaskId
     status: JobStatus
     position: int | None
 
