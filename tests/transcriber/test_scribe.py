@@ -24,6 +24,7 @@ from starling.core.records import Checkpoint
 from starling.engine.scripted import ScriptedEngine
 from starling.recognizer import Recognizer
 from starling.session.options import SegmentationOptions
+from starling.transcriber import dictation
 from starling.transcriber.channel import Tools
 from starling.transcriber.dictation import cause_of, dictate
 from starling.transcriber.messages import Order, Over, Told
@@ -65,6 +66,9 @@ class ThreadScribe:
     def kill(self) -> None:
         with suppress(OSError):  # it has closed it
             self._its.shutdown(socket.SHUT_RDWR)
+
+    def still(self) -> bool:
+        return False
 
     async def wait(self) -> int:
         await asyncio.to_thread(self._thread.join)
@@ -121,6 +125,40 @@ def test_whoever_confines_a_scribe_learns_whether_somebody_waits(urgent: bool) -
 
     asyncio.run(dictate(scribe, msgspec.structs.replace(order(data), urgent=urgent), io.BytesIO(data), told))
     assert scribe.confined.urgent is urgent
+
+
+class Hanging:
+    """Says nothing, and computes until somebody has looked three times."""
+
+    def __init__(self) -> None:
+        self.sock, self._its = socket.socketpair()
+        self.looks = 0
+        self.killed = False
+
+    def kill(self) -> None:
+        self.killed = True
+        self._its.close()
+
+    def still(self) -> bool:
+        self.looks += 1
+        return self.looks == 3
+
+    async def wait(self) -> int:
+        assert self.killed
+        return -9
+
+
+def test_a_scribe_that_hangs_is_ended_and_one_that_computes_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dictation, "STILL", 0.01)
+    scribe = Hanging()
+
+    async def told(news: Told) -> None: ...
+
+    with pytest.raises(Undone) as undone:
+        asyncio.run(dictate(scribe, order(b""), io.BytesIO(b""), told))
+    assert (undone.value.error.code, undone.value.error.final) == ("scribe_hung", False)
+    assert scribe.killed
+    assert scribe.looks == 3
 
 
 def test_channels_apart() -> None:

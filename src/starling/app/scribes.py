@@ -22,6 +22,7 @@ from starling.supervisor.deaths import OWN_FAULT, cause_of
 from starling.supervisor.launch import Launch, Role, spawn
 from starling.supervisor.options import SupervisorOptions
 from starling.supervisor.presence import read_said
+from starling.supervisor.processes import activity_of
 from starling.supervisor.restarts import Restarts
 from starling.supervisor.template import Template, TemplateLost, adopt_orphans
 from starling.supervisor.templates import TemplateFailed, Templates
@@ -58,6 +59,9 @@ class CopiedScribe:
         self._copy = Copy(made, lambda: None)
         self._waiting = asyncio.ensure_future(self._copy.wait())
         self.sock = sock
+        self._pid = pid
+        self._computed = 0.0
+        self._stands = self._stood = False  # by our own doing: now, and since it was asked last whether it is still
 
     async def at_home(self) -> None:
         """Wait until it ends with this process whatever happens, or has ended.
@@ -80,9 +84,17 @@ class CopiedScribe:
         self._copy.kill()
 
     def pause(self) -> None:
+        self._stands = self._stood = True
         self._copy.send_signal(signal.SIGSTOP)
 
+    def still(self) -> bool:
+        """See ``Scribe``. One that waits for a core is at work, however long that lasts."""
+        activity, stood, before = activity_of(self._pid), self._stood, self._computed
+        self._stood, self._computed = self._stands, activity.computed
+        return not (stood or activity.runnable or activity.computed > before)
+
     def resume(self) -> None:
+        self._stands = False
         self._copy.send_signal(signal.SIGCONT)
 
     async def wait(self) -> int:

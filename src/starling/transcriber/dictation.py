@@ -32,6 +32,15 @@ from starling.transcriber.ports import Undone
 LARGEST_READ: Final = 4 << 20
 """Bytes of a recording that are handed over at once."""
 
+STILL: Final = 300.0
+"""Seconds after which it is asked whether a scribe that says nothing does anything."""
+
+HUNG: Final = JobError(
+    code="scribe_hung",
+    message="the process that had this recording did nothing for minutes, and was ended",
+    final=False,
+)
+
 CAUSES: Final = {
     signal.SIGXCPU: (
         "too_much_computing",
@@ -51,6 +60,9 @@ class Scribe(Protocol):
     def kill(self) -> None:
         """End it. Nothing happens if it has ended."""
 
+    def still(self) -> bool:
+        """Whether it did nothing since this was asked last, though it could have, and nobody keeps it from a core."""
+
     async def wait(self) -> int:
         """Its exit status, once it is no more; negative: the signal that ended it."""
 
@@ -63,7 +75,7 @@ async def dictate(scribe: Scribe, order: Order, file: BinaryIO, told: Callable[[
         while True:
             with suppress(ConnectionError):  # what it said last can still be read
                 await writer.drain()
-            match await _next(reader):
+            match await _next_of(scribe, reader):
                 case Read(offset=offset, size=size):
                     writer.write(framed(await asyncio.to_thread(_read, file, offset, size)))
                 case Told() as found:
@@ -81,6 +93,18 @@ async def dictate(scribe: Scribe, order: Order, file: BinaryIO, told: Callable[[
         with suppress(ConnectionError):
             await writer.wait_closed()
         await asyncio.shield(scribe.wait())
+
+
+async def _next_of(scribe: Scribe, reader: asyncio.StreamReader) -> FromScribe | None:
+    """See ``_next``. Raises Undone for a scribe that hangs: its job would be at work, and its slot taken, for ever."""
+    listening = asyncio.ensure_future(_next(reader))
+    try:
+        while not (await asyncio.wait((listening,), timeout=STILL))[0]:
+            if scribe.still():
+                raise Undone(HUNG)
+        return listening.result()
+    finally:
+        listening.cancel()
 
 
 async def _next(reader: asyncio.StreamReader) -> FromScribe | None:
