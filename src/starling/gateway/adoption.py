@@ -11,12 +11,12 @@ from starling.core.records import Ended, EndReason
 from starling.core.sessions import SessionEntry
 from starling.gateway.access import Access
 from starling.gateway.admission import Admission
+from starling.gateway.chronicle import Chronicle
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
 from starling.gateway.resumption import digest, not_resumable
 from starling.gateway.seats import Seats
 from starling.gateway.stream import StreamSession
-from starling.gateway.tracing import gone_on
 from starling.telemetry.logs import get_logger
 from starling.telemetry.spans import log_ids
 
@@ -96,9 +96,7 @@ class Adoption:
         ids = {"session_id": session_id} if entry is None else _ids(entry)
         log.info("session ended", **ids, reason=EndReason.DISCONNECTED)
         if entry is not None:
-            span = gone_on(self._ports.tracer, entry)
-            span.set({"starling.end_reason": EndReason.DISCONNECTED})
-            span.end(error="abandoned")
+            Chronicle.adopted(entry, self._ports).abandoned(EndReason.DISCONNECTED)
         self._ports.metrics.sessions_ended.labels(reason=EndReason.DISCONNECTED).inc()
         with suppress(StarlingError):
             tail = await self._ports.audio_log.tail(session_id)

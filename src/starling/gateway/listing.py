@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from starling.core.audio import WaveLayout
 from starling.core.load import Priority
@@ -25,6 +25,17 @@ class Identity:
     tenant: str = ""
     priority: Priority = Priority.NORMAL
     span: SpanContext | None = None
+
+    @classmethod
+    def of(cls, entry: SessionEntry) -> Self:
+        """That of a session which another gateway had."""
+        return cls(
+            session_id=entry.session_id,
+            trace_id=entry.trace_id,
+            tenant=entry.tenant,
+            priority=entry.priority,
+            span=entry.span,
+        )
 
 
 class Listing(Generic[Session]):

@@ -144,7 +144,7 @@ class Seats:
         """
         while token in self.resumables:
             session = self.resumables.find(token)
-            if not self._ports.shared or await session.owned():
+            if not await session.moved():
                 return session
             session.leave()
             while any(seat.session is session for seat in self._seats.values()):

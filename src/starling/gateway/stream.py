@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 
 from starling.core.errors import (
     InvalidMessage,
     InvalidOption,
     NotResumable,
-    Quarantined,
     ServerError,
     SessionGone,
     ShuttingDown,
@@ -25,25 +24,25 @@ from starling.core.errors import (
     Superseded,
     Unauthenticated,
 )
-from starling.core.ports import Subscription, Work
+from starling.core.ports import Subscription
 from starling.core.records import Checkpoint, EndReason, Opened, Tail
 from starling.core.sessions import Attachment, SessionEntry
 from starling.gateway.allowance import Allowance
+from starling.gateway.chronicle import Chronicle
 from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
-from starling.gateway.intake import PACKED, Intake
+from starling.gateway.intake import Intake
 from starling.gateway.life import ABSENT, MOVABLE, Event, Life, Stage
 from starling.gateway.listing import Identity, Listing
 from starling.gateway.options import GatewayOptions
 from starling.gateway.ports import Ports
+from starling.gateway.readers import unpacking
 from starling.gateway.resumption import Resumables
 from starling.gateway.socket import Gone
 from starling.gateway.supply import Supply
-from starling.gateway.tracing import begun, ended, gone_on
 from starling.protocols import verbs
 from starling.protocols.verbs import OpenRequest, Resume, Verb
-from starling.telemetry.logs import get_logger, log_context
-from starling.telemetry.spans import ActiveSpan, log_ids
+from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
@@ -87,7 +86,7 @@ class StreamSession:
         self._life = Life()
         self._begun = asyncio.get_running_loop().time()
         self._began = time.time()
-        self._span: ActiveSpan = begun(ports.tracer, identity)
+        self._chronicle = Chronicle(identity, ports)
 
     @classmethod
     async def adopted(
@@ -103,14 +102,7 @@ class StreamSession:
 
         Raises NotResumable for one that only the other gateway could have gone on with.
         """
-        identity = Identity(
-            session_id=entry.session_id,
-            trace_id=entry.trace_id,
-            tenant=entry.tenant,
-            priority=entry.priority,
-            span=entry.span,
-        )
-        session = cls(identity, None, options, ports, allowance=allowance, resumables=resumables)
+        session = cls(Identity.of(entry), None, options, ports, allowance=allowance, resumables=resumables)
         session._request = OpenRequest(audio=entry.audio, config=entry.config, client_ref=entry.client_ref, resume=True)
         try:
             tail: Tail | None = await ports.audio_log.tail(entry.session_id)
@@ -121,7 +113,7 @@ class StreamSession:
         session._supply = Supply(intake, ports.audio_log, ports.clock, note=session._listing.lay_out, ended=ended)
         session._life = Life(Stage.LIVE if ended is None else Stage.ENDING)
         session._began = entry.opened
-        session._span = gone_on(ports.tracer, entry)
+        session._chronicle = Chronicle.adopted(entry, ports)
         session._listing.adopt(session, entry)
         return session
 
@@ -133,7 +125,7 @@ class StreamSession:
     @property
     def log_ids(self) -> dict[str, str]:
         """What a line of the log has of it besides its own id."""
-        return {"trace_id": self._identity.trace_id, **log_ids(self._identity.span)}
+        return self._chronicle.ids
 
     @property
     def language(self) -> str:
@@ -154,7 +146,7 @@ class StreamSession:
     def stop(self, error: ShuttingDown | Unauthenticated) -> None:
         """Take no more audio; finals still go out, then ``error`` and the end. Returns at once."""
         self._stopped = error
-        self._span.event("stopped", {"error.type": error.code})
+        self._chronicle.stopped(error)
         if self._connection is not None:
             self._connection.arrivals.stop(error)
         if self.stage in ABSENT:
@@ -171,11 +163,8 @@ class StreamSession:
         self._arrived.set()
         return True
 
-    async def owned(self) -> bool:
-        """Whether no other gateway goes on with it."""
-        return not await self._moved()
-
-    async def _moved(self) -> bool:
+    async def moved(self) -> bool:
+        """Whether another gateway goes on with it."""
         return self._ports.shared and not await self._listing.owned()
 
     def leave(self) -> None:
@@ -186,9 +175,7 @@ class StreamSession:
 
     async def run(self) -> None:
         """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
-        identity = self._identity
-        span_id = "" if identity.span is None else identity.span.span_id
-        with log_context(session_id=identity.session_id, trace_id=identity.trace_id, span_id=span_id):
+        with self._chronicle.context():
             try:
                 await self._live()
             except Gone:
@@ -236,8 +223,8 @@ class StreamSession:
 
     async def _open(self, connection: Connection, request: OpenRequest) -> Subscription:
         identity = self._identity
-        unpacking = self._unpacking(request)
-        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, unpacking=unpacking)
+        unpacked = unpacking(self._ports.witness, self._allowance.network, request.audio.encoding)
+        intake = Intake(identity.session_id, request, self._options.gate, self._ports.metrics, unpacking=unpacked)
         results = await self._ports.results.subscribe(identity.session_id)
         checkpoint = Checkpoint(config=request.config)
         opened = Opened(identity.session_id, identity.trace_id, checkpoint, identity.priority, identity.span)
@@ -246,33 +233,12 @@ class StreamSession:
         self._allowance.opened(request.config.hotwords)
         self._supply = Supply(intake, self._ports.audio_log, self._ports.clock, note=self._listing.lay_out)
         self._life.go(Event.OPENED)
-        self._ports.metrics.sessions_opened.inc()
-        self._ports.metrics.sessions_by_protocol.labels(protocol=connection.protocol).inc()
         if self._opened is not None:
             self._opened()
-        self._span.set(
-            {
-                "starling.protocol": connection.protocol,
-                "starling.audio.encoding": request.audio.encoding,
-                "starling.language": request.config.language,
-            }
-        )
-        self._span.event("opened")
-        log.info("session opened", encoding=request.audio.encoding, language=request.config.language, vad=request.config.vad)
+        self._chronicle.opened(request, connection.protocol)
         token = await self._listing.add(self, request, self._began) if request.resume else None
         await connection.say(partial(connection.adapter.opened, self._described(token)), "ready")
         return results
-
-    def _unpacking(self, request: OpenRequest) -> Callable[[], AbstractContextManager[None]]:
-        """What is entered for as long as bytes of this client are unpacked. Raises Quarantined where they ended two gateways."""
-        witness, whose = self._ports.witness, f"network {self._allowance.network}"
-        if witness is None:
-            return nullcontext
-        if request.audio.encoding in PACKED and whose in witness.suspects():
-            raise Quarantined(
-                "compressed audio from your address ended this server twice; send PCM, or come again in ten minutes"
-            )
-        return partial(witness.watch, Work.UNPACK, [whose])
 
     def _described(self, token: str | None = None) -> verbs.Opened:
         identity = self._identity
@@ -295,7 +261,7 @@ class StreamSession:
             self._allowance,
             request=self._request,
             ending=self._ending,
-            moved=self._moved,
+            moved=self.moved,
         )
         talking = asyncio.create_task(conversation.run(verbs))
         arriving = asyncio.create_task(self._arrived.wait())
@@ -344,8 +310,7 @@ class StreamSession:
         """The next connection of a client that was away, and what it missed; None if it stays away."""
         self._life.go(Event.LOST)
         await self._listing.note(Attachment.DETACHED, self._request)
-        self._span.event("detached", {"starling.grace_seconds": self._options.resume_grace})
-        log.info("session detached", grace_seconds=self._options.resume_grace)
+        self._chronicle.detached(self._options.resume_grace)
         self._ports.metrics.sessions_detached.inc()
         deadline = asyncio.get_running_loop().time() + self._options.resume_grace
         try:
@@ -371,8 +336,7 @@ class StreamSession:
             self._connection.arrivals.stop(self._stopped)
         if self._failure is not None:
             await self._connection.refuse(self._failure)
-        self._span.event("resumed")
-        log.info("session resumed")
+        self._chronicle.resumed()
         return self._connection, results
 
     async def _welcome(self, connection: Connection, resume: Resume) -> Subscription | None:
@@ -391,7 +355,7 @@ class StreamSession:
         except Gone:
             await connection.close()
         except SessionGone:
-            if await self._moved():
+            if await self.moved():
                 self.leave()
                 connection.verdict = ShuttingDown
             else:
@@ -416,19 +380,13 @@ class StreamSession:
 
     def _ending(self, reason: EndReason) -> None:
         self._life.go(Event.ENDED)
-        self._count_end(reason)
-
-    def _count_end(self, reason: EndReason) -> None:
-        self._ports.metrics.sessions_ended.labels(reason=reason).inc()
-        code = None if self._failure is None else self._failure.code
-        self._span.set({"starling.end_reason": reason})
-        log.info("session ended", reason=reason, code=code, audio_seconds=self.heard)
+        self._chronicle.ended(reason, heard=self.heard, failure=self._failure)
 
     async def _settle(self) -> None:
         """Nothing of the session waits for this gateway any more."""
         moved = self.stage is Stage.MOVED
         if moved:
-            self._span.abandon()
+            self._chronicle.left()
         self._life.go(Event.SETTLED)
         self._listing.close()
         if self._incoming is not None:
@@ -443,17 +401,17 @@ class StreamSession:
         with suppress(ShuttingDown):  # the bus is closed: whoever comes after this gateway settles it
             if not moved:
                 await self._let_go()
-        ended(self._span, heard=self.heard, failure=self._failure)  # if it was not left to another gateway
+        self._chronicle.closed(heard=self.heard, error="" if self._failure is None else self._failure.code)
 
     async def _let_go(self) -> None:
         if not await self._listing.owned():
-            self._span.abandon()
+            self._chronicle.left()
             return
         if self._supply is not None and self._supply.ended is None:
             reason = EndReason.DISCONNECTED if self._failure is None else EndReason.ERROR
             if self._stopped is not None:
                 reason = EndReason.SHUTDOWN if isinstance(self._stopped, ShuttingDown) else EndReason.ERROR
-            self._count_end(reason)
+            self._chronicle.ended(reason, heard=self.heard, failure=self._failure)
             with suppress(StarlingError):  # the log is closed, or does not know the session any more
                 await self._supply.end(reason)
         if self._supply is not None:
