@@ -7,7 +7,9 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ import pytest
 from span_collector import Answer, SpanCollector
 from starling.core.errors import InvalidOption
 from starling.core.tracing import SpanContext, new_trace_id
-from starling.telemetry import exporting
-from starling.telemetry.collector import Collector
+from starling.telemetry import collector, exporting
+from starling.telemetry.collector import Collector, NotTaken
 from starling.telemetry.endpoint import CollectorOptions, endpoint_of, headers_of
 from starling.telemetry.exporting import SpanExporter
 from starling.telemetry.logs import LogFormat, LogOptions, configure_logging
@@ -103,6 +105,39 @@ def test_what_was_not_taken_is_told_again(bad: Answer, log: Callable[[], list[di
         assert it.counted("exported") == 1
         assert len(collector.spans) == 1
     assert [line["event"] for line in log()] == ["spans not exported", "spans exported again"], "once for each change"
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"."),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\nConnection: close\r\n\r\n", b"."),
+    ],
+    ids=["continue", "headers", "body", "closing"],
+)
+def test_an_answer_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, first: bytes, piece: bytes) -> None:
+    monkeypatch.setattr(collector, "WHOLE", 0.2)
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(first)
+            while True:
+                connection.sendall(piece)
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        it = Collector(CollectorOptions(url=endpoint_of(f"http://127.0.0.1:{listener.getsockname()[1]}")))
+        with pytest.raises(NotTaken) as refused:
+            it.post(b"spans")
+        assert refused.value.again
+        it.close()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import socket
 import ssl
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +18,9 @@ from starling.telemetry.endpoint import CollectorOptions
 
 LONGEST_ANSWER: Final = 65_536
 """Bytes of an answer that are read."""
+
+WHOLE: Final = 30.0
+"""Seconds in which an answer is there whole, however often a piece of it comes: one that never ends would hold up all spans."""
 
 LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be better the next time. OTLP leaves out 408 and 500, which proxies say while a collector starts."""
@@ -53,13 +59,12 @@ class Collector:
         kept = self._connection is not None
         try:
             try:
-                response = self._ask(body)
+                response, answer = self._ask(body)
             except (ConnectionError, http.client.RemoteDisconnected):
                 if not kept:
                     raise
                 self.close()  # it was closed at the other end while nothing was sent
-                response = self._ask(body)
-            answer = response.read(LONGEST_ANSWER + 1)
+                response, answer = self._ask(body)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise NotTaken(_reason(error), again=True) from error
@@ -78,16 +83,43 @@ class Collector:
                 self._connection.close()
             self._connection = None
 
-    def _ask(self, body: bytes) -> http.client.HTTPResponse:
+    def _ask(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         if self._connection is None:
             self._connection = self._connect()
         self._connection.request("POST", self._path, body, self._headers)
-        return self._connection.getresponse()
+        with _cut_after(WHOLE, self._connection.sock):
+            response = self._connection.getresponse()
+            return response, response.read(LONGEST_ANSWER + 1)
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._context is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._options.timeout)
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._options.timeout, context=self._context)
+
+
+@contextmanager
+def _cut_after(limit: float, sock: socket.socket) -> Iterator[None]:
+    """End the connection where the block takes longer than ``limit`` seconds; then raises TimeoutError, whatever was read."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(limit, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError
 
 
 def _trust(ca: Path | None) -> ssl.SSLContext:
