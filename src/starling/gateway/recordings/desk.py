@@ -10,21 +10,8 @@ from typing import Final
 
 from starling.auth.tenants import Principal, Tenant
 from starling.core.config import SessionConfig
-from starling.core.errors import (
-    Conflict,
-    Forbidden,
-    NotFound,
-    RecordingGone,
-)
-from starling.core.jobs import (
-    Channels,
-    Job,
-    JobPage,
-    JobQuery,
-    JobSegment,
-    JobStatus,
-    QueueState,
-)
+from starling.core.errors import Conflict, Forbidden, NotFound, RecordingGone
+from starling.core.jobs import Job, JobPage, JobQuery, JobSegment, JobStatus, QueueState
 from starling.core.ports import Capabilities, Clock
 from starling.gateway.offers import Ability, offer
 from starling.gateway.options import GatewayOptions
@@ -41,6 +28,7 @@ from starling.telemetry.spans import NO_TRACER, Tracer
 log = get_logger(__name__)
 
 SOON: Final = 2.0
+"""Seconds after which a place may be free again: nobody knows when one will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +182,3 @@ def whose(principal: Principal, tenant: str | None) -> str | None:
     if tenant not in {None, principal.tenant.name}:
         raise Forbidden("jobs of another tenant are for an operator's key only")
     return principal.tenant.name
-
-
-def channels_of(separate: bool) -> Channels:  # noqa: FBT001 - it is a wish
-    """As a client's flag has it."""
-    return Channels.SEPARATE if separate else Channels.MIXED

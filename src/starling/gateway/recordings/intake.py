@@ -21,13 +21,7 @@ from starling.core.errors import (
     ShuttingDown,
     StarlingError,
 )
-from starling.core.jobs import (
-    DAY,
-    Charge,
-    Job,
-    JobOptions,
-    RecordingInfo,
-)
+from starling.core.jobs import DAY, Charge, Job, JobOptions, RecordingInfo
 from starling.core.load import Priority
 from starling.core.ports import Clock
 from starling.core.tracing import Trace
