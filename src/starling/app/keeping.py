@@ -64,7 +64,7 @@ class Keeper:
                 log.info("process started", process=launch.name, pid=process.pid)
                 self._restarts.ready(began)
                 try:
-                    status = await self._watched(process)
+                    status = await self._watched(process, launch.name)
                 finally:
                     self._sheets.clear(self._row)
                 if self._renewed:
@@ -74,14 +74,14 @@ class Keeper:
                 log.warning("process ended", process=launch.name, status=status)
             await asyncio.sleep(self._restarts.failed(self._clock.now(), own_fault=own_fault))
 
-    async def _watched(self, process: subprocess.Popen[bytes]) -> int:
+    async def _watched(self, process: subprocess.Popen[bytes], name: str) -> int:
         """Its exit status. One that hangs is killed: what it works on is given to others once its leases have run out."""
         ending, life = asyncio.ensure_future(asyncio.to_thread(process.wait)), pulse.Pulse()
         try:
             while not ending.done():
                 await asyncio.wait([ending], timeout=pulse.LOOK)
                 if not ending.done() and life.hung(self._sheets.last_beat(self._row)):
-                    log.warning("process hangs", process=self._module, pid=process.pid)
+                    log.warning("process hangs", process=name, pid=process.pid)
                     process.kill()
             return ending.result()
         except asyncio.CancelledError:

@@ -1,8 +1,8 @@
 """What each process leaves for the others to read, where it outlives the process: shared memory of the supervisor's making.
 
-A process has one *sheet*, which only it writes: whose audio its models work on, one message, and its metrics when they are asked
-for. The board above the sheets is the supervisor's: whom to suspect. Metrics are asked for by the gateway, which is why that word
-is its own.
+A process has one *sheet*, which only it writes: whose audio its models work on, whose bytes it reads, one message, signs of life,
+and its metrics when they are asked for. The board above the sheets is the supervisor's: whom to suspect. Metrics are asked for by
+the gateway, which is why that word is its own.
 """
 
 from __future__ import annotations

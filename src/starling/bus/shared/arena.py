@@ -232,9 +232,9 @@ class Arena:
         self.memory.close()
 
 
-def key_of(session_id: str) -> int:
-    """A word that finds a session. Never 0."""
-    return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=8).digest(), "little") or 1
+def key_of(name: str) -> int:
+    """A word that finds a session by its id, or whoever else has a ``name``. Never 0."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") or 1
 
 
 def _close(fds: list[int]) -> None:
