@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hashed_beam import VOCABULARY, HashedBeam
-from starling.engine.moonshine.beam import search
-from starling.engine.moonshine.decoding import Decoded
+from starling.engine.moonshine.beam import Search, search, search_together
+from starling.engine.moonshine.decoding import Choices, Decoded
 from starling.engine.moonshine.tokens import BEGIN, END
 
 
@@ -91,3 +91,42 @@ def test_nothing_said_is_no_tokens(width: int) -> None:
     reader = Sure(0)
     assert search(reader, width=width, limit=6) == Decoded((), ())
     assert reader.rows == [1]
+
+
+class HashedBeams:
+    """Readers of several utterances as one, with equally many rows for each. ``rows``: how many there were in each pass."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.readers = [HashedBeam(seed) for seed in seeds]
+        self.rows: list[int] = []
+
+    def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
+        share = len(rows) // len(self.readers)
+        assert share * len(self.readers) == len(rows)
+        self.rows.append(share)
+        parts = [reader.read(rows[at * share : (at + 1) * share], choices=choices) for at, reader in enumerate(self.readers)]
+        return Choices(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.log_probabilities for part in parts]),
+            np.concatenate([part.attention for part in parts if part.attention is not None]),
+        )
+
+    def select(self, rows: Sequence[int]) -> None:
+        share = len(rows) // len(self.readers)
+        for number, reader in enumerate(self.readers):
+            before = len(reader.history)
+            reader.select([row - number * before for row in rows[number * share : (number + 1) * share]])
+
+    def drop(self, utterances: Sequence[int]) -> list[int]:
+        order = [place for place in range(len(self.readers)) if place not in utterances][::-1]
+        self.readers = [self.readers[place] for place in order]
+        return order
+
+
+@given(seeds=st.lists(st.integers(0, 500), min_size=1, max_size=6), width=st.integers(1, 4), data=st.data())
+def test_searches_find_together_what_each_finds_alone(seeds: list[int], width: int, data: st.DataObject) -> None:
+    limits = [data.draw(st.integers(1, 7)) for _ in seeds]
+    reader = HashedBeams(seeds)
+    found = search_together(reader, [Search(width=width, limit=limit) for limit in limits])
+    assert found == [search(HashedBeam(seed), width=width, limit=limit) for seed, limit in zip(seeds, limits, strict=True)]
+    assert set(reader.rows[1:]) <= {1} if width == 1 else min(reader.rows[1:], default=2) >= 2

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from recordings import recording
 from starling.core.config import Quality
 from starling.engine.moonshine import Model, finals
-from starling.engine.moonshine.beam import search
-from starling.engine.moonshine.finals import SLOWER, decode_final, slowed
+from starling.engine.moonshine.beam import search_together
+from starling.engine.moonshine.finals import SLOWER, Utterance, decode_finals, slowed
 from starling.engine.moonshine.graphs import Encoding
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
 
@@ -56,7 +56,7 @@ def test_what_is_unsure_is_heard_again_slowed(
     listening = Listening(moonshine.graphs)
     monkeypatch.setattr(moonshine.graphs, "hear", listening)
     monkeypatch.setattr(finals, "UNSURE", unsure)
-    decode_final(moonshine.graphs, recording("beckett")[:40_000], quality, attention=False)
+    decode_finals(moonshine.graphs, [Utterance(recording("beckett")[:40_000], quality)])
     assert listening.heard == lengths
 
 
@@ -65,17 +65,46 @@ def test_a_second_look_that_is_worth_more_counts_and_looks_at_the_same_frames(
     moonshine: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audio = recording("beckett")[:40_000]
-    first = decode_final(moonshine.graphs, audio, Quality.BALANCED, attention=True)
+    (first,) = decode_finals(moonshine.graphs, [Utterance(audio, Quality.BALANCED, attention=True)])
     monkeypatch.setattr(finals, "UNSURE", 0.0)
     answers = iter([replace(first, worth=-2.0), replace(first, worth=-1.0)])
 
     def instead(*arguments: object, **options: object) -> object:
-        found = search(*arguments, **options)  # type: ignore[arg-type]
-        return replace(found, worth=next(answers).worth)
+        (found,) = search_together(*arguments, **options)  # type: ignore[arg-type]
+        return [replace(found, worth=next(answers).worth)]
 
-    monkeypatch.setattr("starling.engine.moonshine.finals.search", instead)
-    again = decode_final(moonshine.graphs, audio, Quality.BALANCED, attention=True)
+    monkeypatch.setattr("starling.engine.moonshine.finals.search_together", instead)
+    (again,) = decode_finals(moonshine.graphs, [Utterance(audio, Quality.BALANCED, attention=True)])
     assert again.worth == -1.0
     assert first.attention is not None
     assert again.attention is not None
     assert again.attention.shape[1] == first.attention.shape[1]
+
+
+PIECES = [recording("two_cities")[start:end] for start, end in ((16_000, 60_000), (80_000, 112_000), (0, 9_000), (0, 100_000))]
+PIECES += [recording("beckett")[:32_000], recording("beckett")[:2_000]]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("quality", [Quality.FAST, Quality.BALANCED])
+@pytest.mark.parametrize("most_rows", [8, 32])
+def test_finals_are_to_the_bit_what_they_are_alone(
+    moonshine: Model, monkeypatch: pytest.MonkeyPatch, quality: Quality, most_rows: int
+) -> None:
+    monkeypatch.setattr(finals, "MOST_ROWS", most_rows)
+    asked = [Utterance(audio, quality, attention=True) for audio in PIECES]
+    alone = [decode_finals(moonshine.graphs, [one])[0] for one in asked]
+    for together in (range(6), (5, 3, 1), (4, 2, 0, 1)):
+        found = decode_finals(moonshine.graphs, [asked[place] for place in together])
+        for place, decoded in zip(together, found, strict=True):
+            expected = alone[place]
+            assert decoded == expected
+            if expected.attention is not None:
+                assert decoded.attention is not None
+                assert np.array_equal(decoded.attention, expected.attention)
+
+
+@pytest.mark.model
+def test_finals_of_different_qualities_may_be_asked_for_at_once(moonshine: Model) -> None:
+    asked = [Utterance(PIECES[0], quality) for quality in Quality]
+    assert decode_finals(moonshine.graphs, asked) == [decode_finals(moonshine.graphs, [one])[0] for one in asked]

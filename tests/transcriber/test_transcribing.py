@@ -142,3 +142,14 @@ def test_a_language_that_the_engine_does_not_speak_is_refused() -> None:
     german = Task(job_id="local", config=SessionConfig(language="de"), max_duration=60.0)
     with pytest.raises(InvalidOption):
         list(transcribe([[silence(1.0)]], german, tools()))
+
+
+def test_segments_are_decoded_together_and_none_waits_longer_than_it_may() -> None:
+    heard_with = tools()
+    assert isinstance(heard_with.engine, ScriptedEngine)
+    sound = np.concatenate([conversation(0.5, 1.0, 0.5, 1.0, 0.5, 1.0), *[silence(1.0)] * 200])
+    answers = list(transcribe(cut([sound], [16_000] * (len(sound) // 16_000)), task(), heard_with))
+    assert finals(answers) == live(sound)
+    assert heard_with.engine.tally.largest_batch > 1
+    settled = next(heard.taken for heard in answers if heard.found and heard.found[0].segments)
+    assert settled <= 130

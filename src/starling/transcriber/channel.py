@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from starling.core.audio import Samples
+from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import EngineFailed
 from starling.core.ports import Engine, EngineStream, Vad, VadStream
 from starling.core.records import Audio, Checkpoint, Opened, Record
 from starling.core.transcript import Transcript
 from starling.session.commands import Begin, Command, Commit, DecodeFinal, Deliver, Feed, Listen
-from starling.session.machine import Session
+from starling.session.machine import Session, State
 from starling.session.options import SegmentationOptions
 from starling.vad.gate import GateOptions
 from starling.vad.gated import GatedAudio
+
+GATHERED: Final = 32
+"""Segments that wait to be decoded together, at most: as many as the decoder reads in one pass at ``fast``."""
+
+WAITING: Final = 120 * SAMPLE_RATE
+"""Samples of sound after which they wait no longer: who goes on after a crash hears so much again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,7 @@ class Settled:
 class Channel:
     """The session of one channel. ``checkpoint``: where to begin; its configuration asks for no partials.
 
+    Segments are decoded together, which changes no text and costs much less: what is settled lags behind what is heard.
     The sound is fed from the beginning nevertheless: what the silence gate makes of it depends on all that it heard.
     """
 
@@ -49,6 +57,8 @@ class Channel:
         self._session = Session(Opened(session_id, "", checkpoint), tools.segmentation)
         self._ear: VadStream | None = None
         self._streams: dict[int, EngineStream] = {}
+        self._waiting: list[tuple[int, EngineStream]] = []  # whole segments, in order
+        self._since = checkpoint.position  # where the first of them began to wait
         self._finals: list[Transcript] = []
 
     @property
@@ -58,21 +68,24 @@ class Channel:
 
     def hear(self, samples: Samples) -> Iterator[Settled]:
         """Take int16 ``[n]``, 16 kHz, and give what that settles. Raises EngineFailed where a segment cannot be decoded."""
-        return self._follow(self._input.audio(samples))
+        yield from self._follow(self._input.audio(samples))
+        if self._waiting and self.heard - self._since >= WAITING:
+            yield from self._drive(self._decoded())
 
     def finish(self) -> Iterator[Settled]:
         """No more sound comes: give the rest."""
-        return self._follow(self._input.end())
+        yield from self._follow(self._input.end())
+        yield from self._drive(self._decoded())
 
     def _follow(self, records: Iterable[Record]) -> Iterator[Settled]:
         for record in records:
             if not isinstance(record, Audio) or record.end > self._from:
-                yield from self._drive(record)
+                yield from self._drive(self._session.receive(record))
 
-    def _drive(self, record: Record) -> Iterator[Settled]:
-        """Give the session a record and do what it commands until it wants nothing more."""
+    def _drive(self, commands: Iterable[Command]) -> Iterator[Settled]:
+        """Do what the session commands until it wants nothing more."""
         engine, vad = self._tools.engine, self._tools.vad
-        todo: deque[Command] = deque(self._session.receive(record))
+        todo = deque(commands)
         while todo:
             match todo.popleft():
                 case Listen(frames=frames, mode=mode, fresh=fresh):
@@ -85,14 +98,27 @@ class Channel:
                 case Feed(segment_id=segment_id, samples=samples):
                     self._streams[segment_id].accept_waveform(samples)
                 case DecodeFinal(segment_id=segment_id, end=end):
-                    stream = self._streams.pop(segment_id)
-                    stream.input_finished(end)
-                    [outcome] = engine.decode_streams([stream])
-                    if isinstance(outcome, EngineFailed):
-                        raise outcome
-                    todo.extend(self._session.decoded(segment_id, outcome, is_final=True))
+                    self._wait(segment_id, end)
+                    if self._session.state is State.TRYING or len(self._waiting) >= GATHERED:
+                        todo.extend(self._decoded())
                 case Deliver(event=Transcript() as final) if final.text:  # an empty one only takes partials back
                     self._finals.append(final)
                 case Commit(checkpoint=checkpoint):
                     finals, self._finals = tuple(self._finals), []
                     yield Settled(finals, checkpoint)
+
+    def _wait(self, segment_id: int, end: int) -> None:
+        stream = self._streams.pop(segment_id)
+        stream.input_finished(end)
+        if not self._waiting:
+            self._since = self.heard
+        self._waiting.append((segment_id, stream))
+
+    def _decoded(self) -> Iterator[Command]:
+        """What the session wants when it knows the texts of all that waits."""
+        waiting, self._waiting = self._waiting, []
+        outcomes = self._tools.engine.decode_streams([stream for _, stream in waiting])
+        for (segment_id, _), outcome in zip(waiting, outcomes, strict=True):
+            if isinstance(outcome, EngineFailed):
+                raise outcome
+            yield from self._session.decoded(segment_id, outcome, is_final=True)

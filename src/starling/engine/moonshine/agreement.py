@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starling.core.audio import Samples
+from starling.core.config import Quality
 from starling.engine.moonshine.decoding import decode
+from starling.engine.moonshine.finals import Utterance, decode_finals
 from starling.engine.moonshine.graphs import Graphs, as_floats, token_limit
 from starling.engine.moonshine.tokens import Vocabulary
 
@@ -32,14 +34,21 @@ class Agreement:
 
 
 def compare(ours: Graphs, theirs: Graphs, vocabulary: Vocabulary, pieces: Iterable[Samples]) -> Agreement:
-    """Let both read ``pieces`` (int16 ``[n]`` each), word for word but for case and punctuation."""
+    """Let both read ``pieces`` (int16 ``[n]`` each), word for word but for case and punctuation: ours as partial and as final."""
     words = different = 0
     for audio in pieces:
-        mine, other = (re.findall(r"\w+", vocabulary.text(_read(graphs, audio)).lower()) for graphs in (ours, theirs))
-        same = sum(block.size for block in difflib.SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks())
-        words += len(other)
-        different += max(len(mine), len(other)) - same
+        other = _words(vocabulary, _read(theirs, audio))
+        (final,) = decode_finals(ours, [Utterance(audio, Quality.FAST)])
+        for tokens in (_read(ours, audio), final.tokens):
+            mine = _words(vocabulary, tokens)
+            same = sum(block.size for block in difflib.SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks())
+            words += len(other)
+            different += max(len(mine), len(other)) - same
     return Agreement(words, different)
+
+
+def _words(vocabulary: Vocabulary, tokens: tuple[int, ...]) -> list[str]:
+    return re.findall(r"\w+", vocabulary.text(tokens).lower())
 
 
 def _read(graphs: Graphs, audio: Samples) -> tuple[int, ...]:

@@ -32,6 +32,13 @@ class BeamReader(Protocol):
         """Go on with these rows, in this order; a row may be there several times."""
 
 
+class SharedReader(BeamReader, Protocol):
+    """The decoder at work on hypotheses of several utterances, with equally many rows for each, one utterance below the other."""
+
+    def drop(self, utterances: Sequence[int]) -> list[int]:
+        """Forget these utterances and their rows. Others may take their places: those that there were, in their new order."""
+
+
 class Bias(Protocol):
     """What a search prefers, as an automaton over tokens: see ``HotWords``. State 0 is the beginning."""
 
@@ -78,33 +85,87 @@ class _Hypothesis:
         )
 
 
-def search(reader: BeamReader, *, width: int, limit: int, bias: Bias | None = None) -> Decoded:
-    """The best text that ``width`` hypotheses side by side come to, of at most ``limit`` tokens (at least 1).
+class Search:
+    """The search for one text: what to read next, and what was found in the end.
 
+    ``tokens``: what each row is to read, and ``rows``: which row of the last pass each of them goes on with. ``found``: the best
+    text that ``width`` hypotheses side by side come to, of at most ``limit`` tokens (at least 1); None until it is known.
     ``bias`` moves the scores by which texts compare, not the log-probabilities of the answer.
 
     It ends when ``width`` texts are finished that are better than any unfinished one, or when none is left. A hypothesis whose
     mean and sum are both below those of the best finished text is given up: its sum can only fall, so it has a long way to go.
     Giving up at the sum alone cost 2.1 points of word error rate on letters and addresses (AN4): it prefers short texts.
     """
-    candidates = 2 * width if bias is None else max(2 * width, PREFERRED)  # twice, because half of the best may be END
-    choices = reader.read([(BEGIN,)], choices=candidates)
-    live: list[_Hypothesis | None] = [None]
-    finished: list[_Hypothesis] = []
-    while True:
-        grown = _grown(live, choices, width, finished, bias)
-        if grown and grown[0][0].length == limit:
+
+    def __init__(self, *, width: int, limit: int, bias: Bias | None = None) -> None:
+        self.width = width
+        self.found: Decoded | None = None
+        self.tokens: list[int] = [BEGIN]
+        self.rows: list[int] = [0]
+        self._limit = limit
+        self._bias = bias
+        self._live: list[_Hypothesis | None] = [None]
+        self._finished: list[_Hypothesis] = []
+
+    @property
+    def candidates(self) -> int:
+        """How many choices it wants to see after each token: twice its width, because half of the best may be END."""
+        return 2 * self.width if self._bias is None else max(2 * self.width, PREFERRED)
+
+    def take(self, choices: Choices) -> None:
+        """Go on with the choices after ``tokens``."""
+        finished = self._finished
+        grown = _grown(self._live, choices, self.width, finished, self._bias)
+        if grown and grown[0][0].length == self._limit:
             finished += [hypothesis for hypothesis, _ in grown]
             grown = []
         if finished:
             best = max(finished, key=_mean)
             grown = [(each, row) for each, row in grown if each.mean > best.mean or each.score > best.score]
-        if not grown or _settled(finished, grown[0][0], width):
-            return max(finished, key=_mean).decoded()
+        if not grown or _settled(finished, grown[0][0], self.width):
+            self.found = max(finished, key=_mean).decoded()
+            return
         grown = _seated(grown)
-        live = [hypothesis for hypothesis, _ in grown]
-        reader.select([row for _, row in grown])
-        choices = reader.read([(hypothesis.token,) for hypothesis, _ in grown], choices=candidates)
+        self._live = [hypothesis for hypothesis, _ in grown]
+        self.tokens = [hypothesis.token for hypothesis, _ in grown]
+        self.rows = [row for _, row in grown]
+
+
+def search(reader: BeamReader, *, width: int, limit: int, bias: Bias | None = None) -> Decoded:
+    """What a ``Search`` finds that has the reader for itself."""
+    one = Search(width=width, limit=limit, bias=bias)
+    one.take(reader.read([(BEGIN,)], choices=one.candidates))
+    while one.found is None:
+        reader.select(one.rows)
+        one.take(reader.read([(token,) for token in one.tokens], choices=one.candidates))
+    return one.found
+
+
+def search_together(reader: SharedReader, searches: Sequence[Search]) -> list[Decoded]:
+    """What each of ``searches`` finds, all equally wide, in rows of one pass. ``reader``: at work on as many utterances.
+
+    Each has equally many rows, and two at least when it may have two: onnxruntime multiplies a single row by another kernel, with
+    other last bits, and how many rows there are depends on the others.
+    """
+    least = min(2, searches[0].width)
+    working, share = list(searches), 1
+    choices = reader.read([(BEGIN,)] * len(working), choices=working[0].candidates)
+    while True:
+        for place, one in enumerate(working):
+            one.take(choices.rows(place * share, place * share + len(one.tokens)))
+        over = [place for place, one in enumerate(working) if one.found is not None]
+        if len(over) == len(working):
+            return [one.found for one in searches if one.found is not None]
+        if over:
+            working = [working[place] for place in reader.drop(over)]
+        before, share = share, max(least, *(len(one.tokens) for one in working))
+        rows, tokens = [], []
+        for place, one in enumerate(working):
+            spare = share - len(one.tokens)
+            rows += [place * before + row for row in (*one.rows, *one.rows[:1] * spare)]
+            tokens += [(token,) for token in (*one.tokens, *one.tokens[:1] * spare)]
+        reader.select(rows)
+        choices = reader.read(tokens, choices=working[0].candidates)
 
 
 def _grown(

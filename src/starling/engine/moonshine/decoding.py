@@ -33,6 +33,11 @@ class Choices:
     log_probabilities: NDArray[np.float32]
     attention: NDArray[np.float32] | None = None
 
+    def rows(self, start: int, end: int) -> Choices:
+        """Those of some rows."""
+        attention = None if self.attention is None else self.attention[start:end]
+        return Choices(self.tokens[start:end], self.log_probabilities[start:end], attention)
+
 
 class Reader(Protocol):
     """The decoder at work on one row of text or several."""

@@ -15,8 +15,8 @@ from starling.core.languages import match_language
 from starling.core.ports import Capabilities, DecodeOutcome, EngineStream, StreamOptions
 from starling.core.transcript import Hypothesis, Word
 from starling.engine.moonshine.decoding import Decoded
-from starling.engine.moonshine.finals import SHORTEST_SPEECH, decode_final
-from starling.engine.moonshine.hotwords import HotWordCache
+from starling.engine.moonshine.finals import SHORTEST_SPEECH, Utterance, decode_finals
+from starling.engine.moonshine.hotwords import HotWordCache, HotWords
 from starling.engine.moonshine.model import Model, Provenance, Source, load_model
 from starling.engine.moonshine.options import MoonshineOptions
 from starling.engine.moonshine.partials import Progress, follow
@@ -88,6 +88,7 @@ class MoonshineEngine:
         """One answer per stream, in order. Raises ShuttingDown after ``close``."""
         model = self._open_model()
         outcomes: dict[int, DecodeOutcome] = {}
+        finals: list[tuple[int, MoonshineStream, Snapshot]] = []
         partials: list[tuple[int, MoonshineStream, Snapshot]] = []
         for place, stream in enumerate(streams):
             if not isinstance(stream, MoonshineStream):
@@ -96,12 +97,15 @@ class MoonshineEngine:
             snapshot = stream.snapshot()
             if snapshot.is_final:
                 stream.progress = Progress()
-                outcomes[place] = self._final(model, snapshot, stream.options)
+                finals.append((place, stream, snapshot))
             else:
                 partials.append((place, stream, snapshot))
+        if finals:
+            places, batch, snapshots = zip(*finals, strict=True)
+            outcomes |= zip(places, self._finals(model, batch, snapshots), strict=True)
         for start in range(0, len(partials), model.graphs.batch_size):
             places, batch, snapshots = zip(*partials[start : start + model.graphs.batch_size], strict=True)
-            outcomes |= dict(zip(places, _partials(model, batch, snapshots), strict=True))
+            outcomes |= zip(places, _partials(model, batch, snapshots), strict=True)
         return [outcomes[place] for place in range(len(streams))]
 
     def warm_up(self) -> None:
@@ -111,22 +115,37 @@ class MoonshineEngine:
         for length in _WARM_UP_LENGTHS:
             audio = noise.normal(0, 300, length).astype(np.int16)
             for quality in Quality:
-                decoded = decode_final(model.graphs, audio, quality, attention=True)
+                (decoded,) = decode_finals(model.graphs, [Utterance(audio, quality, attention=True)])
             follow(model.graphs, [audio], [Progress(draft=decoded.tokens)])
 
     def close(self) -> None:
         self._model = None
 
-    def _final(self, model: Model, snapshot: Snapshot, options: StreamOptions) -> DecodeOutcome:
+    def _finals(self, model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:
         try:
-            bias = self._hotwords.get(options.hotwords) if options.hotwords and self._capabilities.hotwords else None
-            decoded = decode_final(model.graphs, snapshot.samples, options.quality, attention=options.words, bias=bias)
-            words = words_of(model.vocabulary, decoded, snapshot.samples) if options.words else ()
-            return replace(
-                _hypothesis(model, snapshot, decoded, words), hotwords=None if bias is None else bias.count(decoded.tokens)
+            biases = [self._bias(stream.options) for stream in streams]
+            found = decode_finals(
+                model.graphs,
+                [
+                    Utterance(snapshot.samples, stream.options.quality, attention=stream.options.words, bias=bias)
+                    for stream, snapshot, bias in zip(streams, snapshots, biases, strict=True)
+                ],
             )
+            return [
+                _final(model, snapshot, decoded, stream.options, bias)
+                for stream, snapshot, decoded, bias in zip(streams, snapshots, found, biases, strict=True)
+            ]
         except Exception as error:  # noqa: BLE001 - whatever went wrong in one stream must not reach its batch mates
-            return _failure(error)
+            if len(streams) == 1:
+                return [_failure(error)]
+            return [
+                outcome
+                for stream, snapshot in zip(streams, snapshots, strict=True)
+                for outcome in self._finals(model, [stream], [snapshot])
+            ]
+
+    def _bias(self, options: StreamOptions) -> HotWords | None:
+        return self._hotwords.get(options.hotwords) if options.hotwords and self._capabilities.hotwords else None
 
     def _open_model(self) -> Model:
         if self._model is None:
@@ -138,6 +157,12 @@ def _version(provenance: Provenance) -> str:
     """Which weights, in which numbers, and whether the shipped graphs had to serve."""
     fallback = "-shipped" if provenance.source is Source.SHIPPED else ""
     return f"{SHA256[DECODER][:12]}-{provenance.precision}{fallback}"
+
+
+def _final(model: Model, snapshot: Snapshot, decoded: Decoded, options: StreamOptions, bias: HotWords | None) -> Hypothesis:
+    words = words_of(model.vocabulary, decoded, snapshot.samples) if options.words else ()
+    hypothesis = _hypothesis(model, snapshot, decoded, words)
+    return hypothesis if bias is None else replace(hypothesis, hotwords=bias.count(decoded.tokens))
 
 
 def _partials(model: Model, streams: Sequence[MoonshineStream], snapshots: Sequence[Snapshot]) -> list[DecodeOutcome]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from starling.core.audio import Samples, samples
 from starling.core.config import Quality
-from starling.engine.moonshine.beam import Bias, search
+from starling.engine.moonshine.beam import Bias, Search, search, search_together
 from starling.engine.moonshine.decoding import SILENT, Decoded, decode
-from starling.engine.moonshine.graphs import FRAME, Graphs, as_floats, token_limit
+from starling.engine.moonshine.graphs import FRAME, Encoding, Graphs, as_floats, token_limit
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
 from starling.engine.moonshine.views import JointReader
 
@@ -30,6 +30,12 @@ MARGIN: Final = 13
 _BETWEEN_VIEWS: Final = 11
 """How much more silence each further view has before and after than the one before it, in frames (0.26 s)."""
 
+
+MOST_ROWS: Final = 32
+"""Rows of one pass. A row of 16 costs a third of one alone, a row of 32 hardly less than of 16."""
+
+MOST_FRAMES: Final = 4096
+"""Frames of all utterances of a pass (98 s), with those that fill up the shorter ones: 56 MB of keys and values."""
 
 UNSURE: Final = -0.4
 """A mean log-probability of tokens below which a text gets a second look: about one in five of many kinds of recordings."""
@@ -58,29 +64,46 @@ EFFORTS: Final[Mapping[Quality, Effort]] = {
 """See docs/decisions/0030 for what each buys. Wider beams than 4 were no better."""
 
 
-def decode_final(graphs: Graphs, audio: Samples, quality: Quality, *, attention: bool, bias: Bias | None = None) -> Decoded:
-    """The best tokens of int16 ``[n]``, with ``attention`` over its frames if that is wanted and known.
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is to be written down: int16 ``[n]``, how hard to search, and whether ``attention`` over its frames is wanted.
 
-    ``bias`` needs two texts side by side at least, because a single one cannot take back what it preferred. The shipped graphs
-    can only be greedy, whatever the quality, and without bias.
+    ``bias`` needs two texts side by side at least, because a single one cannot take back what it preferred.
     """
-    if len(audio) < SHORTEST_SPEECH:
-        return SILENT
+
+    audio: Samples
+    quality: Quality
+    attention: bool = False
+    bias: Bias | None = None
+
+    @property
+    def effort(self) -> Effort:
+        effort = EFFORTS[self.quality]
+        return effort if self.bias is None else replace(effort, width=max(effort.width, 2))
+
+
+def decode_finals(graphs: Graphs, utterances: Sequence[Utterance]) -> list[Decoded]:
+    """The best tokens of each, with attention over its frames if that is wanted and known. Who else is there changes nothing.
+
+    The shipped graphs can only be greedy, whatever the quality, and without bias.
+    """
     if not isinstance(graphs, RebuiltGraphs):
-        limit = token_limit(audio)
-        encoding = graphs.hear(as_floats(np.pad(audio, _margin(audio) * FRAME)))
-        (decoded,) = decode(graphs.begin([encoding], capacity=limit + 1), limits=[limit], drafts=[()])
-        return decoded
-    effort = EFFORTS[quality]
-    if bias is not None:
-        effort = replace(effort, width=max(effort.width, 2))
-    searched = partial(_search, graphs, effort=effort, limit=token_limit(audio), attention=attention, bias=bias)
-    decoded = searched(as_floats(audio), margin=_margin(audio))
-    if effort.again and decoded.tokens and np.mean(decoded.log_probabilities) < UNSURE:
-        other = searched(slowed(as_floats(audio)), margin=_margin(audio))
-        if other.worth > decoded.worth:
-            return replace(other, attention=_as_fast(other.attention, decoded.attention))
-    return decoded
+        return [_greedy(graphs, utterance.audio) for utterance in utterances]
+    looks = {
+        place: _Look(utterance, as_floats(utterance.audio))
+        for place, utterance in enumerate(utterances)
+        if len(utterance.audio) >= SHORTEST_SPEECH
+    }
+    found = dict(zip(looks, _search(graphs, list(looks.values())), strict=True))
+    unsure = {
+        place: _Look(utterances[place], slowed(looks[place].audio))
+        for place, decoded in found.items()
+        if utterances[place].effort.again and decoded.tokens and np.mean(decoded.log_probabilities) < UNSURE
+    }
+    for place, other in zip(unsure, _search(graphs, list(unsure.values())), strict=True):
+        if other.worth > found[place].worth:
+            found[place] = replace(other, attention=_as_fast(other.attention, found[place].attention))
+    return [found.get(place, SILENT) for place in range(len(utterances))]
 
 
 def slowed(audio: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -89,24 +112,95 @@ def slowed(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.fft.irfft(np.fft.rfft(audio), length).astype(np.float32) * np.float32(length / len(audio))
 
 
-def _search(
-    graphs: RebuiltGraphs,
-    audio: NDArray[np.float32],
-    *,
-    effort: Effort,
-    margin: int,
-    limit: int,
-    attention: bool,
-    bias: Bias | None,
-) -> Decoded:
-    """The best tokens of float32 ``[n]``, heard with ``margin`` frames of silence before and after, and in further views."""
-    encodings = [graphs.hear(np.pad(audio, (margin + view * _BETWEEN_VIEWS) * FRAME)) for view in range(effort.views)]
-    reader = graphs.begin_beam(encodings, width=effort.width, capacity=limit + 1, attention=attention)
-    joint = reader if effort.views == 1 else JointReader(reader, views=effort.views)
-    decoded = search(joint, width=effort.width, limit=limit, bias=bias)
-    if decoded.attention is None:
-        return decoded
-    return replace(decoded, attention=decoded.attention[:, margin : encodings[0].frames - margin])
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """An utterance as it is heard: float32 ``[n]``."""
+
+    utterance: Utterance
+    audio: NDArray[np.float32]
+
+    @property
+    def margin(self) -> int:
+        return _margin(self.utterance.audio)
+
+    @property
+    def frames(self) -> int:
+        """About as many as are heard."""
+        return len(self.audio) // FRAME + 2 * self.margin
+
+    @property
+    def search(self) -> Search:
+        utterance = self.utterance
+        return Search(width=utterance.effort.width, limit=token_limit(utterance.audio), bias=utterance.bias)
+
+    def heard(self, graphs: RebuiltGraphs, view: int = 0) -> Encoding:
+        """With margins of silence before and after; further views have more."""
+        return graphs.hear(np.pad(self.audio, (self.margin + view * _BETWEEN_VIEWS) * FRAME))
+
+    def within(self, decoded: Decoded, encoding: Encoding) -> Decoded:
+        """``decoded`` with attention over the utterance's own frames."""
+        if decoded.attention is None:
+            return decoded
+        return replace(decoded, attention=decoded.attention[:, self.margin : encoding.frames - self.margin])
+
+
+def _search(graphs: RebuiltGraphs, looks: Sequence[_Look]) -> list[Decoded]:
+    """The best tokens of each, in as few passes as groups of them allow."""
+    found: dict[int, Decoded] = {}
+    for group in _groups(looks, shared=graphs.shared):
+        together = [looks[place] for place in group]
+        answers = [_search_views(graphs, *together)] if _alone(together[0]) else _search_group(graphs, together)
+        found |= zip(group, answers, strict=True)
+    return [found[place] for place in range(len(looks))]
+
+
+def _groups(looks: Sequence[_Look], *, shared: bool) -> Iterator[list[int]]:
+    """Places of looks that are searched together: of about one length, as frames that shorter ones lack are paid for."""
+    kinds: defaultdict[tuple[int, int, bool], list[int]] = defaultdict(list)
+    for place, look in enumerate(looks):
+        if _alone(look) or not shared:
+            yield [place]
+        else:
+            kinds[look.utterance.effort.width, look.search.candidates, look.utterance.attention].append(place)
+    for (width, *_), places in kinds.items():
+        places.sort(key=lambda place: looks[place].frames)
+        while places:
+            longest = looks[places[-1]].frames
+            count = max(1, min(MOST_ROWS // width, MOST_FRAMES // longest))
+            yield places[-count:]
+            del places[-count:]
+
+
+def _alone(look: _Look) -> bool:
+    return look.utterance.effort.views > 1
+
+
+def _search_group(graphs: RebuiltGraphs, looks: Sequence[_Look]) -> list[Decoded]:
+    encodings = [look.heard(graphs) for look in looks]
+    searches = [look.search for look in looks]
+    capacity = max(token_limit(look.utterance.audio) for look in looks) + 1
+    first = looks[0].utterance
+    reader = graphs.begin_beam(encodings, width=first.effort.width, capacity=capacity, attention=first.attention)
+    found = search_together(reader, searches)
+    return [look.within(one, encoding) for look, one, encoding in zip(looks, found, encodings, strict=True)]
+
+
+def _search_views(graphs: RebuiltGraphs, look: _Look) -> Decoded:
+    utterance, effort = look.utterance, look.utterance.effort
+    encodings = [look.heard(graphs, view) for view in range(effort.views)]
+    limit = token_limit(utterance.audio)
+    reader = graphs.begin_beam(encodings, width=effort.width, capacity=limit + 1, attention=utterance.attention)
+    found = search(JointReader(reader, views=effort.views), width=effort.width, limit=limit, bias=utterance.bias)
+    return look.within(found, encodings[0])
+
+
+def _greedy(graphs: Graphs, audio: Samples) -> Decoded:
+    if len(audio) < SHORTEST_SPEECH:
+        return SILENT
+    limit = token_limit(audio)
+    encoding = graphs.hear(as_floats(np.pad(audio, _margin(audio) * FRAME)))
+    (decoded,) = decode(graphs.begin([encoding], capacity=limit + 1), limits=[limit], drafts=[()])
+    return decoded
 
 
 def _margin(audio: Samples) -> int:

@@ -21,7 +21,7 @@ from starling.engine.moonshine.shipped import ShippedGraphs
 from starling.engine.moonshine.tokens import Vocabulary, parse_pieces
 from starling.engine.moonshine.weights import SHA256, Weights, read_weights, wheel_folder
 
-BUILDER = 2
+BUILDER = 6
 """Counts up with every change of the rebuilt graphs; what another builder has made is not looked at."""
 
 
@@ -121,8 +121,8 @@ def _build(weights: Weights, precision: Precision) -> dict[str, bytes]:
         "ear": build_ear(listening),
         "encoder": build_encoder(listening, precision),
         "cross": build_cross(writing, precision),
-        "decoder": build_decoder(writing, precision),
-    }
+        "decoder": build_decoder(writing, precision, by_row=False),
+    } | ({} if precision is Precision.EXACT else {"searcher": build_decoder(writing, precision, by_row=True)})
 
 
 def _open(parts: Mapping[str, bytes], precision: Precision) -> RebuiltGraphs:

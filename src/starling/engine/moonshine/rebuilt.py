@@ -34,23 +34,35 @@ _BATCH = 4
 
 
 class RebuiltGraphs:
-    """Encoder and decoder; ``ear``, ``encoder``, ``cross`` and ``decoder`` are the bytes of their files.
+    """Encoder and decoder; ``ear``, ``encoder``, ``cross``, ``decoder`` and ``searcher`` are the bytes of their files.
 
-    ``steady``: the graphs compute in floats, and rows must not depend on each other to the bit. onnxruntime adds up in another
-    order when a matrix has one row only, and when the length of a sum is no multiple of a few vectors; so steady transcriptions
-    have at least two rows, read at least two tokens at first, and hear a multiple of 64 frames. Otherwise the scale of the int8
-    products comes from all rows of a pass, and utterances are decoded one at a time.
+    ``searcher``: a decoder for searches whose rows know nothing of each other; None where those of ``decoder`` do not either.
+
+    Rows must not depend on each other to the bit. The int8 searcher scales each by its own largest number, and sums of whole
+    numbers are the same in whatever order. Elsewhere, and everywhere when the graphs are ``steady``, that is, compute in floats,
+    onnxruntime adds up in another order when a matrix has one row only, and when the length of a sum is no multiple of a few
+    vectors. So a multiple of 64 frames is heard, and steady transcriptions have at least two rows, and read at least two tokens
+    at first. Searches share passes in int8 only. The int8 decoder takes its scale from all rows, which is cheaper for one of
+    them, so its utterances are decoded one at a time.
     """
 
-    def __init__(self, *, ear: bytes, encoder: bytes, cross: bytes, decoder: bytes, steady: bool) -> None:
+    def __init__(
+        self, *, ear: bytes, encoder: bytes, cross: bytes, decoder: bytes, searcher: bytes | None = None, steady: bool
+    ) -> None:
         self._encoder = GrowingEncoder(ear, encoder)
         self._cross = open_session(cross)
         self._decoder = open_session(decoder)
+        self._searcher = self._decoder if searcher is None else open_session(searcher)
         self._steady = steady
 
     @property
     def batch_size(self) -> int:
         return _BATCH if self._steady else 1
+
+    @property
+    def shared(self) -> bool:
+        """Whether searches may share passes without changing their texts."""
+        return not self._steady
 
     def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
@@ -60,8 +72,7 @@ class RebuiltGraphs:
         """
         states = self._encoder.encode(audio, echoes)
         frames = states.shape[1]
-        if self._steady:
-            states = np.pad(states, ((0, 0), (0, -frames % _FRAMES), (0, 0)))
+        states = np.pad(states, ((0, 0), (0, -frames % _FRAMES), (0, 0)))
         arrays = cast("list[NDArray[np.float32]]", self._cross.run(_CROSS, {"states": states}))
         return Encoding(arrays, frames)
 
@@ -76,12 +87,12 @@ class RebuiltGraphs:
         least = 2 if self._steady else 1
         return Transcription(self._decoder, encodings, asked, capacity=capacity, least=least, attention=attention)
 
-    def begin_beam(self, views: Sequence[Encoding], *, width: int, capacity: int, attention: bool = False) -> Transcription:
-        """Start to write down one utterance in a row for each view of it, of which ``select`` may make up to ``width``.
+    def begin_beam(self, heard: Sequence[Encoding], *, width: int, capacity: int, attention: bool = False) -> Transcription:
+        """Start to write down utterances, or views of one, in a row for each, of which ``select`` may make up to ``width``.
 
-        Rows of a view stand together, views in the order given, and have equally many rows.
+        Rows of an utterance stand together, utterances in the order given, and have equally many rows.
         """
-        return Transcription(self._decoder, views, len(views) * width, capacity=capacity, least=1, attention=attention)
+        return Transcription(self._searcher, heard, len(heard) * width, capacity=capacity, least=1, attention=attention)
 
 
 class Transcription:
@@ -150,6 +161,24 @@ class Transcription:
             written = self._lengths[0]
             self._past[:, moved, :, :written] = self._past[:, [rows[place] for place in moved], :, :written]
         self._lengths = [self._lengths[row] for row in rows]
+
+    def drop(self, utterances: Sequence[int]) -> list[int]:
+        """Forget these utterances and their rows, but not all. The last ones take their places: who is where now."""
+        count = len(self._mask)
+        left = [place for place in range(count) if place not in utterances]
+        movers = reversed(left)
+        order = [place if place in left else next(movers) for place in range(len(left))]
+        share = len(self._lengths) // count
+        self.select([place * share + row for place in order for row in range(share)])
+        arrays = [*self._cross, self._mask]
+        for array in arrays:
+            for place, mover in enumerate(order):
+                if place != mover:
+                    array[place] = array[mover]
+        *self._cross, self._mask = (array[: len(order)] for array in arrays)
+        self._shape = (0, 0, 0)
+        self._bind_inputs({"cross_mask": self._mask, **dict(zip(_CROSS, self._cross, strict=True))})
+        return order
 
     def _bind(self, width: int, choices: int) -> None:
         """Make and bind arrays for passes of ``width`` tokens; what was heard stays bound, keys and values too while rows do."""

@@ -12,6 +12,7 @@ others. It wants heads of a multiple of 16 dimensions: those of 36 are filled up
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,11 @@ _ALIGNING = range(3, 6)
 """The layers whose attention follows the audio; the first three look anywhere."""
 
 
-def build_decoder(weights: DecoderWeights, precision: Precision) -> bytes:
-    """The graph that ``rebuilt.Decoder`` runs, as the bytes of an ``.onnx`` file."""
+def build_decoder(weights: DecoderWeights, precision: Precision, *, by_row: bool) -> bytes:
+    """The graph that ``rebuilt.Transcription`` runs, as the bytes of an ``.onnx`` file.
+
+    ``by_row``: whether in int8 each row has a scale of its own, so that rows know nothing of each other, for a little more work.
+    """
     graph = Graph(precision)
     tokens = graph.input("tokens", np.int64, ["rows", "n"])
     graph.input("last", np.int32, ["rows"])
@@ -45,13 +49,14 @@ def build_decoder(weights: DecoderWeights, precision: Precision) -> bytes:
     graph.output("log_probability", np.float32, ["rows", "n", "choices"])
     graph.output("attention", np.float32, ["utterances", "readings", "frames"])
 
-    layer_graph = _LayerGraph(graph)
+    linear = graph.linear_by_row if by_row else graph.linear
+    layer_graph = _LayerGraph(graph, linear)
     state = _embed(graph, tokens, weights.embedding)
     for number, layer_weights in enumerate(weights.layers):
         state = layer_graph.add(number, layer_weights, state)
-    logits = graph.linear(_norm(graph, state, weights.norm), weights.head)
+    logits = linear(_norm(graph, state, weights.norm), weights.head)
     _choose(graph, logits, choices)
-    graph.node("Mean", *layer_graph.attentions, to="attention")
+    _look(graph, layer_graph.attentions)
     return graph.serialised()
 
 
@@ -75,13 +80,13 @@ def build_cross(weights: DecoderWeights, precision: Precision) -> bytes:
 
 
 class _LayerGraph:
-    """Adds layers to a graph; ``attentions``: the mean over heads of each aligning layer's attention."""
+    """Adds layers to a graph, whose products are ``linear``; ``attentions``: each aligning layer's attention."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, linear: Callable[..., str]) -> None:
         self._graph = graph
+        self._linear = linear
         self.attentions: list[str] = []
         self._cosines, self._sines = rotation(graph, LONGEST)
-        self._heads = graph.numbers(1)
         # The rows of an utterance, such as the hypotheses of a beam, are so many queries to the same keys and values.
         utterances = graph.node("Shape", "cross_mask", start=0, end=1)
         self._by_utterance = graph.node("Concat", utterances, graph.numbers(-1, HEADS, HEAD), axis=0)
@@ -96,35 +101,35 @@ class _LayerGraph:
         """Attention to the tokens read so far."""
         graph = self._graph
         projections = [_spaced_columns(matrix) for matrix in (layer.query, layer.key, layer.value)]
-        packed = graph.linear(_norm(graph, state, layer.self_norm), *projections)
+        packed = self._linear(_norm(graph, state, layer.self_norm), *projections)
         attended, *_ = graph.nodes(
             "GroupQueryAttention",
             packed, "", "", f"past_key.{number}", f"past_value.{number}", "last", "longest", self._cosines, self._sines,
             to=[f"written.{number}", f"present_key.{number}", f"present_value.{number}"],
             domain=MICROSOFT, num_heads=HEADS, kv_num_heads=HEADS, scale=1 / math.sqrt(HEAD), do_rotary=1, rotary_interleaved=1,
         )  # fmt: skip
-        return graph.linear(attended, _spaced_rows(layer.out))
+        return self._linear(attended, _spaced_rows(layer.out))
 
     def _heard(self, number: int, layer: Layer, state: str) -> str:
         """Attention to the encoder's states."""
         graph = self._graph
-        query = graph.linear(_norm(graph, state, layer.cross_norm), layer.cross_query)
+        query = self._linear(_norm(graph, state, layer.cross_norm), layer.cross_query)
         query = graph.node("Transpose", graph.node("Reshape", query, self._by_utterance), perm=[0, 2, 1, 3])
         scores = graph.node("Add", graph.node("MatMul", query, f"cross_key.{number}"), "cross_mask")
         attention = graph.node("Softmax", scores, axis=-1)
         if number in _ALIGNING:
-            self.attentions.append(graph.node("ReduceMean", attention, self._heads, keepdims=0))
+            self.attentions.append(attention)
         attended = graph.node("Transpose", graph.node("MatMul", attention, f"cross_value.{number}"), perm=[0, 2, 1, 3])
-        return graph.linear(graph.node("Reshape", attended, self._by_row), layer.cross_out)
+        return self._linear(graph.node("Reshape", attended, self._by_row), layer.cross_out)
 
     def _feed(self, layer: Layer, state: str) -> str:
         """The gated linear unit (Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202)."""
         graph = self._graph
-        expanded = graph.linear(_norm(graph, state, layer.feed_norm), layer.expand)
+        expanded = self._linear(_norm(graph, state, layer.feed_norm), layer.expand)
         name = f"{expanded}.split"
         up, gate = graph.nodes("Split", expanded, to=[f"{name}.up", f"{name}.gate"], axis=-1, num_outputs=2)
         gated = graph.node("Mul", up, graph.node("QuickGelu", gate, domain=MICROSOFT, alpha=1.0))
-        return graph.linear(gated, layer.contract)
+        return self._linear(gated, layer.contract)
 
 
 def _embed(graph: Graph, tokens: str, embedding: Quantised) -> str:
@@ -142,6 +147,13 @@ def _choose(graph: Graph, logits: str, choices: str) -> None:
     """The best tokens, by logit, and the logarithms of their probabilities."""
     graph.nodes("TopK", logits, choices, to=["best_logits", "best"], axis=-1)
     graph.node("GatherElements", graph.node("LogSoftmax", logits, axis=-1), "best", to="log_probability", axis=-1)
+
+
+def _look(graph: Graph, attentions: Sequence[str]) -> None:
+    """The mean over layers and heads. Added element by element: a reduction adds up in another order where rows end elsewhere."""
+    over_layers = graph.node("Mean", *attentions)
+    heads = graph.nodes("Split", over_layers, to=[f"head.{number}" for number in range(HEADS)], axis=1, num_outputs=HEADS)
+    graph.node("Squeeze", graph.node("Mean", *heads), graph.numbers(1), to="attention")
 
 
 def _spaced_columns(matrix: Quantised) -> Quantised:

@@ -73,17 +73,40 @@ class Graph:
             weights = self.constant(np.concatenate([matrix.floats() for matrix in matrices], axis=1))
             result = self.node("MatMul", value, weights)
             return result if bias is None else self.node("Add", result, self.constant(bias))
-        widths = [matrix.values.shape[1] for matrix in matrices]
-        scales = np.repeat(np.array([matrix.scale for matrix in matrices], np.float32), widths)
-        zero_points = np.repeat(np.array([matrix.zero_point for matrix in matrices], np.uint8), widths)
         return self.node(
             "DynamicQuantizeMatMul",
             value,
+            *self._side_by_side(matrices),
+            "" if bias is None else self.constant(bias),
+            domain=MICROSOFT,
+        )
+
+    def linear_by_row(self, value: str, *matrices: Quantised) -> str:
+        """As ``linear``, but in int8 each row of ``value`` has a scale of its own: rows know nothing of each other.
+
+        The largest number of a row becomes 127. Sums are whole numbers and therefore the same in whatever order.
+        """
+        if self._precision is Precision.EXACT:
+            return self.linear(value, *matrices)
+        bias = matrices[0].bias if len(matrices) == 1 else None
+        step = self.constant(np.array(1 / 127, np.float32))
+        middle = self.constant(np.array(128, np.uint8))
+        largest = self.node("ReduceMax", self.node("Abs", value), self.numbers(-1), keepdims=1)
+        whole = self.node("QuantizeLinear", self.node("Div", value, largest), step, middle)
+        weights, scales, zero_points = self._side_by_side(matrices)
+        product = self.node("MatMulIntegerToFloat", whole, weights, step, scales, middle, zero_points, domain=MICROSOFT)
+        product = self.node("Mul", product, largest)
+        return product if bias is None else self.node("Add", product, self.constant(bias))
+
+    def _side_by_side(self, matrices: Sequence[Quantised]) -> tuple[str, str, str]:
+        """Values, scales and zero points of ``matrices`` as one."""
+        widths = [matrix.values.shape[1] for matrix in matrices]
+        scales = np.repeat(np.array([matrix.scale for matrix in matrices], np.float32), widths)
+        zero_points = np.repeat(np.array([matrix.zero_point for matrix in matrices], np.uint8), widths)
+        return (
             self.constant(np.concatenate([matrix.values for matrix in matrices], axis=1)),
             self.constant(scales if len(matrices) > 1 else scales[0]),
             self.constant(zero_points if len(matrices) > 1 else zero_points[0]),
-            "" if bias is None else self.constant(bias),
-            domain=MICROSOFT,
         )
 
     def serialised(self) -> bytes:
