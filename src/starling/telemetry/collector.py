@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -87,8 +87,7 @@ class Collector:
         if self._connection is None:
             self._connection = self._connect()
         self._connection.request("POST", self._path, body, self._headers)
-        with _cut_after(WHOLE, self._connection.sock):
-            response = self._connection.getresponse()
+        with _cut_after(WHOLE, self._connection.sock), closing(self._connection.getresponse()) as response:
             return response, response.read(LONGEST_ANSWER + 1)
 
     def _connect(self) -> http.client.HTTPConnection:
