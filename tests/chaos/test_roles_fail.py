@@ -164,8 +164,8 @@ def test_who_is_abandoned_with_its_gateway_is_ended_by_another(redis: RedisServe
         async with apart(redis, gateways=1, recognizers=1, settings=grace) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
             await server.until_heard(1, 2.0)
-            talking.cancel()
             await server.gateways[0].end(signal.SIGKILL)
+            talking.cancel()  # only now, or the gateway would end the session by itself
             assert (await server.recognizers[0].status())["clients"] == 1
             other = await server.gateway()
             async with asyncio.timeout(PATIENCE):
