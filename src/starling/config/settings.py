@@ -130,7 +130,14 @@ class Auth(Group):
 class Limits(Group):
     """How fast clients may come and send. Who sends too fast is slowed down; who comes too often is refused."""
 
-    opens_per_minute: int = setting(3000, "upgrades of one address, and of one API key", unit="sessions", low=1, high=1_000_000)
+    opens_per_minute: int = setting(
+        3000,
+        "upgrades of one address, and of one API key; those that come back to their sessions, and recordings that are handed in, "
+        "are counted apart",
+        unit="sessions",
+        low=1,
+        high=1_000_000,
+    )
     failures_per_minute: int = setting(
         30, "wrong API keys of one address before it is told to wait", unit="attempts", low=1, high=100_000
     )
@@ -289,7 +296,11 @@ class Processes(Group):
         120.0, "until a process must be ready; the first start may build graphs", unit="seconds", low=1, high=3600
     )
     hang_timeout: float = setting(
-        1.0, "without a sign of life, after which a process is replaced", unit="seconds", low=0.3, high=60
+        1.0,
+        "without a sign of life, after which a process is replaced; one that is stopped after a quarter of it",
+        unit="seconds",
+        low=0.3,
+        high=60,
     )
     stuck_timeout: float = setting(
         20.0,
