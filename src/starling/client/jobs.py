@@ -39,8 +39,10 @@ LARGEST: Final = 64 << 20
 """Bytes of an answer: a day of speech with all its words takes less."""
 
 LARGEST_EVENT: Final = 4 << 20
+"""Bytes of a line among events, which is a segment or the state of a job."""
 
 LARGEST_REFUSAL: Final = 64 << 10
+"""Bytes of the document that says why a request was refused."""
 
 ATTEMPTS: Final = 8
 """Connections in a row that may fail before a job is not followed any more."""
