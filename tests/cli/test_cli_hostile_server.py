@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,30 @@ def test_nonsense_is_no_bug(body: bytes, capsys: pytest.CaptureFixture[str]) -> 
         with hostile({"asr/history": body, "queue/status": body}, status, Content_Encoding="gzip") as url:
             assert run(["jobs", "list", "--server", url]) == ExitCode.FAILURE
         assert "bug" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["sessions", "list", "--url"], ["jobs", "list", "--server"]])
+def test_the_key_goes_to_the_server_that_was_named_only(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with hostile({"v1/sessions": encoded({"sessions": []})}) as other, hostile({}, 302, Location=f"{other}/v1/sessions") as url:
+        assert run([*command, url, "--api-key", "secret"]) == ExitCode.FAILURE
+    assert "answered HTTP 302" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said", [b"\xff\xfe\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 x\r\n\r\n"])
+@pytest.mark.parametrize("command", [["sessions", "list", "--url"], ["jobs", "list", "--server"]])
+def test_what_is_no_http_is_no_bug(said: bytes, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        assert run([*command, f"http://127.0.0.1:{listener.getsockname()[1]}"]) == ExitCode.FAILURE
+        thread.join()
+    assert "bug" not in capsys.readouterr().err
 
 
 def test_pages_without_end_end(capsys: pytest.CaptureFixture[str]) -> None:

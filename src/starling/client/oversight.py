@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import msgspec
 
@@ -69,7 +70,7 @@ class Operator:
         """All of them, in the order they came."""
         try:
             return msgspec.json.decode(self._ask("GET", "/v1/sessions"), type=_Sessions).sessions
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolMismatch(f"expected the sessions of a Starling server of this version: {error}") from None
 
     def end(self, session_id: str) -> None:
@@ -88,18 +89,27 @@ class Operator:
             raise _unreachable(self._base, error.reason) from None
         except OSError as error:
             raise _unreachable(self._base, error) from None
+        except HTTPException:
+            raise Refused(f"{self._base} does not answer as an HTTP server", status=0) from None
+
+
+class _Nowhere(HTTPRedirectHandler):
+    """The key is for the server that was named, and for no other that it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Go there: never."""
 
 
 def _opener(base: str, context: ssl.SSLContext | None) -> OpenerDirector:
     """A proxy set in the environment is used, except to this machine."""
     secured = [] if context is None else [HTTPSHandler(context=context)]
-    return build_opener(*secured, *([ProxyHandler({})] if is_loopback(base) else []))
+    return build_opener(_Nowhere, *secured, *([ProxyHandler({})] if is_loopback(base) else []))
 
 
 def _refusal(base: str, status: int, body: bytes) -> StarlingError:
     try:
         said = msgspec.json.decode(body, type=_Refusal).error.message
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return Refused(f"{base} answered HTTP {status}: is this the address of a Starling server?", status=status)
     if status == Unauthenticated.http_status:
         return Refused(f"{base} answers nobody without a good API key ({said}): set STARLING_API_KEY", status=status)
