@@ -275,18 +275,21 @@ def test_who_stood_still_from_the_beginning_ends_with_a_killed_transcriber(tmp_p
             platform(workers=1, settings=environment) as server,
             desk(Settings.model_validate({"jobs": jobs})) as here,
         ):
-            await here.begun(await here.submit(LONG, Priority.HIGH))
+            await here.begun(await here.submit(LONG))
             [pid] = server.of_role("transcriber")
             [first] = named("scribe", pid)
             os.kill(first, signal.SIGSTOP)  # that it is not done before
-            await here.submit(LONG)
+            await here.begun(await here.submit(LONG, Priority.HIGH))
+            [second] = {*named("scribe", pid)} - {first}
+            os.kill(second, signal.SIGSTOP)
+            os.kill(first, signal.SIGKILL)  # its job is begun again, and has to stand still at once
 
             def standing() -> list[int]:
-                theirs = [*named("scribe", pid), *named("template-scribe", pid)]
-                return [one for one in theirs if one != first and activity_of(one).stopped]
+                theirs = {*named("scribe", pid), *named("template-scribe", pid)} - {first, second}
+                return [one for one in theirs if activity_of(one).stopped]
 
             await eventually(lambda: len(standing()) == 1)
-            theirs = [first, *standing(), *named("template-scribe", pid)]
+            theirs = [second, *standing(), *named("template-scribe", pid)]
             os.kill(pid, signal.SIGKILL)
             await eventually(lambda: not any(map(alive, theirs)))
 
