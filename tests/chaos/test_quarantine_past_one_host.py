@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from chaos.brittle_gateway import DEADLY
 from chaos.platform_harness import all_captions, caption, eventually
 from chaos.poisoned_worker import poisonous
-from chaos.roles_harness import Apart, Role, apart
+from chaos.roles_harness import Role, apart
 from chaos.test_kafka_fails import on
 from chaos.test_processes_fail import BECKETT, scripted
 from kafka_broker import KafkaBroker, kafka_broker
@@ -111,18 +111,14 @@ def test_bytes_that_end_two_gateways_are_unpacked_by_no_gateway(redis: RedisServ
             except ConnectionClosed:
                 return message
 
-    async def refused(server: Apart) -> bool:
-        last = await deadly(server.gateways[2])
-        return (last["type"], last.get("code")) == ("error", "quarantined")
-
     async def scenario() -> None:
         async with apart(redis, gateways=3, recognizers=1, module=FRAGILE) as server:
             for victim in server.gateways[:2]:
                 assert (await deadly(victim))["type"] == "ready"
                 assert await until_ended(victim) == 128 + signal.SIGSEGV
-            async with asyncio.timeout(30):
-                while server.gateways[2].process.returncode is None and not await refused(server):
-                    pass
+            await server.gateways[2].until_said("networks banned")
+            last = await deadly(server.gateways[2])
+            assert (last["type"], last.get("code")) == ("error", "quarantined")
             assert server.gateways[2].process.returncode is None
             assert await caption(server.gateways[2].url, BECKETT, speed=4) == scripted(BECKETT), "PCM is taken as ever"
 

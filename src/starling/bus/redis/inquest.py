@@ -17,6 +17,9 @@ from typing import Final
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts import PRELUDE
 from starling.bus.shared.arena import key_of
+from starling.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 STRIKES: Final = 2
 """So many at one committed position, and the session is over; so many of a network, and it may not send compressed audio."""
@@ -119,7 +122,10 @@ class Banned:
 
     async def look(self) -> None:
         """Ask Redis."""
-        self._keys = frozenset(map(int, await self._link.run(BANNED)))
+        keys = frozenset(map(int, await self._link.run(BANNED)))
+        if keys - self._keys:
+            log.warning("networks banned", networks=len(keys))
+        self._keys = keys
 
     def __contains__(self, name: object) -> bool:
         return bool(self._keys) and isinstance(name, str) and key_of(name) in self._keys
