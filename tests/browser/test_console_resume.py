@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -247,8 +248,8 @@ CANCEL_AT_ONCE = """() => {
   const look = () => {
     const alert = document.querySelector("[role=alert]:not([hidden])");
     const cancel = [...(alert?.querySelectorAll("button") ?? [])].find((button) => button.textContent === "Cancel");
-    if (window.refusal || !cancel) return;
-    window.refusal = alert.textContent;
+    if (document.body.dataset.refusal || !cancel) return;
+    document.body.dataset.refusal = alert.textContent;
     cancel.click();
   };
   new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
@@ -272,7 +273,8 @@ def test_a_server_that_stays_away(console: Console, stub: StubServer) -> None:
     page.get_by_role("button", name="Listen").click()
     reconnecting = page.get_by_role("status").filter(has_text="Reconnecting to the server")
     expect(page.locator("body").filter(has=reconnecting).filter(has=page.locator("#listen", has_text="Stop"))).to_be_visible()
-    said = page.wait_for_function("window.refusal").json_value()
+    expect(page.locator("body")).to_have_attribute("data-refusal", re.compile("connection"))
+    said = page.locator("body").get_attribute("data-refusal") or ""
     assert "The connection broke" in said
     assert "What was said until 0:02 is kept." in said
     assert "No connection could be made again within 10 s." in said
