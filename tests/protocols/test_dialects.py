@@ -12,7 +12,7 @@ from starling.protocols.dialects import Dialect, Spoken, spoken
 from starling.protocols.foreign import ForeignAdapter, Head, authorization
 from starling.protocols.registry import DIALECTS
 from starling.protocols.verbs import Adapter, Offer
-from starling.telemetry.metrics import PROTOCOLS
+from starling.telemetry.families.sessions import PROTOCOLS
 
 
 def _adapter(_: Offer, __: Head) -> Adapter:

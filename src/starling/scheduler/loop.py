@@ -17,8 +17,9 @@ from starling.scheduler.competition import Competition, RunQueue, Unwatched
 from starling.scheduler.isolation import apart
 from starling.scheduler.job import Job, Kind
 from starling.scheduler.planner import Planner
+from starling.telemetry.families.decoding import COST_OF
 from starling.telemetry.logs import get_logger
-from starling.telemetry.metrics import COST_OF, Metrics
+from starling.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ PROSE = """\
 # Metrics
 
 `GET /metrics` answers in the Prometheus text format. Every name begins with `starling_`, is in base units, and is declared once,
-in `src/starling/telemetry/metrics.py`. This page is written from there by `python -m starling.telemetry.reference`, and a test
+in `src/starling/telemetry/families`. This page is written from there by `python -m starling.telemetry.reference`, and a test
 compares the two. The usual `process_*` metrics (CPU, memory, open files) are there too.
 
 A histogram `x` is three series: `x_bucket{le="..."}`, `x_sum` and `x_count`. Series whose labels are known exist from the start,
