@@ -43,7 +43,7 @@ run: setup ## serve and caption a sample recording live; ONCE=1 stops after it
 	@$(BIN)/starling demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup-dev browser redis lint types imports ## every check CI runs
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) $(ARGS)
+	@$(BIN)/python tests/again.py --numprocesses $(JOBS) $(ARGS)
 
 check: test
 

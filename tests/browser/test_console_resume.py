@@ -277,7 +277,7 @@ def test_a_server_that_stays_away(console: Console, stub: StubServer) -> None:
     said = page.locator("body").get_attribute("data-refusal") or ""
     assert "The connection broke" in said
     assert "What was said until 0:02 is kept." in said
-    assert "No connection could be made again within 10 s." in said
+    assert re.search(r"No connection could be made again within \d+ s\.", said)  # it says how long it was tried
     expect(page.locator("#settled [data-state=interrupted] p")).to_have_text("half a")
     expect(page.locator("#status")).to_have_text("Stopped")
 
