@@ -11,7 +11,8 @@ import pytest
 from starling.auth.keyfile import KeyRecord, changing
 from starling.cli.reach import check_access, exposure, for_others, outward, to_open
 from starling.config.doctor import Check, Status
-from starling.config.settings import Auth, AuthMode, Server, Settings
+from starling.config.groups.edge import Auth, AuthMode, Server
+from starling.config.settings import Settings
 
 
 @pytest.mark.parametrize(

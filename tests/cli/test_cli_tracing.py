@@ -5,7 +5,8 @@ from __future__ import annotations
 from span_collector import Answer, SpanCollector
 from starling.cli.tracing import check_collector
 from starling.config.doctor import Check, Status
-from starling.config.settings import Settings, Telemetry
+from starling.config.groups.telling import Telemetry
+from starling.config.settings import Settings
 
 
 def check(url: str, **more: object) -> Check:

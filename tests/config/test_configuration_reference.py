@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from starling.config.groups.group import Group
 from starling.config.loading import load_settings
 from starling.config.reference import EXAMPLE, render_configuration_markdown
-from starling.config.settings import Group, Settings
+from starling.config.settings import Settings
 from starling.config.tree import Leaf, groups, leaves
 from starling.core.config import SessionConfig
 from starling.gateway.options import GatewayOptions

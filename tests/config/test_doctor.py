@@ -28,8 +28,11 @@ from starling.config.doctor import (
     run_checks,
     verdict,
 )
+from starling.config.groups.edge import Server
+from starling.config.groups.platform import Processes
+from starling.config.groups.recognition import AudioLog
 from starling.config.machine import Machine
-from starling.config.settings import AudioLog, Processes, Server, Settings
+from starling.config.settings import Settings
 
 GIB = 1 << 30
 

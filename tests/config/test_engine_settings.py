@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from starling.config.settings import Engine, Precision
+from starling.config.groups.recognition import Engine, Precision
 from starling.engine.moonshine import options
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from starling.config.groups.edge import Server
+from starling.config.groups.recognition import Engine, EngineName, Precision, Scheduler, Segmentation
+from starling.config.groups.telling import Log
 from starling.config.reloading import OTHERS, RELOADED, RELOADED_IN_PLACE, reloaded
-from starling.config.settings import Engine, EngineName, Log, Precision, Scheduler, Segmentation, Server, Settings
+from starling.config.settings import Settings
 from starling.telemetry.logs import LogLevel
 
 RUNNING = Settings(engine=Engine(name=EngineName.SCRIPTED), server=Server(port=1))

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from starling.config.groups.group import Group, setting
+from starling.config.groups.recognition import EngineName
 from starling.config.loading import build, load_settings
-from starling.config.settings import EngineName, Group, Settings, setting
+from starling.config.settings import Settings
 from starling.config.sources import DEFAULT, Given, Source
 from starling.config.tree import leaves
 from starling.core.errors import InvalidOption

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from starling.app.tracing import check_tracing, collector_options
+from starling.config.groups.telling import Compression
 from starling.config.loading import Loaded, load_settings
-from starling.config.settings import Compression, Settings
+from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 
 

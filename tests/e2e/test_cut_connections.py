@@ -14,7 +14,9 @@ from starling.app import running
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.client.line import Link
-from starling.config.settings import Jobs, Server, Settings
+from starling.config.groups.edge import Server
+from starling.config.groups.jobs import Jobs
+from starling.config.settings import Settings
 from starling.core.audio import SAMPLE_RATE, Samples, seconds
 from starling.protocols.native.messages import Result, ServerMessage
 

@@ -16,8 +16,9 @@ from gateway.certificates import make_certificate
 from gateway.gateway_harness import BRIEFLY, run, served
 from starling.app.options import addresses, gateway_options
 from starling.client import Refused, Unreachable, connect
+from starling.config.groups.edge import Server
 from starling.config.neighbour import running_version
-from starling.config.settings import Server, Settings
+from starling.config.settings import Settings
 from starling.core.errors import InvalidOption, QuotaExceeded
 from starling.gateway import server as gateway_server
 from starling.gateway.options import GatewayOptions

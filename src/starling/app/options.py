@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from starling.auth.keyfile import keys_path, read_keyfile
-from starling.config.settings import AuthMode, Settings
+from starling.config.groups.edge import AuthMode
+from starling.config.settings import Settings
 from starling.core.audio import samples, seconds
 from starling.core.config import SessionConfig
 from starling.core.errors import InvalidOption

@@ -12,7 +12,8 @@ from starling.app.bus import Bus
 from starling.app.model_thread import ModelThread
 from starling.app.options import batching, segmentation_options
 from starling.bus.memory import MemoryWitness
-from starling.config.settings import EngineName, Settings
+from starling.config.groups.recognition import EngineName
+from starling.config.settings import Settings
 from starling.core.ports import Capabilities, Clock, Engine, Vad, Witness
 from starling.engine.moonshine import MoonshineEngine
 from starling.engine.moonshine.options import MoonshineOptions, Precision

@@ -17,7 +17,8 @@ from importlib import import_module
 from typing import Final
 from urllib.parse import unquote
 
-from starling.config.settings import Compression, Settings
+from starling.config.groups.telling import Compression
+from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 from starling.telemetry.endpoint import CollectorOptions, endpoint_of, headers_of
 from starling.telemetry.metrics import Metrics

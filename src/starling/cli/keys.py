@@ -161,7 +161,7 @@ def limit(
 def _consequence(settings: Settings, path: Path) -> str:
     """What the first key in the file at ``path`` means for servers and their clients."""
     from starling.auth.keyfile import keys_path
-    from starling.config.settings import AuthMode
+    from starling.config.groups.edge import AuthMode
 
     if keys_path(settings.auth.keys_file) != path:
         return f"a server asks for keys of this file if auth.keys_file is {path}"

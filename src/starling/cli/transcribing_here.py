@@ -17,8 +17,9 @@ from starling.cli.recorded import seekable
 from starling.cli.recorded import source as opened
 from starling.cli.transcribing import Job, Outcome, damages, failure
 from starling.cli.transcripts import said_here
-from starling.config.settings import Jobs as SettingsOfJobs
-from starling.config.settings import Log, Settings
+from starling.config.groups.jobs import Jobs as SettingsOfJobs
+from starling.config.groups.telling import Log
+from starling.config.settings import Settings
 from starling.core.audio import Samples
 from starling.core.config import SessionConfig
 from starling.core.errors import StarlingError

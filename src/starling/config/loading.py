@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from starling.config.settings import Group, Settings
+from starling.config.groups.group import Group
+from starling.config.settings import Settings
 from starling.config.sources import DEFAULT, Given, Layer, Source, read_layers
 from starling.config.tree import HIDDEN, PREFIX, Leaf, groups, leaves, value_at, without_credentials
 from starling.core.errors import InvalidOption

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from inspect import cleandoc
 
-from starling.config.settings import Group, Settings
+from starling.config.groups.group import Group
+from starling.config.settings import Settings
 from starling.config.tree import groups, leaves
 
 EXAMPLE = """\

@@ -12,7 +12,7 @@ from typing import Any, Final, get_origin
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from starling.config.settings import Group
+from starling.config.groups.group import Group
 
 PREFIX: Final = "STARLING_"
 """What every environment variable begins with; ``__`` stands between group and setting."""

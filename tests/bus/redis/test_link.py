@@ -20,7 +20,8 @@ from starling.bus.redis.results import GatewayResultBus
 from starling.bus.redis.sides import RecognizerSide
 from starling.cli.reach import check_bus
 from starling.config.doctor import Status
-from starling.config.settings import Bus, Settings
+from starling.config.groups.platform import Bus
+from starling.config.settings import Settings
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown
 from starling.core.records import Audio
 
