@@ -18,7 +18,7 @@ from patience import PATIENCE
 from redis_server import RedisServer
 from starling.client import connect
 from starling.core.audio import SAMPLE_RATE
-from starling.core.errors import Overloaded
+from starling.core.errors import Overloaded, StarlingError
 from starling.protocols.native.messages import Result, ServerMessage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
@@ -101,6 +101,25 @@ def test_sessions_go_on_when_redis_is_back(redis: RedisServer, how: signal.Signa
             await asyncio.to_thread(redis.start)
             await server.settled()
             assert await talking == [scripted(BECKETT)] * 3
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_gives_who_cannot_go_elsewhere_all_its_grace(redis: RedisServer) -> None:
+    """Its other work goes on meanwhile, and finds it draining."""
+
+    async def scenario() -> None:
+        async with apart(redis, gateways=1, recognizers=1, settings={"STARLING_SERVER__DRAIN_GRACE": "2"}) as server:
+            [gateway], [recognizer] = server.gateways, server.recognizers
+            async with connect(gateway.url, resume=False) as session:
+                await session.send(BECKETT[:SAMPLE_RATE])
+                await eventually(lambda: bool(gateway.said("session opened")))
+                recognizer.strike(signal.SIGSTOP)
+                assert await gateway.end() == 0, "".join(gateway.log)
+                assert gateway.said("sessions did not finish in time")
+                with pytest.raises(StarlingError):
+                    [_ async for _ in session]
+            recognizer.strike(signal.SIGCONT)
 
     asyncio.run(scenario())
 

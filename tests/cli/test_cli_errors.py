@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from recordings import recording_path
 from starling.cli import entry
 from starling.cli.entry import run
 from starling.cli.report import broken
+from starling.core.errors import StarlingError
+from starling.telemetry.health import Health, State
 
 WAV = str(recording_path("beckett"))
 
@@ -94,10 +97,39 @@ def test_an_unexpected_error_asks_for_a_report_and_debug_shows_it(
     monkeypatch.setattr(entry, "app", broken)
     code, said = failing(["version"], capsys)
     assert code == 1
-    assert said.startswith("unexpected ZeroDivisionError: by nought. This is a bug in Starling")
+    assert re.match(
+        r"unexpected ZeroDivisionError: by nought \(at tests/cli/test_cli_errors\.py:\d+, called at "
+        r"starling/cli/entry\.py:\d+\)\. This is a bug in Starling",
+        said,
+    )
     with pytest.raises(ZeroDivisionError):
         run(["--debug", "version"])
     assert run(["version", "--debug"]) == 1, "behind the command it is an option of the command"
+
+
+def test_each_error_of_a_group_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would learn what failed in a process that nobody can start again in the same way."""
+
+    def broken(*_: object, **__: object) -> None:
+        health = Health("engine")
+        health.set("engine", State.FAILED)
+        failed: list[Exception] = [ValueError("words that somebody spoke"), *map(RuntimeError, range(20))]
+        try:
+            health.set("engine", State.OK)
+        except StarlingError as error:
+            failed.insert(0, error)
+        raise ExceptionGroup("of tasks", [*failed[:2], ExceptionGroup("of others", failed[2:])])
+
+    monkeypatch.setattr(entry, "app", broken)
+    code, said = failing(["version"], capsys)
+    assert code == 1
+    assert re.search(
+        r"unexpected ExceptionGroup: of tasks \(3 sub-exceptions\) \["
+        r"IllegalTransition: component 'engine' is failed and cannot become ok \(at starling/telemetry/health\.py:\d+\); "
+        r"ValueError: \(message withheld: it may quote its input\); "
+        r"ExceptionGroup: of others \(20 sub-exceptions\) \[RuntimeError: 0; .*RuntimeError: 7; \.\.\.\]\]\. This is a bug",
+        said,
+    )
 
 
 def test_ctrl_c_anywhere_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,9 @@ def test_the_table_is_the_law(before: State, after: State) -> None:
     if after in NEXT[before]:
         health.set("engine", after, "after")
         assert health["engine"] == Component(after, "after")
+    elif before is State.DRAINING:
+        health.set("engine", after, "after")
+        assert health["engine"] == Component(before, "before")
     else:
         with pytest.raises(IllegalTransition, match=f"{before} and cannot become {after}"):
             health.set("engine", after, "after")
@@ -51,6 +54,16 @@ def test_drain_spares_what_has_failed() -> None:
     health.drain("SIGTERM")
     assert health["engine"] == Component(State.DRAINING, "SIGTERM")
     assert health["vad"] == Component(State.FAILED, "weights are gone")
+
+
+def test_who_watches_a_component_that_drains_is_not_heard() -> None:
+    health = Health("engine")
+    health.drain("SIGTERM")
+    health.set("engine", State.OK)
+    health.set("engine", State.STARTING, "nobody is there")
+    assert health["engine"] == Component(State.DRAINING, "SIGTERM")
+    health.set("engine", State.FAILED, "weights are gone")
+    assert not health.live
 
 
 def test_the_report_is_json() -> None:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from typing import TextIO
+import traceback
+from pathlib import Path
+from typing import Final, TextIO
 
 import typer
 
 from starling.cli.exits import ExitCode
+
+PACKAGE: Final = Path(__file__).parents[1]
+
+LONGEST: Final = 200
+"""Characters that are shown of what an unexpected error says."""
+
+MEMBERS: Final = 8
+"""Errors of one group that are named."""
+
+DEEPEST: Final = 100
+"""Frames that are looked at for where an error was raised."""
 
 
 def complain(message: str) -> None:
@@ -67,7 +80,27 @@ def describe(error: Exception) -> tuple[str, ExitCode]:
             return f"{place}{error.strerror or error}", ExitCode.FAILURE
         case _:
             advice = "This is a bug in Starling: please report it with what `starling --debug ...` shows"
-            return f"unexpected {type(error).__name__}: {error}. {advice}", ExitCode.FAILURE
+            return f"unexpected {_named(error)}. {advice}", ExitCode.FAILURE
+
+
+def _named(error: BaseException) -> str:
+    """Its type, what it says unless that may quote somebody, and where it was raised; of a group the same of its members."""
+    from starling.telemetry.discretion import message_of
+
+    said = f"{type(error).__name__}: {message_of(error)[:LONGEST]}"
+    if not isinstance(error, BaseExceptionGroup):
+        return said + _place(error)
+    members = [_named(member) for member in error.exceptions[:MEMBERS]]
+    members += ["..."] * (len(error.exceptions) > MEMBERS)
+    return f"{said} [{'; '.join(members)}]"
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, and where in Starling that was called if it was raised elsewhere: ``file:line``."""
+    called = traceback.extract_tb(error.__traceback__, -DEEPEST)
+    ours = [frame for frame in called if PACKAGE in Path(frame.filename).parents]
+    places = dict.fromkeys(f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}" for frame in (called[-1:] + ours[-1:]))
+    return f" (at {', called at '.join(places)})" if places else ""
 
 
 def _out_of_range(error: typer.TyperException) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from starling.core.errors import IllegalTransition
 
@@ -30,6 +30,9 @@ NEXT = {
 }
 """Which states may follow which. Draining never goes back to work: the process is about to end."""
 
+REPORTED: Final = frozenset({State.STARTING, State.OK})
+"""What those who watch a component say of it, again and again. They go on watching while it drains, and are not heard then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -49,11 +52,13 @@ class Health:
         self._components = dict.fromkeys(names, Component())
 
     def set(self, name: str, state: State, reason: str = "") -> None:
-        """Component ``name`` is now in ``state``.
+        """Component ``name`` is now in ``state``. While it drains nothing changes by how it is, unless it fails.
 
         Raises KeyError for a name that was not declared, and IllegalTransition (changing nothing) for a state that cannot follow.
         """
         before = self._components[name].state
+        if before is State.DRAINING and state in REPORTED:
+            return
         if state not in NEXT[before]:
             raise IllegalTransition(f"component {name!r} is {before} and cannot become {state}")
         self._components[name] = Component(state, reason)
