@@ -44,10 +44,6 @@ class Entry:
     def is_sound(self) -> bool:
         return isinstance(self.record, Audio | Gap)
 
-    def wanted_after(self, position: int) -> bool:
-        """Whether a checkpoint at ``position`` leaves something of it. A control at that very place may not have been seen."""
-        return self.end > position or (self.end == position and not self.is_sound)
-
 
 def kind_of(record: Record) -> Kind:
     """What ``record`` is."""

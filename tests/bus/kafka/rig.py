@@ -116,7 +116,7 @@ class OneProcessKafkaLog:
             return False
         if not self._followers or self.recognizer._closed:
             return not self._followers
-        read = {it: following.next for it, following in self.recognizer._partitions.items()}
+        read = {it: part.next for it, part in self.recognizer._following.parts.items()}
         if len(read) < self.options.partitions:
             return False
         return all(read[partition] >= end for partition, end in self._ends.items())

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bus.redis.rig import PARTITIONS, OnRedis, sessions_in
 from contracts.audio_log_contract import audio, checkpoint, following, opened
+from starling.bus.following import STRIKES
 from starling.bus.redis.audio_log import GatewayAudioLog
-from starling.bus.redis.inquest import STRIKES, Banned, bury_gateway, bury_recognizer
+from starling.bus.redis.inquest import Banned, bury_gateway, bury_recognizer
 from starling.bus.redis.sides import RecognizerSide
 from starling.bus.shared.arena import key_of
 from starling.core.records import Audio, Barred, Opened

@@ -2,6 +2,7 @@
 
 `stamps` says, purely, which records of a session count, whoever wrote them; `scripts` is what Redis does in one step. A gateway
 appends by a `writer`; a recognizer reads as a member of a `group`, which assigns partitions, and leases what it was assigned in
-Redis (`tenure`), so that the epochs there fence it. `audio_log` and `follower` are the port's two ends on top; `cluster` says
+Redis (`tenure`), so that the epochs there fence it. `audio_log` and `follower` are the port's two ends on top, each with what
+is Kafka's of one that `bus.redis` has already; `following` says, purely, what a recognizer has of a partition. `cluster` says
 whether Kafka answers; `sides` puts them together by role.
 """

@@ -14,15 +14,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from starling.bus.following import STRIKES
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts import PRELUDE
 from starling.bus.shared.arena import key_of
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
-
-STRIKES: Final = 2
-"""So many at one committed position, and the session is over; so many of a network, and it may not send compressed audio."""
 
 REMEMBERED: Final = 600
 """Seconds for which a network's strikes are remembered, and for which it is out."""
