@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starling.auth.client_secrets import LIFETIMES, MAX_NOTE, SecretOffice, is_secret
+from starling.auth.seal import Seal
 from starling.core.errors import InvalidOption, Unauthenticated
 from starling.protocols.openai_realtime import secrets as of_protocol
 
-OFFICE = SecretOffice()
+SEAL = Seal()
+OFFICE = SecretOffice(SEAL)
 SECRET = OFFICE.issue("abc", "bm90ZQ", 60, 100.0)
 
 letters = st.text("abcdefABCDEF0123456789-_", max_size=40)
@@ -40,9 +42,13 @@ def test_what_is_none_is_told(text: str) -> None:
         OFFICE.redeem(text, 0.0)
 
 
+def test_one_is_good_at_every_gateway_that_signs_alike() -> None:
+    assert SecretOffice(Seal(SEAL.root)).redeem(SECRET, 100.0) == "abc"
+
+
 def test_another_server_s_is_worthless() -> None:
     with pytest.raises(Unauthenticated):
-        SecretOffice().redeem(SECRET, 100.0)
+        SecretOffice(Seal()).redeem(SECRET, 100.0)
 
 
 def test_too_short_too_long_and_too_much_are_refused() -> None:

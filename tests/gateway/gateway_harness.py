@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from patience import PATIENCE, nobody_left
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
-from starling.core.ports import Capabilities, Tally, Witness
+from starling.core.ports import Capabilities, Notary, Tally, Witness
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.sessions import Standing
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -168,6 +168,7 @@ async def served(
     unfinished: bool = False,
     shared: bool = False,
     tally: Tally | None = None,
+    notary: Notary | None = None,
     recordings: RecordingPorts | None = None,
     witness: Witness | None = None,
     capabilities: Capabilities = CAPABILITIES,
@@ -195,6 +196,7 @@ async def served(
         metrics=metrics,
         shared=shared,
         tally=tally,
+        notary=notary,
         standing=standing,
         recordings=recordings,
         witness=witness,

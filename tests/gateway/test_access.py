@@ -21,7 +21,8 @@ from patience import PATIENCE
 from starling.auth import tickets
 from starling.auth.keyfile import KeyFile, changing
 from starling.auth.tenants import Tenant
-from starling.bus.memory import MemoryTally
+from starling.bus.memory import MemoryNotary, MemoryTally
+from starling.core.errors import StoreUnavailable
 from starling.core.load import Priority
 from starling.core.records import Opened
 from starling.gateway import allowance, glossaries, seats
@@ -271,10 +272,13 @@ def test_tickets_stand_for_keys_for_a_minute(keys_file: Path, monkeypatch: pytes
             async with it.connect(subprotocols=protocols) as client:
                 await client.send(START)
                 await hear(client, until="ready")
+            assert await refused(it.connect(subprotocols=protocols)) == (401, None, "unauthenticated"), "it was used"
             status, body, _ = await reply(it, "GET", "/v1/sessions", **{"Sec-WebSocket-Protocol": f"starling, ticket.{ticket}"})
             assert status == 403, "a page's ticket must not see everybody"
             status, body, _ = await reply(it, "POST", "/v1/tickets", **{"Sec-WebSocket-Protocol": f"starling, ticket.{ticket}"})
             assert status == 403, "a ticket that gets another is never over"
+            status, body, _ = await reply(it, "GET", "/v1/admission", **{"Sec-WebSocket-Protocol": f"starling, ticket.{ticket}"})
+            assert status == 200, "a question uses nothing up"
             for wrong in (ticket[:-1] + ("0" if ticket[-1] != "0" else "1"), "", "x.9999999999.y", "x"):
                 protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{wrong}")]
                 assert (await refused(it.connect(subprotocols=protocols)))[0] == 401
@@ -282,6 +286,62 @@ def test_tickets_stand_for_keys_for_a_minute(keys_file: Path, monkeypatch: pytes
             status, body, _ = await reply(it, "POST", "/v1/tickets", **bearer(token))
             protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{body['ticket']}")]
             assert (await refused(it.connect(subprotocols=protocols)))[0] == 401
+
+    run(scenario)
+
+
+def test_a_ticket_opens_one_connection_at_whatever_gateway(keys_file: Path) -> None:
+    token, _ = add(keys_file)
+    notary = MemoryNotary()
+
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, keys_file=keys_file, max_sessions=1)
+        async with served(options, notary=notary) as one, served(options, notary=notary) as two:
+            for it in (one, two):
+                await it.gateway.agree()
+            _, body, _ = await reply(one, "POST", "/v1/tickets", **bearer(token))
+            protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{body['ticket']}")]
+            async with two.connect(additional_headers=bearer(token)):
+                assert (await refused(two.connect(subprotocols=protocols)))[0] == 503, "who finds no room has used nothing up"
+            await until(lambda: not two.gateway.active)
+            async with two.connect(subprotocols=protocols):
+                assert (await refused(one.connect(subprotocols=protocols)))[0] == 401
+                assert not one.gateway.active
+
+    run(scenario)
+
+
+def test_a_ticket_of_a_key_that_was_revoked_opens_nothing(keys_file: Path) -> None:
+    token, _ = add(keys_file)
+
+    async def scenario() -> None:
+        async with served(GatewayOptions(port=0, keys_file=keys_file)) as it:
+            _, body, _ = await reply(it, "POST", "/v1/tickets", **bearer(token))
+            with changing(keys_file) as change:
+                change.content = KeyFile()
+            protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{body['ticket']}")]
+            assert (await refused(it.connect(subprotocols=protocols)))[0] == 401
+
+    run(scenario)
+
+
+def test_a_ticket_waits_for_other_gateways_to_be_asked(keys_file: Path) -> None:
+    token, _ = add(keys_file)
+
+    class Away(MemoryNotary):
+        async def spend(self, number: str, seconds: int, root: bytes) -> bool:
+            raise StoreUnavailable("away")
+
+    async def scenario() -> None:
+        notary = Away()
+        async with served(GatewayOptions(port=0, keys_file=keys_file), notary=notary) as it:
+            await it.gateway.agree()
+            _, body, _ = await reply(it, "POST", "/v1/tickets", **bearer(token))
+            protocols = [Subprotocol("starling"), Subprotocol(f"ticket.{body['ticket']}")]
+            status, _, code = await refused(it.connect(subprotocols=protocols))
+            assert (status, code) == (503, "store_unavailable")
+            async with it.connect(additional_headers=bearer(token)):
+                pass
 
     run(scenario)
 

@@ -22,7 +22,7 @@ from starling.bus.redis.leases import Leases
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import GatewaySide
 from starling.config.settings import Settings
-from starling.core.errors import ShuttingDown
+from starling.core.errors import ShuttingDown, StoreUnavailable
 from starling.core.ports import Capabilities
 from starling.core.sessions import Standing
 from starling.gateway.gateway import Gateway
@@ -100,11 +100,13 @@ async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[
             standing=standing,
             shared=True,
             tally=side.tally,
+            notary=side.notary,
             recordings=recordings,
             tracer=tracer,
             witness=None if sheets is None else SharedWitness(sheets, ROW, suspects=banned),
         )
         gateway = Gateway(options, ports, None, health)
+        await gateway.agree()
         health.set(ENGINE, State.STARTING, "no recognizer is known yet")
         with closing(listen_everywhere(options)) as listeners:
             async with asyncio.TaskGroup() as tasks, serving(gateway, listeners) as (host, port):
@@ -157,10 +159,11 @@ async def _live(gateway: Gateway, side: GatewaySide, leases: Leases, banned: Ban
     """Say that this gateway lives, and end the sessions of those that do not, once nobody can come back to them."""
     patience = gateway.options.resume_grace + MARGIN
     while True:
-        with suppress(ShuttingDown):
+        with suppress(ShuttingDown, StoreUnavailable):
             for session_id in await side.directory.orphans(patience):
                 await gateway.abandon(session_id, await side.directory.get(session_id))
             await gateway.reconcile()
             await leases.look()
             await banned.look()
+            await gateway.agree()
         await asyncio.sleep(SIGN_OF_LIFE)

@@ -58,12 +58,15 @@ class Keyring:
             raise Unauthenticated("this API key is not known here, or not any more: ask for a new one")
         return _principal(current, record)
 
-    def principal(self, key_id: str) -> Principal:
-        """Whom the key called ``key_id`` speaks for: for who shows a ticket. Raises Unauthenticated and KeysUnavailable."""
+    def principal(self, key_id: str, ticket: str = "") -> Principal:
+        """Whom the key called ``key_id`` speaks for: for who shows ``ticket``, or something else that stands for the key.
+
+        Raises Unauthenticated and KeysUnavailable.
+        """
         current = self._current()
         if key_id not in current.keys:
             raise Unauthenticated("the API key behind this ticket is revoked")
-        return replace(_principal(current, current.keys[key_id]), operator=False, by_ticket=True)
+        return replace(_principal(current, current.keys[key_id]), operator=False, by_ticket=True, ticket=ticket)
 
     def tenant(self, name: str) -> Tenant | None:
         """The tenant called ``name``, if any key speaks for it. Raises KeysUnavailable."""

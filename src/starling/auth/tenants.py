@@ -65,13 +65,14 @@ class Tenant:
 class Principal:
     """Who a request is from. ``key_id``: of its key, empty in open mode. ``operator``: it may see and end all sessions.
 
-    ``by_ticket``: it showed no key but a ticket for one.
+    ``by_ticket``: it showed no key but what stands for one; ``ticket``: the number of the ticket, which opens one connection.
     """
 
     tenant: Tenant
     key_id: str = ""
     operator: bool = False
     by_ticket: bool = False
+    ticket: str = ""
 
 
 def check_name(what: str, name: str) -> None:

@@ -251,7 +251,7 @@ class KeysUnavailable(ServerError):
 
 
 class StoreUnavailable(ServerError):
-    """Where jobs or recordings are kept does not answer, or is full."""
+    """Where jobs, recordings, or what gateways have in common is kept does not answer, or is full."""
 
     code = "store_unavailable"
     retryable = True

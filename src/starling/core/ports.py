@@ -288,6 +288,19 @@ class Tally(Protocol):
         """Say how many sessions of each tenant are open here, and how much audio they sent on ``day``; how much others did."""
 
 
+class Notary(Protocol):
+    """What gateways have in common of what they give out in place of keys. Both raise StoreUnavailable where it is away."""
+
+    async def root(self, fresh: bytes) -> bytes:
+        """What all gateways sign with: ``fresh`` from now on, if there is nothing yet, or not any more."""
+
+    async def spend(self, number: str, seconds: int, root: bytes) -> bool:
+        """Whether what was signed with ``root``, under ``number``, is used for the first time; remembered for ``seconds``.
+
+        Of those who ask at once, at whatever gateways, one is told so; nobody is if ``root`` is not what gateways sign with now.
+        """
+
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 MOST_WITNESSED: Final = 64

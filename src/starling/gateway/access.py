@@ -8,6 +8,7 @@ later. Nothing is taken from the query: proxies log it.
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -18,11 +19,13 @@ from starlette.requests import HTTPConnection
 from starling.auth.client_secrets import SecretOffice
 from starling.auth.keyring import Keyring
 from starling.auth.passes import PassOffice
+from starling.auth.seal import Seal, new_root
 from starling.auth.tenants import ANYBODY, Principal, Tenant
-from starling.auth.tickets import TicketOffice
+from starling.auth.tickets import REMEMBERED, TicketOffice
+from starling.bus.memory import MemoryNotary
 from starling.core.errors import Forbidden, QuotaExceeded, StarlingError, Unauthenticated
 from starling.core.load import Priority
-from starling.core.ports import Clock
+from starling.core.ports import Clock, Notary
 from starling.gateway.buckets import BucketTable
 from starling.gateway.options import GatewayOptions
 
@@ -34,16 +37,39 @@ FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 class Access:
-    """Turns requests into principals, and counts attempts that fail, by address."""
+    """Turns requests into principals, and counts attempts that fail, by address.
 
-    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+    ``notary``: what gateways have in common of what they give out; None where there is one gateway. ``wall``: seconds since 1970.
+    """
+
+    def __init__(
+        self, options: GatewayOptions, clock: Clock, notary: Notary | None = None, *, wall: Callable[[], float] = time.time
+    ) -> None:
         self._keyring = None if options.keys_file is None else Keyring(options.keys_file)
-        self._tickets = TicketOffice()
-        self._secrets = SecretOffice()
-        self._passes = PassOffice()
+        self._seal = Seal()
+        self._notary = notary or MemoryNotary(clock.now, self._seal.root)
+        self._tickets = TicketOffice(self._seal)
+        self._secrets = SecretOffice(self._seal)
+        self._passes = PassOffice(self._seal)
         self._clock = clock
+        self._wall = wall
         per_minute = options.failures_per_minute
         self._failures = BucketTable(per_minute / 60, per_minute)
+
+    async def agree(self) -> None:
+        """Sign as all gateways do. Call it before anybody is let in, and again: what was used may have been lost.
+
+        Raises StoreUnavailable.
+        """
+        self._seal.root = await self._notary.root(new_root())
+
+    async def use(self, principal: Principal) -> None:
+        """Let ``principal`` in who was identified: with a ticket once, at whatever gateway.
+
+        Raises Unauthenticated, and StoreUnavailable where other gateways cannot be asked.
+        """
+        if principal.ticket and not await self._notary.spend(principal.ticket, REMEMBERED, self._seal.root):
+            raise Unauthenticated("this ticket was used before: one opens one connection; get another")
 
     @property
     def open(self) -> bool:
@@ -104,18 +130,18 @@ class Access:
             raise Forbidden("tickets stand for API keys, and this server asks for none: connect without")
         if principal.by_ticket:
             raise Forbidden("a ticket gets no other ticket: ask for one with the API key")
-        return self._tickets.issue(principal.key_id, self._clock.now())
+        return self._tickets.issue(principal.key_id, self._wall())
 
     def issue_secret(self, principal: Principal, note: str, lifetime: int) -> str:
         """A client secret for ``principal``, with ``note`` in it. Raises as ``SecretOffice.issue``.
 
         Where no keys are asked for it stands for none, and nobody looks at it but for the note.
         """
-        return self._secrets.issue(principal.key_id, note, lifetime, self._clock.now())
+        return self._secrets.issue(principal.key_id, note, lifetime, self._wall())
 
     def issue_pass(self, principal: Principal, job_id: str) -> str | None:
         """A pass to the recording of a job, for PassOffice.LIFETIME; None where nobody is asked for a key, so none is needed."""
-        return None if self.open else self._passes.issue(principal.key_id, job_id, self._clock.now())
+        return None if self.open else self._passes.issue(principal.key_id, job_id, self._wall())
 
     def still(self, principal: Principal) -> bool:
         """Whether what let ``principal`` in is good yet. A file that cannot be read right now ends no live session.
@@ -146,11 +172,11 @@ class Access:
 
     def _secret_holder(self, secret: str) -> Principal:
         assert self._keyring is not None
-        return self._keyring.principal(self._secrets.redeem(secret, self._clock.now()))
+        return self._keyring.principal(self._secrets.redeem(secret, self._wall()))
 
     def _pass_holder(self, passed: str, job_id: str) -> Principal:
         assert self._keyring is not None
-        return self._keyring.principal(self._passes.redeem(passed, job_id, self._clock.now()))
+        return self._keyring.principal(self._passes.redeem(passed, job_id, self._wall()))
 
     def _principal(self, headers: Headers) -> Principal:
         assert self._keyring is not None
@@ -161,7 +187,8 @@ class Access:
         if "key" in offered:
             return self._keyring.authenticate(offered["key"])
         if "ticket" in offered:
-            return self._keyring.principal(self._tickets.redeem(offered["ticket"], self._clock.now()))
+            redeemed = self._tickets.redeem(offered["ticket"], self._wall())
+            return self._keyring.principal(redeemed.key_id, redeemed.number)
         raise Unauthenticated("expected an API key in the header 'Authorization: Bearer KEY', got none; see docs/protocol.md")
 
 

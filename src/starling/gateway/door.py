@@ -48,6 +48,11 @@ class Door:
             self._guard.check_origin(headers.get("origin"), headers.get("host"))
             return self._access.identify(headers, address)
 
+    async def enter(self, principal: Principal) -> None:
+        """``principal`` was admitted, and comes in: what opens one connection has opened it. Raises StoreUnavailable, too."""
+        with self._counted():
+            await self._access.use(principal)
+
     def identify_foreigner(self, dialect: Dialect, head: Head, address: str) -> Principal:
         """Who sent ``head``, a request of a client of another server."""
         with self._counted():

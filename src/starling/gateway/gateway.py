@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from starling.auth.tenants import Principal, Tenant
 from starling.core.audio import seconds
-from starling.core.errors import InvalidMessage, NotResumable, ServerError, StarlingError
+from starling.core.errors import Forbidden, InvalidMessage, NotResumable, ServerError, StarlingError
 from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.core.sessions import SessionEntry
@@ -71,7 +71,7 @@ class Gateway:
         self.ability = Ability(retry_after=options.retry_after)
         self.health = health
         self.guard = Guard(options)
-        self.access = Access(options, ports.clock)
+        self.access = Access(options, ports.clock, ports.notary, wall=wall)
         quotas = Quotas(ports.clock.now, wall)
         self._door = Door(options, self.guard, self.access, ports.metrics)
         self._admission = Admission(options, ports, health, quotas)
@@ -119,13 +119,15 @@ class Gateway:
         """One client from its upgrade request on. A refusal is an HTTP response, before the upgrade."""
         address = address_of(websocket)
         try:
-            principal = self.identify(websocket.headers, address)
+            principal = self._door.identify(websocket.headers, address)
             if "resume" in websocket.query_params:
                 self._check_begun()
                 with self._admission.admit_again(address, principal) as greeted:
+                    await self._door.enter(principal)
                     await self._resume(websocket, principal, greeted)
                 return
             async with self._admission.admit(address, principal) as opened:
+                await self._door.enter(principal)
                 await websocket.accept(subprotocol=agreed_subprotocol(websocket.headers))
                 connection = self._connection(websocket, principal.tenant)
                 await self._seats.converse(connection, principal, trace_of(websocket.headers), opened, address=address)
@@ -141,8 +143,14 @@ class Gateway:
         return told if self.ports.facts is None else {**told, **self.ports.facts()}
 
     def identify(self, headers: Headers, address: str) -> Principal:
-        """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable."""
-        return self._door.identify(headers, address)
+        """Who sent a request, from a page that may. Raises Forbidden, Unauthenticated, QuotaExceeded and KeysUnavailable.
+
+        A ticket opens a connection, and no request: whoever has seen one could repeat it else.
+        """
+        principal = self._door.identify(headers, address)
+        if principal.ticket:
+            raise Forbidden("a ticket opens one WebSocket and nothing else: show the API key")
+        return principal
 
     def identify_foreigner(self, dialect: Dialect, request: HTTPConnection, address: str) -> Principal:
         """The same for a client of another server, which shows its key as it does there."""
@@ -158,7 +166,7 @@ class Gateway:
 
     def consider(self, headers: Headers, address: str) -> Principal:
         """Who would be let in with ``headers`` from ``address``. Raises what would be answered to its upgrade."""
-        principal = self.identify(headers, address)
+        principal = self._door.identify(headers, address)
         self._admission.consider(address, principal)
         return principal
 
@@ -266,6 +274,10 @@ class Gateway:
     def _learn(self, capabilities: Capabilities) -> None:
         match_language(self.options.defaults.language, capabilities.languages)
         self.ability.known = capabilities
+
+    async def agree(self) -> None:
+        """Sign what is given out in place of keys as all gateways do. Raises StoreUnavailable."""
+        await self.access.agree()
 
     async def reconcile(self) -> None:
         """Tell other gateways what tenants used here, and count what they used there."""

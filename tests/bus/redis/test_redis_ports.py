@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bus.redis.rig import OneProcessBoard, OneProcessLog, OneProcessResults, OnRedis
 from contracts.audio_log_contract import LEAD, AudioLogContract
 from contracts.load_board_contract import LoadBoardContract
+from contracts.notary_contract import NotaryContract
 from contracts.result_bus_contract import ResultBusContract
 from contracts.session_directory_contract import SessionDirectoryContract
 from contracts.tally_contract import TallyContract
 from starling.bus.history import KEPT
 from starling.bus.redis.directory import RedisSessionDirectory
+from starling.bus.redis.link import Link, RedisOptions
+from starling.bus.redis.notary import RedisNotary
 from starling.bus.redis.tally import RedisTally
+from starling.core.errors import StoreUnavailable
 
 
 class TestRedisAudioLog(OnRedis, AudioLogContract):
@@ -41,3 +47,30 @@ class TestRedisTally(OnRedis, TallyContract):
     def make(self) -> tuple[RedisTally, RedisTally]:
         link = self.link()
         return RedisTally(link, "one"), RedisTally(link, "two")
+
+
+class TestRedisNotary(OnRedis, NotaryContract):
+    def make(self) -> tuple[RedisNotary, RedisNotary]:
+        link = self.link()
+        return RedisNotary(link), RedisNotary(self.link(link.prefix))
+
+    def test_redis_that_lost_its_data_knows_nothing_that_was_signed_before(self) -> None:
+        async def scenario() -> None:
+            one, two = self.make()
+            root = await one.root(b"a" * 32)
+            assert await one.spend("n", 60, root)
+            link = self.links[0]
+            await link.command("DEL", *await link.command("KEYS", f"{link.prefix}*"))
+            assert not await two.spend("n", 60, root), "it was used before"
+            assert await two.root(b"b" * 32) == b"b" * 32
+
+        self.run(scenario())
+
+    def test_who_waits_at_the_door_is_told_that_redis_is_away(self) -> None:
+        async def scenario() -> None:
+            away = RedisNotary(Link(RedisOptions(url="unix:///nowhere/socket")))
+            for ask in (away.root(b"a" * 32), away.spend("n", 60, b"a" * 32)):
+                with pytest.raises(StoreUnavailable):
+                    await ask
+
+        self.run(scenario())

@@ -16,6 +16,7 @@ from starling.bus.redis.directory import RedisSessionDirectory
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
 from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
+from starling.bus.redis.notary import RedisNotary
 from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
 from starling.bus.redis.sides import GatewaySide, RecognizerSide
 from starling.bus.redis.tally import RedisTally
@@ -34,6 +35,7 @@ async def gateway_side(
             board=GatewayLoadBoard(inbox, now, offset=offset),
             directory=RedisSessionDirectory(link, gateway),
             tally=RedisTally(link, gateway),
+            notary=RedisNotary(link),
             inbox=inbox,
         )
     finally:

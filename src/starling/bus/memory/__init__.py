@@ -2,6 +2,7 @@
 
 from starling.bus.memory.audio_log import MemoryAudioLog
 from starling.bus.memory.load_board import MemoryLoadBoard
+from starling.bus.memory.notary import MemoryNotary
 from starling.bus.memory.result_bus import MemoryResultBus
 from starling.bus.memory.session_directory import MemorySessionDirectory
 from starling.bus.memory.subscription import MemorySubscription
@@ -11,6 +12,7 @@ from starling.bus.memory.witness import MemoryWitness
 __all__ = [
     "MemoryAudioLog",
     "MemoryLoadBoard",
+    "MemoryNotary",
     "MemoryResultBus",
     "MemorySessionDirectory",
     "MemorySubscription",

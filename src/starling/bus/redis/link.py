@@ -28,7 +28,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from starling.core.errors import InvalidOption, ServerError, ShuttingDown
+from starling.core.errors import InvalidOption, ServerError, ShuttingDown, StoreUnavailable
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -48,6 +48,8 @@ TOGETHER: Final = 64
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
 
+PROMPT: Final = 2.0
+"""Seconds for which somebody waits who is not to wait."""
 
 MEMORY: Final = 2 * LONGEST_PAUSE
 """Seconds for which a refusal counts: longer than until the next attempt."""
@@ -164,6 +166,14 @@ class Link:
                 return await self._queued("EVALSHA", registered.sha, 0, self.prefix, *args)
 
         return await self.patiently(attempt)
+
+    async def promptly(self, script: str, *args: str | bytes | float) -> Any:
+        """As ``run``, if Redis answers now: for what somebody waits for. Raises StoreUnavailable if it does not."""
+        if self.up is not False:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROMPT):
+                    return await self.run(script, *args, urgent=True)
+        raise StoreUnavailable("what the gateways of this server have in common cannot be asked for now: try again in a moment")
 
     async def command(self, *args: str | bytes | int) -> Any:
         """One command, as ``run``."""

@@ -13,6 +13,7 @@ from starling.bus.redis.follower import RecognizerAudioLog
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
 from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
+from starling.bus.redis.notary import RedisNotary
 from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
 from starling.bus.redis.tally import RedisTally
 from starling.bus.redis.tenure import Fence, Tenure
@@ -28,6 +29,7 @@ class GatewaySide:
     board: GatewayLoadBoard
     directory: RedisSessionDirectory
     tally: RedisTally
+    notary: RedisNotary
     inbox: Inbox
 
     @classmethod
@@ -40,6 +42,7 @@ class GatewaySide:
             board=GatewayLoadBoard(inbox, now, offset=offset),
             directory=RedisSessionDirectory(link, gateway),
             tally=RedisTally(link, gateway),
+            notary=RedisNotary(link),
             inbox=inbox,
         )
 
