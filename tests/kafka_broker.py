@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -36,14 +37,26 @@ JAVA: Final = (
 """One that starts quickly, takes little, and says little."""
 
 
-def _properties(place: Path, host: str, port: int, control: int, extra: tuple[str, ...]) -> str:
-    settings = {
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A further listener, on loopback. ``protocol``: as ``SASL_SSL``. ``settings``: what Kafka calls them, without its prefix."""
+
+    name: str
+    protocol: str
+    settings: Mapping[str, object]
+
+
+def _properties(place: Path, address: str, control: int, extra: tuple[str, ...], doors: Sequence[tuple[Door, int]]) -> str:
+    listeners = {"BROKER": address} | {door.name: f"127.0.0.1:{at}" for door, at in doors}
+    protocols = {"BROKER": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"} | {door.name: door.protocol for door, _ in doors}
+    advertised = ",".join(f"{name}://{address}" for name, address in listeners.items())
+    settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@127.0.0.1:{control}",
-        "listeners": f"BROKER://{host}:{port},CONTROLLER://127.0.0.1:{control}",
-        "advertised.listeners": f"BROKER://{host}:{port}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{control}",
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "BROKER",
         "log.dirs": place / "data",
@@ -57,6 +70,8 @@ def _properties(place: Path, host: str, port: int, control: int, extra: tuple[st
         "background.threads": 2,
         "log.cleaner.dedupe.buffer.size": 2_097_152,
     }
+    for door, _ in doors:
+        settings |= {f"listener.name.{door.name.lower()}.{name}": value for name, value in door.settings.items()}
     return "".join(f"{line}\n" for line in (*(f"{name}={value}" for name, value in settings.items()), *extra))
 
 
@@ -77,25 +92,31 @@ class KafkaBroker:
     """``address``: ``host:port``. ``stop`` and ``start`` in turn are a restart, with what it had written down.
 
     ``extra``: settings, as ``name=value``. ``host``: the address on which it listens; ``within``: words of a command that runs it
-    somewhere else, such as in another network.
+    somewhere else, such as in another network. ``doors``: where it listens besides, ``behind`` says at which address.
     """
 
-    def __init__(self, *extra: str, host: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
+    def __init__(self, *extra: str, host: str = "127.0.0.1", within: Sequence[str] = (), doors: Sequence[Door] = ()) -> None:
         self._jars = jars(POM, "kafka", "kafka_*.jar")
         self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         place = Path(self._directory.name)
-        self._port, control = free_ports(2)
+        self._port, control, *ports = free_ports(2 + len(doors))
+        known = list(zip(doors, ports, strict=True))
+        self._doors = {door.name: f"127.0.0.1:{at}" for door, at in known}
         self._log = place / "log"
         self._within = within
         self.address = f"{host}:{self._port}"
         (place / "data").mkdir()
-        (place / "server.properties").write_text(_properties(place, host, self._port, control, extra))
+        (place / "server.properties").write_text(_properties(place, self.address, control, extra, known))
         (place / "data" / "meta.properties").write_text(f"version=1\ncluster.id={_id()}\nnode.id=1\ndirectory.id={_id()}\n")
 
     @property
     def url(self) -> str:
         return f"kafka://{self.address}"
+
+    def behind(self, door: str) -> str:
+        """``host:port``."""
+        return self._doors[door]
 
     @property
     def pid(self) -> int:
@@ -131,10 +152,10 @@ class KafkaBroker:
         self._directory.cleanup()
 
 
-def kafka_broker(*extra: str, host: str = "127.0.0.1", within: Sequence[str] = ()) -> KafkaBroker:
+def kafka_broker(*extra: str, host: str = "127.0.0.1", within: Sequence[str] = (), doors: Sequence[Door] = ()) -> KafkaBroker:
     """For a test: one that is not started. Skips it where there can be none, and fails where there must be one."""
     try:
-        return KafkaBroker(*extra, host=host, within=within)
+        return KafkaBroker(*extra, host=host, within=within, doors=doors)
     except JarsMissing as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason))

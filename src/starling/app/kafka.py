@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starling.app.options import max_lead
-from starling.app.redis import KAFKA
+from starling.app.redis import KAFKA, KAFKA_TLS
+from starling.bus.kafka.security import Security
 from starling.bus.redis.link import Link
 from starling.bus.redis.sides import GatewaySide, RecognizerSide
+from starling.config.groups.platform import Bus
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption
 
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
 async def kafka_cluster(settings: Settings) -> AsyncIterator[Cluster | None]:
     """A way to Kafka that was tried, None where the audio is on Redis. Raises what ``Cluster.check`` does, and InvalidOption."""
     bus = settings.bus
-    if bus.url is None or not bus.url.startswith(KAFKA):
+    if bus.url is None or not bus.url.startswith((KAFKA, KAFKA_TLS)):
         yield None
         return
     try:
         from starling.bus.kafka.cluster import Cluster, KafkaOptions  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise InvalidOption("bus.url is Kafka, whose client is missing: pip install 'starling[kafka]'") from error
-    brokers = bus.url.removeprefix(KAFKA).rstrip("/")
+    brokers = bus.url.removeprefix(KAFKA).removeprefix(KAFKA_TLS).rstrip("/")
     if not all(re.fullmatch(r"[^@/,]+:\d+", broker) for broker in brokers.split(",")):
-        raise InvalidOption("bus.url must look like kafka://host:9092,host:9092, without credentials")
+        raise InvalidOption(
+            "bus.url must look like kafka://host:9092,host:9092, or kafka+ssl:// for TLS, without credentials: "
+            "these are bus.kafka_user and bus.kafka_password"
+        )
     cluster = Cluster(
         KafkaOptions(
             brokers=brokers,
@@ -41,6 +46,7 @@ async def kafka_cluster(settings: Settings) -> AsyncIterator[Cluster | None]:
             acks=bus.acks.value,
             retention=bus.retention_minutes * 60.0,
             silence=bus.lease,
+            security=_security(bus, tls=bus.url.startswith(KAFKA_TLS)),
         )
     )
     looking = None
@@ -53,6 +59,20 @@ async def kafka_cluster(settings: Settings) -> AsyncIterator[Cluster | None]:
             looking.cancel()
             await asyncio.wait([looking])
         cluster.close()
+
+
+def _security(bus: Bus, *, tls: bool) -> Security:
+    security = Security(
+        tls=tls,
+        ca=bus.kafka_ca,
+        cert=bus.kafka_cert,
+        key=bus.kafka_key,
+        mechanism=bus.kafka_sasl.value,
+        user=bus.kafka_user or "",
+        password=bus.kafka_password or "",
+    )
+    security.check()
+    return security
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ LOOK: Final = 0.25
 """Seconds between two looks at how things are."""
 
 KAFKA: Final = "kafka://"
-"""How a ``bus.url`` begins where Kafka carries the audio."""
+KAFKA_TLS: Final = "kafka+ssl://"
+"""How a ``bus.url`` begins where Kafka carries the audio, and where that is encrypted."""
 
 BUS: Final = "bus"
 """The component of ``Health`` that says whether Redis answers."""
@@ -33,14 +34,16 @@ def redis_options(settings: Settings) -> RedisOptions:
     if url is None:
         raise InvalidOption("bus.url is not set: say which Redis gateways and recognizers share, as --bus redis://host:6379/0")
     name = "bus.url"
-    if url.startswith(KAFKA):
+    if url.startswith((KAFKA, KAFKA_TLS)):
         name, url = "bus.store", bus.store
         if url is None:
             raise InvalidOption("bus.store is not set: say which Redis there is beside Kafka, as --store redis://host:6379/0")
     elif bus.store is not None:
         raise InvalidOption("bus.store is for a bus.url that begins with kafka://; on Redis that one carries everything")
     if url.partition(":")[0] not in {"redis", "rediss", "unix"}:
-        raise InvalidOption(f"{name} must begin with redis://, rediss:// or unix://" + ", or kafka://" * (name == "bus.url"))
+        raise InvalidOption(
+            f"{name} must begin with redis://, rediss:// or unix://" + ", or kafka:// or kafka+ssl://" * (name == "bus.url")
+        )
     return RedisOptions(url=url, prefix=bus.prefix, partitions=bus.partitions, lease=bus.lease)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from logging import ERROR, INFO
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource  # which the package passes on without saying that it does
 from confluent_kafka.cimpl import NewTopic
 
+from starling.bus.kafka.complaints import Complaints
+from starling.bus.kafka.security import Security
 from starling.core.errors import InvalidOption, ServerError
 from starling.telemetry.logs import get_logger
 
@@ -20,6 +23,9 @@ log = get_logger(__name__)
 
 ATTEMPT: Final = 5.0
 """Seconds after which one attempt has failed."""
+
+QUESTION: Final = 1.0
+"""Seconds of one question within an attempt; after each it is looked whether Kafka said why not."""
 
 MAKING: Final = 60.0
 """Seconds that making the topic may take, of a Kafka that answers."""
@@ -43,7 +49,7 @@ class KafkaOptions:
     """``brokers``: as ``host:port,host:port``. ``partitions``: of the audio log, the same in every process.
 
     ``acks``: ``all`` replicas have a record before it counts, or ``1``. ``retention``: seconds for which Kafka keeps audio.
-    ``silence``: seconds after which a recognizer that gives no sign of life is taken for dead.
+    ``silence``: seconds after which a recognizer that gives no sign of life is taken for dead. ``security``: how it is reached.
     """
 
     brokers: str
@@ -52,6 +58,7 @@ class KafkaOptions:
     acks: str = "all"
     retention: float = 3600.0
     silence: float = USUAL_SILENCE
+    security: Security = field(default_factory=Security)
 
     @property
     def group(self) -> str:
@@ -61,6 +68,7 @@ class KafkaOptions:
     def client(self) -> dict[str, str | int | float | bool]:
         """What every client of librdkafka is told."""
         return {
+            **self.security.client,
             "bootstrap.servers": self.brokers,
             "client.id": "starling",
             "log_level": 0,  # `Cluster` says what matters
@@ -75,34 +83,40 @@ class KafkaOptions:
 class Cluster:
     """``options``: once checked, with the ``silence`` that the brokers insist on if that is longer.
 
-    ``up`` is None before the first attempt; ``run`` keeps it true. ``failures``: attempts that failed.
+    ``up`` is None before the first attempt; ``run`` keeps it true. ``failures``: attempts that failed. ``attempt``: seconds that
+    the first one may take.
     """
 
-    def __init__(self, options: KafkaOptions) -> None:
+    def __init__(self, options: KafkaOptions, *, attempt: float = ATTEMPT) -> None:
         self.options = options
         self.up: bool | None = None
         self.failures = 0
         self._thread = ThreadPoolExecutor(1, "kafka")
-        self._admin = AdminClient(options.client)
+        self._attempt = attempt
+        self._complaints = Complaints()
+        self._admin = AdminClient(options.client, error_cb=self._complaints.add)
 
     @property
     def address(self) -> str:
-        return f"kafka://{self.options.brokers}"
+        return f"{self.options.security.scheme}://{self.options.brokers}"
 
     @property
     def trouble(self) -> str:
         """Why sessions are better not begun now; empty if nothing speaks against it."""
-        return "" if self.up else f"Kafka at {self.address} does not answer"
+        return "" if self.up else f"Kafka at {self.address} {self._refusal() or 'does not answer'}"
 
     async def check(self) -> None:
         """Whether Starling can work there; its topic is made where there is none.
 
-        Raises InvalidOption for one that differs, ServerError where nobody answers.
+        Raises InvalidOption for one that differs and where Kafka lets nobody in, ServerError where nobody answers.
         """
         loop = asyncio.get_running_loop()
         try:
             least = await loop.run_in_executor(self._thread, self._check)
         except KafkaException as error:
+            if self._complaints.hung_up:
+                why = self.options.security.silence
+                raise ServerError(f"Kafka at {self.address} ends every connection without a word: {why}") from None
             reason = _reason(error)
             raise ServerError(f"Kafka at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
         self.options = replace(self.options, silence=max(self.options.silence, least))
@@ -111,7 +125,7 @@ class Cluster:
     def _check(self) -> float:
         """The least silence that the brokers allow."""
         options = self.options
-        topic = self._ask().topics.get(options.topic)
+        topic = self._first().topics.get(options.topic)
         if topic is None or topic.error is not None:
             kept = max(1000, round(options.retention * 1000))
             config = {
@@ -142,9 +156,29 @@ class Cluster:
         except (KafkaException, KeyError, ValueError, TimeoutError):  # it may be nobody's to know
             return USUAL_SILENCE
 
-    def _ask(self) -> Any:
+    def _first(self) -> Any:
+        """The first answer. Raises InvalidOption as soon as it is known why there will be none."""
+        until = time.monotonic() + self._attempt
+        while True:
+            try:
+                return self._ask(QUESTION)
+            except KafkaException:
+                if refusal := self._refusal():
+                    raise InvalidOption(f"Kafka at {self.address} {refusal}") from None
+                if time.monotonic() >= until:
+                    raise
+
+    def _refusal(self) -> str:
+        return self.options.security.refusal(self._complaints.texts)
+
+    def _ask(self, limit: float = ATTEMPT) -> Any:
         """Of all topics: brokers may make one that is asked for by its name."""
-        return self._admin.list_topics(timeout=ATTEMPT)
+        try:
+            answer = self._admin.list_topics(timeout=limit)
+        finally:
+            self._admin.poll(0)  # it complains now
+        self._complaints.clear()
+        return answer
 
     async def run(self) -> None:
         """Look, for ever."""

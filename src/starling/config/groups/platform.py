@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 from starling.config.groups.group import Group, setting
 
@@ -50,16 +51,37 @@ class BusAcks(StrEnum):
     LEADER = "1"
 
 
+class Sasl(StrEnum):
+    """How a password is shown to Kafka."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
 class Bus(Group):
     """What carries sessions from `starling gateway` to `starling recognizer`. `starling serve` needs none."""
 
     url: str | None = setting(
         None,
         "Redis, as `redis://host:6379/0`, `rediss://` for TLS or `unix:///path`; the same for all. It must not evict keys. Or "
-        "Kafka, as `kafka://host:9092,host:9092`, which then carries the audio, and `bus.store` all else",
+        "Kafka, as `kafka://host:9092,host:9092`, or `kafka+ssl://` for TLS, which then carries the audio, and `bus.store` all "
+        "else",
         secret=True,
     )
     store: str | None = setting(None, "Redis, as above, beside a Kafka", secret=True)
+    kafka_user: str | None = setting(None, "user of Kafka, where it asks for one (SASL)")
+    kafka_password: str | None = setting(None, "password of that user", secret=True)
+    kafka_sasl: Sasl = setting(
+        Sasl.SCRAM_SHA_512, "how the password is shown; `PLAIN` shows it as it is, so it needs a `bus.url` with `kafka+ssl://`"
+    )
+    kafka_ca: Path | None = setting(
+        None, "file of certificates, in PEM, by which brokers may be vouched for; without it those that the system knows"
+    )
+    kafka_cert: Path | None = setting(None, "file of this client's certificate and its chain, in PEM, for brokers that want one")
+    kafka_key: Path | None = setting(
+        None, "file of its private key, in PEM, without a passphrase, where the certificate's file does not have it"
+    )
     topic: str = setting("starling-audio", "topic of audio on Kafka, made where there is none; two platforms on one need two")
     acks: BusAcks = setting(BusAcks.ALL, "who has a record before it counts: `all` replicas that are in sync, or `1`")
     retention_minutes: int = setting(
