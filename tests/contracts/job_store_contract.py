@@ -420,6 +420,35 @@ class JobStoreContract:
 
         self.check(scenario)
 
+    def test_who_has_nothing_at_work_can_be_served_alone(self) -> None:
+        async def scenario(store: JobStore) -> None:
+            async def left_out(by: float, *priorities: Priority, now: float = NOW) -> str | None:
+                wanted = priorities or tuple(Priority)
+                claim = await store.claim("w", now=now, lease=LEASE, priorities=wanted, left_out=by)
+                return claim.job.job_id if claim else None
+
+            for number in range(3):
+                await store.submit(job(f"big{number}", tenant="big", created=NOW + number))
+            assert (await claimed(store)).job.job_id == "job-big0"
+            assert await left_out(NOW + 100) is None
+            await store.submit(job("later", tenant="small", created=NOW + 7))
+            await store.submit(job("small", tenant="small", created=NOW + 5))
+            await store.submit(job("low", tenant="patient", created=NOW + 6, priority=Priority.LOW))
+            assert await left_out(NOW + 4) is None
+            assert await left_out(NOW + 100, Priority.HIGH) is None
+            assert await left_out(NOW + 100, Priority.HIGH, Priority.NORMAL) == "job-small"
+            assert await left_out(NOW + 100, Priority.HIGH, Priority.NORMAL) is None
+            await store.submit(job("newest", tenant="newest", created=NOW + 8, priority=Priority.HIGH))
+            assert await left_out(NOW + 100) == "job-low", "its turn comes before another's priority"
+            assert await left_out(NOW + 100) == "job-newest"
+            for _ in range(2):
+                await claimed(store)
+            assert await left_out(NOW + 100) is None
+            after = NOW + LEASE + 1  # then nothing is at work any more
+            assert await left_out(after, now=after) is not None
+
+        self.check(scenario)
+
     def test_tenants_have_their_turns(self) -> None:
         async def scenario(store: JobStore) -> None:
             for number in range(5):

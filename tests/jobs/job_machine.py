@@ -100,9 +100,14 @@ class JobMachine(RuleBasedStateMachine):
         elif answer is not None:
             assert key, "only a key makes two submissions one"
 
-    @rule(worker=st.sampled_from("vw"), priorities=st.sets(st.sampled_from(Priority), min_size=1))
-    def claim(self, worker: str, priorities: set[Priority]) -> None:
-        claim = self._both(lambda store: store.claim(worker, now=self.now, lease=LEASE, priorities=priorities))
+    @rule(
+        worker=st.sampled_from("vw"),
+        priorities=st.sets(st.sampled_from(Priority), min_size=1),
+        waited=st.sampled_from([None, None, 0, 2]),
+    )
+    def claim(self, worker: str, priorities: set[Priority], waited: int | None) -> None:
+        left_out = None if waited is None else self.now - waited
+        claim = self._both(lambda store: store.claim(worker, now=self.now, lease=LEASE, priorities=priorities, left_out=left_out))
         if claim is not None:
             assert (claim.job.job_id, claim.fence) not in self.fences, "a fence came twice"
             self.fences.add((claim.job.job_id, claim.fence))

@@ -125,11 +125,17 @@ def test_recordings_are_begun_however_many_come_that_somebody_waits_for(express:
 
 class Away(MemoryJobStore):
     async def claim(
-        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+        self,
+        worker: str,
+        *,
+        now: float,
+        lease: float,
+        priorities: Collection[Priority] = tuple(Priority),
+        left_out: float | None = None,
     ) -> Claim | None:
         if asyncio.get_running_loop().time() < 100:
             raise ServerError("the store does not answer")
-        return await super().claim(worker, now=now, lease=lease, priorities=priorities)
+        return await super().claim(worker, now=now, lease=lease, priorities=priorities, left_out=left_out)
 
 
 def test_a_store_that_comes_back_is_used_again() -> None:

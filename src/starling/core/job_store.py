@@ -32,11 +32,19 @@ class JobStore(Protocol):
         """What was found so far, in the order of finding, without the first ``after``."""
 
     async def claim(
-        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+        self,
+        worker: str,
+        *,
+        now: float,
+        lease: float,
+        priorities: Collection[Priority] = tuple(Priority),
+        left_out: float | None = None,
     ) -> Claim | None:
         """Start work on the next job: by priority, tenants in turn, then the oldest; one whose lease ran out counts as queued.
 
         One that was claimed too often becomes failed (a dead letter) instead. Jobs of other ``priorities`` are left to others.
+        ``left_out``: only of tenants of whom nothing is at work, jobs that were submitted by then (Unix seconds): those tenants
+        in turn, of each by priority.
         """
 
     async def heartbeat(self, claim: Claim, *, done: float, now: float, lease: float) -> Claim:

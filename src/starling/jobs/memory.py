@@ -26,7 +26,7 @@ from starling.jobs import life
 from starling.jobs.asking import asked_for, check_new, check_queue, check_same, comes_after, fingerprint, page, read_cursor
 from starling.jobs.life import ENDS, Observer, Step, Verb
 from starling.jobs.options import KEPT_DAYS, StoreOptions
-from starling.jobs.order import RANK, age, pick, position
+from starling.jobs.order import RANK, age, pick, pick_left_out, position
 from starling.jobs.watching import Watchers
 
 
@@ -80,13 +80,23 @@ class MemoryJobStore:
         return tuple(kept.segments.values())[after:] if kept else ()
 
     async def claim(
-        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+        self,
+        worker: str,
+        *,
+        now: float,
+        lease: float,
+        priorities: Collection[Priority] = tuple(Priority),
+        left_out: float | None = None,
     ) -> Claim | None:
         for kept in self._kept.values():
             if kept.job.status is JobStatus.RUNNING and kept.until <= now:
                 self._store(life.expire(kept.job, now=now, max_attempts=self._options.max_attempts))
-        ready = (job for job in self._jobs(JobStatus.QUEUED) if job.not_before <= now and job.priority in priorities)
-        job = pick(ready, self._turns)
+        ready = [job for job in self._jobs(JobStatus.QUEUED) if job.not_before <= now and job.priority in priorities]
+        if left_out is None:
+            job = pick(ready, self._turns)
+        else:
+            served = {job.tenant for job in self._jobs(JobStatus.RUNNING)}
+            job = pick_left_out((job for job in ready if job.created <= left_out), self._turns, served)
         if job is None:
             return None
         self._take_turn(job.tenant)

@@ -6,7 +6,7 @@ and a new tenant comes after all that are known: one with a thousand recordings 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from starling.core.jobs import Job
@@ -48,3 +48,9 @@ def position(waiting: Waiting, turns: Sequence[str], *, rank: int, tenant: str, 
 def pick(waiting: Iterable[Job], turns: Mapping[str, int]) -> Job | None:
     """The next one of ``waiting``. ``turns``: when each tenant had its last one, by a count."""
     return min(waiting, key=lambda job: (RANK[job.priority], turns[job.tenant], age(job)), default=None)
+
+
+def pick_left_out(waiting: Iterable[Job], turns: Mapping[str, int], served: Collection[str]) -> Job | None:
+    """The next one of a tenant that is not ``served``: here turns go before priorities, so nobody is left out for ever."""
+    left = (job for job in waiting if job.tenant not in served)
+    return min(left, key=lambda job: (turns[job.tenant], RANK[job.priority], age(job)), default=None)

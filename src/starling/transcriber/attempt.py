@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from enum import StrEnum
@@ -41,7 +42,7 @@ class Outcome(StrEnum):
 
 
 class Attempt:
-    """``claim``: the right to it. ``run`` it once."""
+    """``claim``: the right to it. ``run`` it once. ``fruitful_since``: Unix seconds, when the first that was found was kept."""
 
     def __init__(self, claim: Claim, options: TranscriberOptions, ports: Ports) -> None:
         self._claim = claim
@@ -52,6 +53,7 @@ class Attempt:
         self._span = ports.tracer.below(claim.job.span, SpanName.ATTEMPT, kind=SpanKind.CONSUMER)
         self._ids = {"job_id": claim.job.job_id, "trace_id": claim.job.trace_id, **log_ids(self._span.context)}
         self._error = ""
+        self.fruitful_since = math.inf
 
     async def run(self) -> Outcome:
         """Until the job is over, or not ours any more. Cancelled, it gives the job back as it is: the next one goes on there."""
@@ -173,6 +175,8 @@ class Attempt:
                         now=self._ports.time())
             )  # fmt: skip
         self._done = told.done
+        if found:
+            self.fruitful_since = min(self.fruitful_since, self._ports.time())
 
     async def _fail(self, error: JobError) -> None:
         job, now = self._claim.job, self._ports.time()

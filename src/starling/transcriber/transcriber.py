@@ -2,6 +2,7 @@
 
 Some loops take only what somebody waits for, so that nobody who waits stands behind a recording of hours; and the others do not
 take such jobs twice in a row while there is anything else, so that those do not keep recordings from ever being begun.
+A slot whose job had its turn takes that of a tenant that has nothing at work instead, see ``sharing``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from starling.telemetry.logs import get_logger
 from starling.transcriber.attempt import Attempt, Outcome
 from starling.transcriber.options import TranscriberOptions
 from starling.transcriber.ports import Ports
+from starling.transcriber.sharing import TURN, WAITED, gives_way_to
 
 log = get_logger(__name__)
 
@@ -50,9 +52,11 @@ class Transcriber:
                 slots.create_task(self._serve(f"{self._name}/{number}", express=True), name=f"express slot {number}")
 
     async def _serve(self, worker: str, *, express: bool = False) -> None:
-        urgent = False
+        urgent, instead = False, None
         while True:
-            if express:
+            if instead is not None:
+                claim = instead
+            elif express:
                 async with self._asking:
                     claim = await self._next(worker, URGENT)
             else:
@@ -60,13 +64,43 @@ class Transcriber:
             urgent = claim.job.priority in URGENT
             self._ports.metrics.jobs_in_work.inc()
             try:
-                if await Attempt(claim, self._options, self._ports).run() is Outcome.RELEASED:
-                    await asyncio.sleep(PATIENCE)
-            except Exception:  # a bug: the lease runs out, and the job has used up an attempt
-                log.exception("attempt crashed", job_id=claim.job.job_id)
-                await asyncio.sleep(PATIENCE)
+                instead = await self._attempt(claim, urgent_only=express)
             finally:
                 self._ports.metrics.jobs_in_work.dec()
+
+    async def _attempt(self, claim: Claim, *, urgent_only: bool) -> Claim | None:
+        """Work on a job until it is over, or gives way: then the claim that it gave way to."""
+        attempt = Attempt(claim, self._options, self._ports)
+        working = asyncio.create_task(attempt.run(), name="attempt")
+        instead = None
+        try:
+            while instead is None and not (await asyncio.wait((working,), timeout=self._options.beat))[0]:
+                if self._ports.time() >= attempt.fruitful_since + TURN:
+                    instead = await self._left_out(claim, urgent_only=urgent_only)
+        finally:
+            working.cancel()  # it gives the job back
+            await asyncio.wait((working,))
+        try:
+            if not working.cancelled() and working.result() is Outcome.RELEASED:
+                await asyncio.sleep(PATIENCE)
+        except Exception:  # a bug: the lease runs out, and the job has used up an attempt
+            log.exception("attempt crashed", job_id=claim.job.job_id)
+            await asyncio.sleep(PATIENCE)
+        return instead
+
+    async def _left_out(self, claim: Claim, *, urgent_only: bool) -> Claim | None:
+        """The next job of a tenant that has nothing at work, for which that of ``claim`` gives way."""
+        now = self._ports.time()
+        wanted = gives_way_to(claim.job.priority, urgent_only=urgent_only)
+        try:
+            found = await self._ports.store.claim(
+                claim.worker, now=now, lease=self._options.lease, priorities=wanted, left_out=now - WAITED
+            )
+        except (StarlingError, OSError):
+            return None  # the lease is not renewed either, which is said there
+        if found is not None:
+            log.info("job gives way", job_id=claim.job.job_id, trace_id=claim.job.trace_id, other_job_id=found.job.job_id)
+        return found
 
     async def _next(self, worker: str, *wanted: Collection[Priority]) -> Claim:
         """The next job of the first of ``wanted`` that there are any of."""

@@ -89,26 +89,43 @@ return jobs
 """Jobs whose lease ran out by ``now`` (ms). The caller has them for a moment, until ``renewed``, to say what becomes of them."""
 
 PICK: Final = """
-local ns, now = ARGV[1], tonumber(ARGV[2])
-local tenants = redis.call('ZRANGE', ns .. 'turns', 0, -1)
-for number = 3, #ARGV do
-  local rank = ARGV[number]
-  for _, tenant in ipairs(tenants) do
-    local waiting, at = ns .. 'waiting:' .. rank .. ':' .. tenant, 0
-    while true do
-      local some = redis.call('ZRANGE', waiting, at, at + 9)
-      for _, job in ipairs(some) do
-        local later = redis.call('ZSCORE', ns .. 'delayed', job)
-        if not later or tonumber(later) <= now then return job end
-      end
-      if #some == 0 then break end
-      at = at + #some
+local ns, now, by = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local function oldest(rank, tenant)
+  local waiting, at = ns .. 'waiting:' .. rank .. ':' .. tenant, 0
+  while true do
+    local some = redis.call('ZRANGE', waiting, '-inf', by ~= '' and by or '+inf', 'BYSCORE', 'LIMIT', at, 10)
+    for _, job in ipairs(some) do
+      local later = redis.call('ZSCORE', ns .. 'delayed', job)
+      if not later or tonumber(later) <= now then return job end
     end
+    if #some == 0 then return false end
+    at = at + #some
+  end
+end
+local tenants = redis.call('ZRANGE', ns .. 'turns', 0, -1)
+if by ~= '' then
+  for _, tenant in ipairs(tenants) do
+    if redis.call('EXISTS', ns .. 'history:' .. tenant .. ':running') == 0 then
+      for number = 4, #ARGV do
+        local job = oldest(ARGV[number], tenant)
+        if job then return job end
+      end
+    end
+  end
+  return false
+end
+for number = 4, #ARGV do
+  for _, tenant in ipairs(tenants) do
+    local job = oldest(ARGV[number], tenant)
+    if job then return job end
   end
 end
 return false
 """
-"""The job that is next, if there is one of the ranks that follow ``now``: by these, tenants in turn, the oldest first."""
+"""The job that is next, if there is one of the ranks that follow: by these, tenants in turn, the oldest first.
+
+``by``: of tenants of whom nothing runs, and submitted by then: these in turn, of each by rank. '' for any.
+"""
 
 TAKE_CHORE: Final = """
 local key, worker, now, lease = ARGV[1] .. 'chore:' .. ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]

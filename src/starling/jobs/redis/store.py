@@ -100,11 +100,18 @@ class RedisJobStore:
         return [unpack_segment(record) for record in records]
 
     async def claim(
-        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+        self,
+        worker: str,
+        *,
+        now: float,
+        lease: float,
+        priorities: Collection[Priority] = tuple(Priority),
+        left_out: float | None = None,
     ) -> Claim | None:
         await self._take_over(worker, now)
+        by = "" if left_out is None else repr(left_out)
         for _ in range(CROWDED):
-            picked = await self._connection.script(PICK, repr(now), *map(str, ranks(priorities)))
+            picked = await self._connection.script(PICK, repr(now), by, *map(str, ranks(priorities)))
             if picked is None:
                 return None
             if (claim := await self._claim(picked.decode(), worker, now, lease)) is not None:

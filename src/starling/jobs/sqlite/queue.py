@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from starling.core.errors import ClaimLost
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobSegment, JobWarning
@@ -39,11 +39,24 @@ _ANY: Final = """
     ) OR EXISTS (SELECT 1 FROM jobs WHERE status = 'running' AND until <= ?)
 """
 
+_EXPIRED: Final = "SELECT record FROM jobs WHERE status = 'running' AND until <= ?"
+
 _NEXT: Final = """
     SELECT (
         SELECT job_id FROM jobs WHERE status = 'queued' AND tenant = turns.tenant AND rank = ? AND not_before <= ?
         ORDER BY created, job_id LIMIT 1
     ) AS oldest FROM turns WHERE oldest IS NOT NULL ORDER BY served LIMIT 1
+"""
+
+_LEFT_OUT: Final = """
+    SELECT (
+        SELECT job_id FROM jobs
+        WHERE status = 'queued' AND tenant = turns.tenant AND rank IN (SELECT value FROM json_each(?))
+        AND not_before <= ? AND created <= ?
+        ORDER BY rank, created, job_id LIMIT 1
+    ) AS oldest FROM turns WHERE oldest IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM jobs WHERE status = 'running' AND tenant = turns.tenant
+    ) ORDER BY served LIMIT 1
 """
 
 
@@ -85,17 +98,27 @@ class Queue:
             return unpack_job(record)
         return None
 
-    def claim(self, worker: str, now: float, lease: float, ranks: Sequence[int]) -> Claim | None:
+    def claim(self, worker: str, now: float, lease: float, ranks: Sequence[int], left_out: float | None = None) -> Claim | None:
         """``ranks``: not empty, in order."""
-        if not self._database.run(_ANY, (ranks[0], ranks[-1], now)):
-            return None  # idle transcribers ask all the time: they keep nobody from writing
+        if not self._any(now, ranks, left_out):
+            return None  # transcribers ask all the time: they keep nobody from writing
         with self._database.writing(lasts=False):
-            for (record,) in self._database.run("SELECT record FROM jobs WHERE status = 'running' AND until <= ?", (now,)):
+            for (record,) in self._database.run(_EXPIRED, (now,)):
                 self._store(life.expire(unpack_job(record), now=now, max_attempts=self._options.max_attempts))
-            for rank in ranks:
-                for (job_id,) in self._database.run(_NEXT, (rank, now)):
-                    return self._claim(job_id, worker, now, lease)
+            for (job_id,) in self._next(now, ranks, left_out):
+                return self._claim(job_id, worker, now, lease)
             return None
+
+    def _any(self, now: float, ranks: Sequence[int], left_out: float | None) -> bool:
+        if left_out is None:
+            return bool(self._database.run(_ANY, (ranks[0], ranks[-1], now)))
+        return bool(self._next(now, ranks, left_out) or self._database.run(_EXPIRED, (now,)))
+
+    def _next(self, now: float, ranks: Sequence[int], left_out: float | None) -> list[tuple[Any, ...]]:
+        """The id of one job at most."""
+        if left_out is not None:
+            return self._database.run(_LEFT_OUT, (str(list(ranks)), now, left_out))
+        return next((found for rank in ranks if (found := self._database.run(_NEXT, (rank, now)))), [])
 
     def _claim(self, job_id: str, worker: str, now: float, lease: float) -> Claim:
         kept = read_job(self._database, job_id)

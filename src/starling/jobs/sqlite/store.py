@@ -66,9 +66,15 @@ class SqliteJobStore:
         return await self._reading(lambda: self._looking.segments(job_id, after))
 
     async def claim(
-        self, worker: str, *, now: float, lease: float, priorities: Collection[Priority] = tuple(Priority)
+        self,
+        worker: str,
+        *,
+        now: float,
+        lease: float,
+        priorities: Collection[Priority] = tuple(Priority),
+        left_out: float | None = None,
     ) -> Claim | None:
-        return await self._change(lambda: self._queue.claim(worker, now, lease, ranks(priorities)))
+        return await self._change(lambda: self._queue.claim(worker, now, lease, ranks(priorities), left_out))
 
     async def heartbeat(self, claim: Claim, *, done: float, now: float, lease: float) -> Claim:
         renewed = await self._change(lambda: self._queue.heartbeat(claim, done, now, lease))
