@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined]  # it exports them without saying so
 
+import starling.vad.silero
 from contracts.vad_contract import framed
 from recordings import recording
 from starling.core.audio import Frames
 from starling.core.errors import ModelUnavailable
 from starling.vad.silero import CONTEXT, RUN_FRAMES, Silero, SileroState
+from starling.vad.silero_graph import build, whole_frame
 from starling.vad.silero_weights import read_silero, silero_path
 
 pytestmark = pytest.mark.model
@@ -42,12 +45,41 @@ def shipped(frames: Frames) -> NDArray[np.float32]:
 
 
 def test_the_scores_are_those_of_the_shipped_graph(silero: Silero, frames: Frames) -> None:
+    assert silero.rebuilt
     assert len(frames) > 5 * RUN_FRAMES
     (scores,) = silero.score([(SileroState(), frames)])
+    np.testing.assert_allclose(scores, shipped(frames), rtol=0, atol=1e-5, strict=True)
+
+
+def test_the_shipped_graph_serves_where_the_rebuilt_one_scores_another_way(
+    monkeypatch: pytest.MonkeyPatch, frames: Frames
+) -> None:
+    def bent(graph: bytes) -> bytes:
+        model = onnx.load_from_string(build(graph))
+        (last,) = [node for node in model.graph.node if node.op_type == "Sigmoid"]
+        last.op_type = "Tanh"
+        return model.SerializeToString()
+
+    monkeypatch.setattr(starling.vad.silero, "build", bent)
+    fallen_back = Silero()
+    assert not fallen_back.rebuilt
+    (scores,) = fallen_back.score([(SileroState(), frames)])
     np.testing.assert_array_equal(scores, shipped(frames), strict=True)
 
 
-@pytest.mark.parametrize("size", [*range(2, 34), 47, 48, 63, 64])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_convolution_is_a_matrix_for_a_whole_frame(times: int, stride: int) -> None:
+    numbers = np.random.default_rng(1)
+    kernel = numbers.normal(size=(5, 3, 3)).astype(np.float32)
+    sound = numbers.normal(size=(times, 3)).astype(np.float32)
+    padded = np.pad(sound, ((1, 1), (0, 0)))
+    expected = [np.einsum("oiw,wi->o", kernel, padded[start : start + 3]) for start in range(0, times, stride)]
+    found = sound.ravel() @ whole_frame(kernel, times=times, stride=stride)
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [*range(1, 34), 47, 48, 63, 64])
 def test_no_size_of_batch_changes_a_bit(silero: Silero, frames: Frames, size: int) -> None:
     """Ragged on purpose: listener ``i`` has ``1 + i % 4`` frames in the first call and the rest of its five in the second."""
     voices = [frames[19 * i : 19 * i + 5] for i in range(size)]

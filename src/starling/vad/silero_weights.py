@@ -1,5 +1,7 @@
 """The Silero v6 graph: found in the faster-whisper wheel, checked, and given an axis of listeners.
 
+This serves where the graph of ``silero_graph`` does not score the same.
+
 As shipped, the first axis of the graph's input is time: the frames of one listener. Two transposes around the LSTM fix that
 reading. Replaced by reshapes that take the number of listeners from the state's shape, they make the same weights score
 ``[time * listeners, 576]`` against a state of ``[1, listeners, 128]``, with unchanged arithmetic.
@@ -16,9 +18,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from starling.core.errors import ModelUnavailable
-
-STATE = 128
-"""Width of each of the two LSTM states of a listener."""
+from starling.vad.silero_graph import STATE
 
 _SHA256 = "4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2"
 _INTO_LSTM = "/Transpose_output_0"
