@@ -15,6 +15,7 @@ from patience import PATIENCE
 from starling.client import connect as client_connect
 from starling.client.session import Session
 from starling.core.config import VadMode
+from starling.gateway.options import GatewayOptions
 from starling.protocols.native.messages import Done, Result, ServerMessage
 from starling.telemetry.health import State
 
@@ -80,6 +81,40 @@ def test_who_cannot_come_back_and_who_was_through_get_their_last_words() -> None
             assert last == ["done", "done"]
             assert (without.close_code, ending.close_code) == (1012, 1000)
             await draining
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_last_words_go_over_to_another_gateway_with_who_was_cut_before_it_read_them(when: str) -> None:
+    """Nobody waits here for a client that cannot come back here, and no final is lost by it."""
+    options = GatewayOptions(port=0, resume_grace=PATIENCE)
+
+    async def scenario() -> None:
+        async with served(options, shared=True, unfinished=True) as leaving, starting(leaving) as staying:
+            await begun(staying)
+            async with leaving.connect() as first:
+                ready = await opened(first)
+                await first.send(noise(1600))
+                await first.send(END)
+                await leaving.recognizer.ended.get()
+                if when == "before":
+                    cut(first)
+                    await detached(leaving)
+                draining = asyncio.create_task(leaving.gateway.drain(PATIENCE))
+                await until(lambda: not leaving.health.ready)
+                if when == "meanwhile":
+                    cut(first)
+                assert await draining == 0
+            assert leaving.gateway.active == 0
+            async with staying.connect(query="?resume") as second:
+                assert (await resume(second, ready["resume_token"], 3200))["type"] == "resumed"
+                await second.send(END)
+                leaving.recognizer.finishing.set()
+                said = await hear(second)
+            finals = [message for message in said if message.get("is_final")]
+            assert [final["segment_id"] for final in finals] == [0]
+            assert said[-1]["type"] == "done"
 
     run(scenario)
 

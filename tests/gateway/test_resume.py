@@ -278,6 +278,26 @@ def test_a_drain_does_not_wait_for_who_is_away() -> None:
     run(scenario)
 
 
+def test_a_drain_does_not_wait_for_who_loses_its_connection_meanwhile() -> None:
+    """However long it might have come back, and though recognition has not said its last words."""
+
+    async def scenario() -> None:
+        options = GatewayOptions(port=0, resume_grace=PATIENCE)
+        async with served(options, unfinished=True) as it, it.connect() as client, it.connect() as other:
+            await opened(client)
+            await opened(other)
+            draining = asyncio.create_task(it.gateway.drain(PATIENCE))
+            await until(lambda: it.count("starling_sessions_ended_total", reason="shutdown") == 2)
+            cut(client)
+            await until(lambda: it.gateway.active == 1)
+            assert not draining.done(), "who is there hears the rest"
+            it.recognizer.finishing.set()
+            assert (await hear(other))[-1]["type"] == "done"
+            assert await draining == 0
+
+    run(scenario)
+
+
 def test_a_client_that_may_come_back_learns_whether_the_network_is_there() -> None:
     async def scenario() -> None:
         keepalive = '{"type":"keepalive"}'

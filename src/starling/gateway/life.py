@@ -68,8 +68,8 @@ TRANSITIONS: Final[dict[tuple[Stage, Event], Stage]] = {
 ABSENT: Final = frozenset({Stage.AWAY, Stage.LEAVING})
 """The client is not there, and may come back."""
 
-MOVABLE: Final = frozenset({Stage.LIVE, Stage.AWAY})
-"""Audio may still come, so that another gateway has something to go on with."""
+MOVABLE: Final = frozenset({Stage.LIVE, Stage.AWAY, Stage.LEAVING})
+"""Another gateway has something to go on with: audio may still come, or the client is away and has not heard the rest."""
 
 
 class Life:

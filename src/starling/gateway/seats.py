@@ -113,7 +113,7 @@ class Seats:
             session=session, session_id=session_id, principal=principal, allowance=allowance, since=since
         )
         if self._admission.draining:  # it began while the upgrade was under way
-            session.stop(ShuttingDown(GOODBYE))
+            session.depart(ShuttingDown(GOODBYE))
 
     async def live(self, session_id: str) -> None:
         """Let a session that was taken live."""
@@ -178,16 +178,15 @@ class Seats:
     async def vacate(self, grace: float) -> int:
         """Hand sessions over where there are other gateways; let the rest finish their open segments, for ``grace`` seconds.
 
+        Nobody who is away, or loses its connection meanwhile, is waited for.
+
         Returns how many sessions are still there.
         """
         handed_over = 0
         span = self._ports.tracer.begin(self._ports.tracer.root(Trace(trace_id=new_trace_id())), SpanName.DRAIN)
         span.set({"starling.sessions": len(self._seats), "starling.grace_seconds": grace})
         for seat in self._seats.values():
-            if self._ports.shared and seat.session.hand_over():
-                handed_over += 1
-            else:
-                seat.session.stop(ShuttingDown(GOODBYE))
+            handed_over += seat.session.depart(ShuttingDown(GOODBYE))
         log.info("draining", sessions=len(self._seats), handed_over=handed_over, grace_seconds=grace)
         try:
             async with asyncio.timeout(grace):

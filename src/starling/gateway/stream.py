@@ -31,6 +31,7 @@ from starling.gateway.allowance import Allowance
 from starling.gateway.chronicle import Chronicle
 from starling.gateway.connection import Connection
 from starling.gateway.conversation import Conversation
+from starling.gateway.doorstep import Doorstep, supersede
 from starling.gateway.intake import Intake
 from starling.gateway.life import ABSENT, MOVABLE, Event, Life, Stage
 from starling.gateway.listing import Identity, Listing
@@ -80,8 +81,8 @@ class StreamSession:
         self._results: Subscription | None = None
         self._failure: StarlingError | None = None  # what ended it
         self._stopped: ShuttingDown | Unauthenticated | None = None
-        self._incoming: tuple[Connection, Resume] | None = None  # a client that is back and not attended to yet
-        self._arrived = asyncio.Event()
+        self._departing = False  # the gateway ends, and nobody comes back to it
+        self._doorstep = Doorstep()
         self._was_adopted = connection is None
         self._life = Life()
         self._begun = asyncio.get_running_loop().time()
@@ -150,17 +151,26 @@ class StreamSession:
         if self._connection is not None:
             self._connection.arrivals.stop(error)
         if self.stage in ABSENT:
-            self._arrived.set()
+            self._doorstep.ring()
 
-    def hand_over(self) -> bool:
-        """Leave the session as it is, for another gateway to go on with: its client comes back there, to what it missed.
+    def depart(self, goodbye: ShuttingDown) -> bool:
+        """The gateway ends, and from now on waits for nobody who loses its connection. Returns at once.
 
-        False for one whose client cannot come back, or has said all. Returns at once.
+        Where there are other gateways the session is left as it is for one of them to go on with, and this is True, if its client
+        may come back and is either away or has more to say. Else it takes no more audio, as ``stop`` has it, and ``goodbye`` is
+        the reason; it is left to the others all the same if its client loses its connection before it has heard the rest.
         """
-        if not self._listing.listed or self.stage not in MOVABLE:
+        self._departing = True
+        if self._left_to_others():
+            return True
+        self.stop(goodbye)
+        return False
+
+    def _left_to_others(self) -> bool:
+        if not (self._ports.shared and self._listing.listed and self.stage in MOVABLE):
             return False
         self._life.go(Event.MOVED)
-        self._arrived.set()
+        self._doorstep.ring()
         return True
 
     async def moved(self) -> bool:
@@ -171,7 +181,7 @@ class StreamSession:
         """Another gateway goes on with it: what is known here is old. Returns at once."""
         if self.stage not in {Stage.MOVED, Stage.OVER}:
             self._life.go(Event.MOVED)
-            self._arrived.set()
+            self._doorstep.ring()
 
     async def run(self) -> None:
         """Serve the client until it is gone for good or told that the session is over. Raises only CancelledError."""
@@ -201,10 +211,7 @@ class StreamSession:
             raise NotResumable("the session is over; start a new one")
         if self._was_adopted:
             self._allowance = allowance
-        waiting, self._incoming = self._incoming, (connection, resume)
-        self._arrived.set()
-        if waiting is not None:
-            await _supersede(waiting[0])
+        await self._doorstep.come(connection, resume)
         await connection.finished.wait()
 
     # --- the life ---
@@ -264,7 +271,7 @@ class StreamSession:
             moved=self.moved,
         )
         talking = asyncio.create_task(conversation.run(verbs))
-        arriving = asyncio.create_task(self._arrived.wait())
+        arriving = asyncio.create_task(self._doorstep.knocked())
         try:
             await asyncio.wait((talking, arriving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -279,7 +286,7 @@ class StreamSession:
             connection.verdict = ShuttingDown
             return False
         if talking.cancelled():
-            await _supersede(connection)
+            await supersede(connection)
             return True
         return await self._left(connection, talking.exception())
 
@@ -307,37 +314,39 @@ class StreamSession:
         return error is not None or not await connection.socket.farewell(FAREWELL)
 
     async def _reattached(self) -> tuple[Connection, Subscription] | None:
-        """The next connection of a client that was away, and what it missed; None if it stays away."""
+        """The next connection of a client that was away, and what it missed; None if it stays away or is not waited for."""
         self._life.go(Event.LOST)
+        grace = 0.0 if self._departing else self._options.resume_grace
         await self._listing.note(Attachment.DETACHED, self._request)
-        self._chronicle.detached(self._options.resume_grace)
+        self._chronicle.detached(grace)
         self._ports.metrics.sessions_detached.inc()
-        deadline = asyncio.get_running_loop().time() + self._options.resume_grace
         try:
-            while True:
-                async with asyncio.timeout_at(deadline):
-                    await self._arrived.wait()
-                self._arrived.clear()
-                if self.stage is Stage.MOVED:
-                    return None
-                incoming, self._incoming = self._incoming, None
-                if incoming is not None and (results := await self._welcome(*incoming)) is not None:
-                    break
-                if incoming is None:  # nobody came: the server stops
-                    return None
-        except TimeoutError:
-            return None
+            back = await self._back(asyncio.get_running_loop().time() + grace)
         finally:
             self._ports.metrics.sessions_detached.dec()
+        if back is None:
+            if self._departing:
+                self._left_to_others()
+            return None
         self._life.go(Event.BACK)
         await self._listing.note(Attachment.ATTACHED, self._request)
-        self._connection, self._results = incoming[0], results
+        self._connection, self._results = back
         if self._stopped is not None:
             self._connection.arrivals.stop(self._stopped)
         if self._failure is not None:
             await self._connection.refuse(self._failure)
         self._chronicle.resumed()
-        return self._connection, results
+        return back
+
+    async def _back(self, deadline: float) -> tuple[Connection, Subscription] | None:
+        """The first connection by ``deadline`` on the loop's time over which the client can go on."""
+        while await self._doorstep.waited(0.0 if self._departing else deadline) and self.stage is not Stage.MOVED:
+            incoming = self._doorstep.take()
+            if incoming is None:  # nobody came: the session was stopped
+                return None
+            if (results := await self._welcome(*incoming)) is not None:
+                return incoming[0], results
+        return None
 
     async def _welcome(self, connection: Connection, resume: Resume) -> Subscription | None:
         """Let a client go on; None if it cannot, which it was told."""
@@ -389,8 +398,8 @@ class StreamSession:
             self._chronicle.left()
         self._life.go(Event.SETTLED)
         self._listing.close()
-        if self._incoming is not None:
-            connection, self._incoming = self._incoming[0], None
+        if (incoming := self._doorstep.take()) is not None:
+            connection = incoming[0]
             if moved:
                 connection.verdict = ShuttingDown
             else:
@@ -417,8 +426,3 @@ class StreamSession:
         if self._supply is not None:
             await self._ports.results.forget(self._identity.session_id)
             await self._ports.directory.remove(self._identity.session_id)
-
-
-async def _supersede(connection: Connection) -> None:
-    await connection.refuse(Superseded("the session goes on over a newer connection of its client"))
-    await connection.close()
