@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from starling.core.errors import ServerError
-from starling.core.jobs import Claim, Job, JobError, JobSegment, JobStatus, JobWarning
+from starling.core.jobs import DAY, Charge, Claim, Job, JobError, JobSegment, JobStatus, JobWarning
 from starling.core.records import Checkpoint
 from starling.jobs.memory import MemoryJobStore
 from starling.transcriber.attempt import Attempt, Outcome
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.ports import Undone
-from transcriber.stand import CONFIG, Stand, does, job, told
+from transcriber.stand import CONFIG, EPOCH, Stand, does, job, told
 from virtual_time import run
 
 Tell = Callable[[Told], Awaitable[None]]
@@ -271,5 +271,41 @@ def test_both_channels_are_stored_with_their_own_checkpoints() -> None:
         assert left is not None
         assert right is not None
         assert (left.next_segment, right.next_segment) == (3, 1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("limit", "others"), [(61.0, 0.0), (200.0, 150.0)])
+def test_a_header_that_promises_too_little_gets_nobody_past_its_quota(limit: float, others: float) -> None:
+    async def without_end(order: Order, tell: Tell) -> Over:
+        for number in range(1000):
+            await asyncio.sleep(1)
+            await tell(told(number, 1, done=number + 1.0))
+        return Over(1000.0, 0.1)
+
+    async def scenario() -> None:
+        stand = Stand(without_end)
+        day = int(EPOCH) // DAY
+        await stand.store.submit(job(charge=Charge(60.0, day, limit)))
+        if others:
+            await stand.store.submit(job("b", charge=Charge(others, day, limit), not_before=EPOCH + 1e6))
+        assert await attempt(stand) is Outcome.FAILED
+        ended = await kept(stand)
+        assert ended.error is not None
+        assert (ended.error.code, ended.error.final) == ("quota_exceeded", True)
+        assert "beyond the 60.0 s" in ended.error.message
+        assert 60.0 < ended.done < 60.0 + 2 * stand.options.beat + 1
+        assert await stand.store.spent("t", day=day) == ended.done + others
+        assert stand.scribes.at_work == 0
+
+    run(scenario())
+
+
+def test_who_has_audio_left_may_hand_in_what_is_longer_than_its_header_says() -> None:
+    async def scenario() -> None:
+        stand = Stand(does)
+        recording = replace(job().recording, duration=1.0)
+        await stand.store.submit(job(recording=recording, charge=Charge(1.0, int(EPOCH) // DAY, 10.0)))
+        assert await attempt(stand) is Outcome.DONE
 
     run(scenario())

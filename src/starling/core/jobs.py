@@ -68,10 +68,14 @@ class RecordingInfo:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Seconds of ``audio`` that the account of a tenant is charged on ``day`` (days since 1970 UTC)."""
+    """Seconds of ``audio`` that the account of a tenant is charged on ``day`` (days since 1970 UTC).
+
+    ``limit``: seconds that it may have on a day, None for any number.
+    """
 
     audio: float
     day: int
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,8 @@ class Job:
 
     ``attempts``: how often it was claimed since it was submitted or retried. ``not_before``: it is not claimed earlier.
     ``done``: seconds of audio that have been transcribed. ``error``: why it failed; until then, what went wrong last time.
-    ``warnings``: of a job that is done. ``charge``: what is expected of it, and once it is over what was transcribed.
+    ``warnings``: of a job that is done. ``charge``: what is expected of it, or was done if that is more, and once it is over what
+    was transcribed.
     ``worker``: who has it, or had it last. ``trace_id``: 32 hexadecimal digits, in every line that is logged of it.
     ``span``: that of its submission, where it is recorded.
     """
@@ -147,6 +152,11 @@ class Job:
     charge: Charge | None = None
     worker: str = ""
     span: SpanContext | None = None
+
+    @property
+    def overruns(self) -> bool:
+        """Whether there is more of it than was expected, and charged when it was taken in."""
+        return self.charge is not None and self.charge.audio > self.recording.expected
 
     @property
     def progress(self) -> float:

@@ -62,6 +62,17 @@ class Quotas:
         if usage is not None:
             self._check_audio(tenant, usage)
 
+    def check_length(self, tenant: Tenant, audio: float, *, charged: bool = False) -> None:
+        """Raises QuotaExceeded when ``tenant`` has less than ``audio`` seconds left of its day; ``charged``: without these."""
+        left = self._left(tenant, self.used(tenant.name)) + (audio if charged else 0.0)
+        if audio > left:
+            name, rest = tenant.name, max(0.0, left)
+            raise _exceeded(
+                f"the recording lasts {audio:.1f} s, and tenant {name} has {rest:.1f} s of audio left of the day, which ends at "
+                "midnight UTC: send a shorter one, or send it later",
+                DAY - self._wall() % DAY,
+            )
+
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[None]:
         """Count a session of ``tenant`` while the block runs."""
@@ -124,13 +135,19 @@ class Quotas:
             raise _exceeded(f"tenant {tenant.name} has sent its {tenant.audio_seconds_per_minute:g} s of audio a minute", wait)
 
     def _check_day(self, tenant: Tenant, usage: Usage) -> None:
-        self._turn_page(usage)
-        limit = tenant.audio_seconds_per_day
-        if limit is not None and usage.today + usage.elsewhere + (usage.recorded or 0.0) >= limit:
-            left = DAY - self._wall() % DAY
+        if self._left(tenant, usage) <= 0:
+            limit = tenant.audio_seconds_per_day
             raise _exceeded(
-                f"tenant {tenant.name} has used its {limit:g} s of audio of the day, which ends at midnight UTC", left
+                f"tenant {tenant.name} has used its {limit:g} s of audio of the day, which ends at midnight UTC",
+                DAY - self._wall() % DAY,
             )
+
+    def _left(self, tenant: Tenant, usage: Usage) -> float:
+        """Seconds of audio that ``tenant`` may still have today."""
+        self._turn_page(usage)
+        if tenant.audio_seconds_per_day is None:
+            return math.inf
+        return tenant.audio_seconds_per_day - (usage.today + usage.elsewhere + (usage.recorded or 0.0))
 
     def _minute(self, tenant: Tenant, usage: Usage, audio: float) -> float:
         limit = tenant.audio_seconds_per_minute

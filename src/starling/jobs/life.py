@@ -198,7 +198,7 @@ def retry(job: Job, *, now: float) -> Step | None:
         return None
     if not job.recording.key:
         raise RecordingGone("the recording of this job is not kept any more: submit it again instead")
-    charge = None if job.charge is None else Charge(job.recording.expected, math.floor(now / DAY))
+    charge = None if job.charge is None else replace(job.charge, audio=job.recording.expected, day=math.floor(now / DAY))
     fresh = replace(
         job,
         status=status,
@@ -229,9 +229,14 @@ def settle(job: Job, *, told: bool, now: float, retry_at: float | None) -> Step 
     return Step(Verb.STOP_TELLING, job, now) if retry_at is None else None
 
 
-def progress(job: Job, done: float) -> Job:
-    """``done`` seconds of it are transcribed; it never goes back, for nobody likes to see that."""
-    return replace(job, done=max(job.done, done))
+def progress(job: Job, done: float) -> tuple[Job, Spent | None]:
+    """``done`` seconds of it are transcribed; it never goes back, for nobody likes to see that.
+
+    What is done beyond what was expected is charged at once.
+    """
+    done = max(job.done, done)
+    charge = _settled(job.charge, max(done, 0.0 if job.charge is None else job.charge.audio))
+    return replace(job, done=done, charge=charge), _more(job.charge, charge)
 
 
 LOST: Final = "this claim is old: the job was given to another worker, or nobody wants it any more; stop, and claim the next one"

@@ -24,7 +24,7 @@ from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import asked_for, check_new, check_queue, check_same, comes_after, fingerprint, page, read_cursor
-from starling.jobs.life import ENDS, Observer, Step, Verb
+from starling.jobs.life import ENDS, Observer, Spent, Step, Verb
 from starling.jobs.options import KEPT_DAYS, StoreOptions
 from starling.jobs.order import RANK, age, pick, pick_left_out, position
 from starling.jobs.watching import Watchers
@@ -268,7 +268,8 @@ class MemoryJobStore:
         return kept
 
     def _progressed(self, kept: _Kept, claim: Claim, done: float) -> Claim:
-        kept.job = life.progress(kept.job, done)
+        kept.job, spent = life.progress(kept.job, done)
+        self._spend(kept.job.tenant, spent)
         self._watchers.changed(kept.job.job_id)
         return Claim(job=kept.job, worker=claim.worker, fence=claim.fence, until=kept.until, checkpoints=claim.checkpoints)
 
@@ -281,10 +282,13 @@ class MemoryJobStore:
         return step.job
 
     def _tell(self, step: Step) -> None:
-        if step.spent is not None:
-            self._accounts[step.job.tenant, step.spent.day] += step.spent.audio
-            for account in [account for account in self._accounts if account[1] < step.spent.day - KEPT_DAYS]:
-                del self._accounts[account]
+        self._spend(step.job.tenant, step.spent)
         self._watchers.changed(step.job.job_id)
         if self._observe is not None:
             self._observe(step)
+
+    def _spend(self, tenant: str, spent: Spent | None) -> None:
+        if spent is not None:
+            self._accounts[tenant, spent.day] += spent.audio
+            for account in [account for account in self._accounts if account[1] < spent.day - KEPT_DAYS]:
+                del self._accounts[account]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from starling.core.backoff import jittered
-from starling.core.errors import ClaimLost, ClientError, ServerError, StarlingError
+from starling.core.errors import ClaimLost, ClientError, QuotaExceeded, ServerError, StarlingError
 from starling.core.jobs import Claim, JobError, JobSegment
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
@@ -96,6 +96,10 @@ class Attempt:
             await asyncio.wait([renewing, working], return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
+            elif (error := renewing.result()) is not None:
+                working.cancel()
+                await asyncio.wait([working])
+                await self._fail(error)
             else:
                 self._outcome = Outcome.LOST
         except ClaimLost:
@@ -105,18 +109,35 @@ class Attempt:
             working.cancel()
             await asyncio.wait([renewing, working])
 
-    async def _renew(self) -> None:
-        """Give signs of life, which also tell progress. Returns once the job is not ours any more, or may not be."""
+    async def _renew(self) -> JobError | None:
+        """Give signs of life, which also tell progress. Returns why the job must end, or once it is not ours, or may not be."""
         while self._ports.time() < self._claim.until:
             await asyncio.sleep(self._options.beat)
             try:
                 self._claim = await self._ports.store.heartbeat(
                     self._claim, done=self._done, now=self._ports.time(), lease=self._options.lease
                 )
+                if error := await self._overdrawn():
+                    return error
             except ClaimLost:
-                return
+                return None
             except (StarlingError, OSError) as error:
                 log.warning("lease not renewed", **self._ids, reason=str(error))
+        return None
+
+    async def _overdrawn(self) -> JobError | None:
+        """Why the job ends of which there is more than its header said, where that is more than its tenant may have."""
+        job, charge = self._claim.job, self._claim.job.charge
+        if charge is None or charge.limit is None or not job.overruns:
+            return None
+        if await self._ports.store.spent(job.tenant, day=charge.day) <= charge.limit:
+            return None
+        return JobError(
+            code=QuotaExceeded.code,
+            message=f"the recording goes on beyond the {job.recording.expected:.1f} s that its header or size let expect, and "
+            f"tenant {job.tenant} has used its {charge.limit:g} s of audio of the day: hand it in again after midnight UTC",
+            final=True,
+        )
 
     async def _work(self) -> None:
         job, began = self._claim.job, self._done

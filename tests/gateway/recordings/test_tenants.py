@@ -70,7 +70,7 @@ def test_a_tenant_sees_its_own_jobs_and_an_operator_all(tmp_path: Path) -> None:
 def test_recordings_count_against_the_day_of_their_tenant(tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     key, _ = add(keys, tenant="acme")
-    limited(keys, Tenant(name="acme", audio_seconds_per_day=6.0))
+    limited(keys, Tenant(name="acme", audio_seconds_per_day=9.0))
 
     async def scenario() -> None:
         async with desked(tmp_path / "kept", gateway=GatewayOptions(port=0, keys_file=keys), idle=True) as it:

@@ -38,6 +38,11 @@ class Accounts:
         await self.look(tenant.name)
         self._quotas.check_audio(tenant)
 
+    async def check_length(self, tenant: Tenant, audio: float, *, charged: bool = False) -> None:
+        """Raises QuotaExceeded when it may not hand in ``audio`` seconds, StoreUnavailable. ``charged``: it just did."""
+        await self.look(tenant.name)
+        self._quotas.check_length(tenant, audio, charged=charged)
+
     async def look(self, tenant: str) -> None:
         """Have quotas count what ``tenant`` has used by now. Raises StoreUnavailable."""
         day = math.floor(self._wall() / DAY)

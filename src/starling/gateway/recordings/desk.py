@@ -131,6 +131,7 @@ class Desk:
         if not job.recording.key:
             raise RecordingGone("the recording of this job is not kept any more: submit it again")
         await self.accounts.check(principal.tenant)
+        await self.accounts.check_length(principal.tenant, job.recording.duration or 0.0)
         retried = await self.store.retry(job.job_id, now=self.wall())
         if retried is None:
             raise NotFound("the job was deleted just now")

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from starling.auth.tenants import Principal
+from starling.auth.tenants import Principal, Tenant
 from starling.core.errors import (
     ClientError,
     CorruptAudio,
@@ -20,6 +20,7 @@ from starling.core.errors import (
     QuotaExceeded,
     ShuttingDown,
     StarlingError,
+    StoreUnavailable,
 )
 from starling.core.jobs import DAY, Charge, Job, JobOptions, RecordingInfo
 from starling.core.load import Priority
@@ -140,7 +141,7 @@ class Intake:
                     created=now,
                     trace_id=trace_id,
                     span=span.context,
-                    charge=Charge(info.expected, math.floor(now / DAY)),
+                    charge=Charge(info.expected, math.floor(now / DAY), tenant.audio_seconds_per_day),
                     priority=Priority.LOW if tenant.priority is Priority.LOW else wish.priority,
                 )
         except BaseException:
@@ -160,7 +161,7 @@ class Intake:
         if taken.job_id != job.job_id:
             await self._reception.discard(stored)
             return taken
-        await self._accounts.charged(tenant.name)
+        await self._check_account(principal.tenant, taken)
         self._metrics.jobs_submitted.inc()
         self._metrics.upload_bytes.inc(info.size)
         ids = {"trace_id": trace_id, **log_ids(span.context)}
@@ -182,6 +183,20 @@ class Intake:
             with suppress(StarlingError):
                 if await self._store.unnamed([stored.key]):
                     await self._reception.discard(stored)
+            raise
+
+    async def _check_account(self, tenant: Tenant, job: Job) -> None:
+        """Take back a job that is longer than its tenant may have: not before it is known that it was not handed in already."""
+        if job.recording.duration is None:
+            await self._accounts.charged(tenant.name)
+            return
+        try:
+            with self._counted(), suppress(StoreUnavailable):  # it is taken in whatever happens here
+                await self._accounts.check_length(tenant, job.recording.duration, charged=True)
+        except QuotaExceeded:
+            await self._store.delete(job.job_id)
+            await self._recordings.delete(job.recording.key)
+            await self._accounts.charged(tenant.name)
             raise
 
     async def _look(self, stored: Stored) -> RecordingInfo:

@@ -108,7 +108,10 @@ def check(job: Job) -> None:
     if job.status is JobStatus.CANCELLED:
         raise NotFound("the job was cancelled by somebody else")
     if job.status is JobStatus.FAILED and job.error is not None:
-        raise kind_of(job.error.code)(job.error.message)
+        kind = kind_of(job.error.code)
+        if issubclass(kind, Overloaded):
+            raise kind(job.error.message, gate="tenant", retry_after=LATER)
+        raise kind(job.error.message)
 
 
 def too_slow(desk: Desk) -> StarlingError:

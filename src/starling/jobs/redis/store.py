@@ -69,7 +69,7 @@ class RedisJobStore:
             ("below", queued, str(self._options.max_queued)),
         ]
         submitted = life.submit(job)
-        steps: list[Command] = [("TURN", job.tenant, "NX"), *stored(None, job), *spending(submitted)]
+        steps: list[Command] = [("TURN", job.tenant, "NX"), *stored(None, job), *spending(job.tenant, submitted.spent)]
         if idempotency_key:
             conditions.insert(0, ("is", submissions, idempotency_key, ""))
             steps.append(("HSET", submissions, idempotency_key, job.job_id))
@@ -157,7 +157,8 @@ class RedisJobStore:
 
         def decide(kept: Kept) -> Change:
             renewed = ("HSET", f"job:{kept.job.job_id}", "until", repr(until)), ("RENEW", claim.worker, deadline(until))
-            return Change(life.progress(_held(kept, claim), done), renewed)
+            job, spent = life.progress(_held(kept, claim), done)
+            return Change(job, (*renewed, *spending(job.tenant, spent)))
 
         job = await self._changing.of_claim(claim, decide)
         return Claim(job=job, worker=claim.worker, fence=claim.fence, until=until, checkpoints=claim.checkpoints)
@@ -189,7 +190,8 @@ class RedisJobStore:
             kept = await self._changing.kept(job_id)
             if kept is None:
                 raise ClaimLost(life.LOST)
-            if await self._changing.commit(kept, Change(life.progress(_held(kept, claim), done), await look())):
+            job, spent = life.progress(_held(kept, claim), done)
+            if await self._changing.commit(kept, Change(job, (*await look(), *spending(job.tenant, spent)))):
                 return
         raise crowded()
 
@@ -239,7 +241,7 @@ class RedisJobStore:
             was.append(kept.job)
             forgotten = (("HDEL", f"submissions:{kept.job.tenant}", kept.key),) if kept.key else ()
             deleted = life.delete(kept.job)
-            return Change(None, (*forgotten, *spending(deleted)), told=deleted)
+            return Change(None, (*forgotten, *spending(deleted.job.tenant, deleted.spent)), told=deleted)
 
         await self._changing.of(job_id, decide)
         return was[0] if was else None

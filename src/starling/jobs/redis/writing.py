@@ -29,7 +29,7 @@ import msgspec
 
 from starling.core.jobs import DAY, Job, JobSegment, JobStatus
 from starling.core.records import Checkpoint
-from starling.jobs.life import ENDS, Step, Verb
+from starling.jobs.life import ENDS, Spent, Step, Verb
 from starling.jobs.options import KEPT_DAYS
 from starling.jobs.order import RANK
 from starling.jobs.redis.scripts import LONG_AGO
@@ -112,15 +112,15 @@ def by_step(step: Step, *steps: Command, conditions: tuple[Command, ...] = ()) -
         steps += due_at(job_id, step.due, attempt=0)
     elif step.verb in {*ENDS, Verb.RETRY}:
         steps += due_at(job_id, None, attempt=0)
-    return Change(step.job, (*steps, *spending(step)), conditions, told=step)
+    return Change(step.job, (*steps, *spending(step.job.tenant, step.spent)), conditions, told=step)
 
 
-def spending(step: Step) -> tuple[Command, ...]:
-    """What ``step`` adds to the account of its tenant."""
-    if step.spent is None:
+def spending(tenant: str, spent: Spent | None) -> tuple[Command, ...]:
+    """What ``spent`` adds to the account of ``tenant``."""
+    if spent is None:
         return ()
-    key = f"spent:{step.spent.day}"
-    return ("HINCRBY", key, step.job.tenant, str(step.spent.audio)), ("EXPIRE", key, str(KEPT_DAYS * DAY))
+    key = f"spent:{spent.day}"
+    return ("HINCRBY", key, tenant, str(spent.audio)), ("EXPIRE", key, str(KEPT_DAYS * DAY))
 
 
 def due_at(job_id: str, due: float | None, *, attempt: int) -> tuple[Command, ...]:

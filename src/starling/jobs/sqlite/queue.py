@@ -10,7 +10,7 @@ from starling.core.jobs import Claim, Delivery, Job, JobError, JobSegment, JobWa
 from starling.core.records import Checkpoint
 from starling.jobs import life
 from starling.jobs.asking import check_new, check_queue, check_same, fingerprint
-from starling.jobs.life import ENDS, Step, Verb
+from starling.jobs.life import ENDS, Spent, Step, Verb
 from starling.jobs.options import KEPT_DAYS, StoreOptions
 from starling.jobs.sqlite.database import Database
 from starling.jobs.sqlite.rows import (
@@ -142,7 +142,9 @@ class Queue:
             write_checkpoint(self._database, job.job_id, channel, checkpoint)
 
     def _progressed(self, claim: Claim, done: float) -> Job:
-        return write_job(self._database, life.progress(self._claimed(claim).job, done))
+        job, spent = life.progress(self._claimed(claim).job, done)
+        self._spend(job.tenant, spent)
+        return write_job(self._database, job)
 
     def finish(self, claim: Claim, now: float, duration: float, warnings: Sequence[JobWarning]) -> Job:
         with self._database.writing(lasts=True):
@@ -240,9 +242,12 @@ class Queue:
 
     def _take(self, step: Step) -> None:
         self._steps.append(step)
-        if step.spent is not None:
-            self._database.run(_SPEND, (step.spent.day, step.job.tenant, step.spent.audio))
-            self._database.run("DELETE FROM accounts WHERE day < ?", (step.spent.day - KEPT_DAYS,))
+        self._spend(step.job.tenant, step.spent)
+
+    def _spend(self, tenant: str, spent: Spent | None) -> None:
+        if spent is not None:
+            self._database.run(_SPEND, (spent.day, tenant, spent.audio))
+            self._database.run("DELETE FROM accounts WHERE day < ?", (spent.day - KEPT_DAYS,))
 
     def _store(self, step: Step) -> Job:
         self._take(step)
