@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 
 from contracts.audio_log_contract import audio, checkpoint, opened
 from starling.bus.entries import Entry, pack_entry
-from starling.bus.following import STRIKES, Following, Part, Reading
+from starling.bus.following import STRIKES, Bounds, Following, Part, Reading
 from starling.bus.kafka.following import Offsets, OnKafka
 from starling.bus.kafka.group import Value
 from starling.bus.kafka.stamps import mark, stamped
 from starling.core.records import Audio, Barred, Finalize, Revoked
+
+
+class Numbered(Reading[int]):
+    """On a log whose records have numbers."""
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(str(self.oldest).encode())
 
 
 def followed() -> tuple[Following[Part, Reading[int]], set[str], list[str]]:
@@ -23,7 +31,7 @@ def followed() -> tuple[Following[Part, Reading[int]], set[str], list[str]]:
 
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 40))
 def test_what_a_checkpoint_does_not_cover_stays_needed(kinds: list[bool], position: int) -> None:
-    reading: Reading[int] = Reading(opened(), 0)
+    reading: Reading[int] = Numbered(opened(), 0)
     end, left = 0, list[int]()
     for at, is_sound in enumerate(kinds):
         end += is_sound
@@ -37,7 +45,7 @@ def test_what_a_checkpoint_does_not_cover_stays_needed(kinds: list[bool], positi
 
 
 def test_of_controls_at_one_place_the_first_is_remembered() -> None:
-    reading: Reading[int] = Reading(opened(), 0)
+    reading: Reading[int] = Numbered(opened(), 0)
     for at in range(100):
         assert reading.count(at, Entry(Finalize("s", at), 0))
     assert [it.at for it in reading.needed] == [0]
@@ -47,7 +55,7 @@ def test_a_partition_that_is_leased_anew_is_lost_first() -> None:
     it, suspects, dropped = followed()
     assert not suspects
     it.parts[0] = Part(1)
-    it.begin(Reading(opened(), 0), strikes=1)
+    it.begin(Numbered(opened(), 0), strikes=1)
     assert it.hear() == [opened()]
     assert suspects == {"s"}
     assert it.has_heard(0, "1")
@@ -60,9 +68,9 @@ def test_a_partition_that_is_leased_anew_is_lost_first() -> None:
 
 def test_who_has_too_many_strikes_is_barred_and_a_commit_that_gets_further_clears() -> None:
     it, suspects, _ = followed()
-    it.begin(Reading(opened(), 0), STRIKES)
+    it.begin(Numbered(opened(), 0), STRIKES)
     assert it.hear() == [opened(), Barred("s")]
-    it.begin(Reading(replace(opened(), session_id="t"), 0), STRIKES - 1)
+    it.begin(Numbered(replace(opened(), session_id="t"), 0), STRIKES - 1)
     assert it.commit("t", checkpoint(0)) is not None
     assert suspects == {"t"}
     assert it.commit("t", checkpoint(1)) is not None

@@ -4,10 +4,11 @@ matter of each log.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from starling.bus.entries import Entry
 from starling.core.records import Barred, Checkpoint, Followed, Opened, Revoked
@@ -41,8 +42,22 @@ class Needed(Generic[At]):
         return self.end > position or (self.end == position and not self.is_sound)
 
 
+class Bounds(NamedTuple):
+    """What a commit tells of a session's records: the oldest that is needed, the newest that was read, and the epoch before whose
+    mark nothing is needed any more; empty where it tells nothing.
+    """
+
+    needed: bytes = b""
+    read: bytes = b""
+    first: str = ""
+
+
+UNKNOWN: Final = Bounds()
+"""Of a session that is not followed."""
+
+
 @dataclass(slots=True)
-class Reading(Generic[At]):
+class Reading(ABC, Generic[At]):
     """A session that is followed. ``needed``: its records that no checkpoint covers, the first first; ``newest``: where the last
     one stands that counted; ``end``: the position up to which there is sound to work on.
     """
@@ -65,6 +80,11 @@ class Reading(Generic[At]):
     def oldest(self) -> At | None:
         """Where the first record stands that is needed; None where none is."""
         return self.needed[0].at if self.needed else None
+
+    @property
+    @abstractmethod
+    def bounds(self) -> Bounds:
+        """As the log has to know them."""
 
     def commit(self, checkpoint: Checkpoint) -> None:
         """What ``checkpoint`` covers is needed no more."""

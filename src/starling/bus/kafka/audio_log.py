@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from starling.bus.entries import pack_entry
 from starling.bus.kafka.cluster import KafkaOptions
-from starling.bus.kafka.scripts import OPEN, TAKE
 from starling.bus.kafka.stamps import mark, stamped
 from starling.bus.kafka.tail import Found, last_of, values_between
 from starling.bus.kafka.writer import Writer
-from starling.bus.partitions import partition_of
 from starling.bus.redis.audio_log import GatewayAudioLog, Writing, gone
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
-from starling.core.errors import IllegalTransition, ServerError
+from starling.core.errors import ServerError
 from starling.core.records import Opened, SessionRecord
 from starling.telemetry.logs import get_logger
 
@@ -38,21 +34,12 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
         self._newest: dict[str, asyncio.Future[int]] = {}
 
     async def _open(self, opened: Opened) -> None:
-        session_id, checkpoint = opened.session_id, opened.checkpoint
-        partition = partition_of(session_id, self._options.partitions)
-        place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
-        epoch = 0
-        if session_id not in self._sessions:
-            packed = msgspec.msgpack.encode(opened)
-            epoch = await self._link.run(OPEN, self._gateway, session_id, partition, packed, *place)
-        if not epoch:
-            raise IllegalTransition(f"session {session_id} is open on this log already")
-        entry = pack_entry(opened, checkpoint.position)
-        offset = await self._writer.send(partition, session_id, stamped(epoch, 0, entry))
+        writing = await self._begun(opened, b"")
+        session_id, partition = opened.session_id, writing.partition
+        entry = pack_entry(opened, opened.checkpoint.position)
+        offset = await self._writer.send(partition, session_id, stamped(writing.epoch, 0, entry))
         await self._link.command("ZADD", f"{self._link.prefix}live:{partition}", "XX", offset, session_id)
-        self._sessions[session_id] = Writing(
-            session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence, epoch=epoch
-        )
+        self._sessions[session_id] = writing
 
     def _send(self, writing: Writing, record: SessionRecord, entry: bytes) -> None:  # noqa: ARG002 - it is all in the entry
         number = writing.number
@@ -77,17 +64,13 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
             self._refuse_when_closed()
 
     async def _take(self, session_id: str) -> Writing:
-        partition = partition_of(session_id, self._options.partitions)
-        known = await self._link.run(TAKE, self._gateway, session_id, partition)
-        if not known:
-            raise gone(session_id)
-        epoch, committed, first, since = (int(value) for value in known)
-        found = await self._last(session_id, partition, epoch, first, since)
+        taken, first, since = await self._taken(session_id)
+        found = await self._last(session_id, taken.partition, taken.epoch, first, int(since))
         writing = None
         if found is not None:  # known before it is asked whose it is, so that what is told from then on of its moving is heard
             tail, number = found.tail, found.number
-            place = (tail.position, committed, number, number, tail.sequence, tail.received, tail.ended, epoch)
-            writing = self._sessions[session_id] = Writing(session_id, partition, *place)
+            place = (tail.position, taken.committed, number, number, tail.sequence, tail.received, tail.ended, taken.epoch)
+            writing = self._sessions[session_id] = Writing(session_id, taken.partition, *place)
         writer = await self._link.command("HGET", f"{self._link.prefix}s:{session_id}", "w")
         ours = writer == self._gateway.encode()
         if writing is not None and ours:

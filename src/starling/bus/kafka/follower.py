@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from starling.bus.kafka.following import Offsets, OnKafka, Stamped
+from starling.bus.kafka.following import Offsets, OnKafka
 from starling.bus.kafka.group import Group, Place
-from starling.bus.kafka.scripts import SUCCEED, SURVEY
-from starling.bus.redis.leased_log import Holding, LeasedAudioLog, taken_over
+from starling.bus.redis.leased_log import Holding, LeasedAudioLog
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import FENCED
 from starling.core.errors import ServerError
 
 LOOK: Final = 0.2
@@ -45,10 +43,10 @@ class KafkaRecognizerAudioLog(LeasedAudioLog[OnKafka]):
             await self._take_up(following, partition, held[partition], place)
 
     async def _take_up(self, following: OnKafka, partition: int, epoch: int, place: Place) -> None:
-        writers, *sessions = await self._link.run(SURVEY, partition)
-        following.parts[partition] = Offsets(epoch, next=place.start, until=place.end, writers=writers, kept=place.start)
-        for description, committed, strikes, first in zip(*(sessions[it::4] for it in range(4)), strict=True):
-            following.open(taken_over(description, committed), partition, first, strikes)
+        survey = await self._survey(partition)
+        following.parts[partition] = Offsets(epoch, next=place.start, until=place.end, writers=survey.writers, kept=place.start)
+        for it in survey.sessions:
+            following.open(it.opened, partition, it.first, it.strikes)
 
     async def _read(self, following: OnKafka) -> bool:
         values = await self._group.read(LOOK)
@@ -59,19 +57,6 @@ class KafkaRecognizerAudioLog(LeasedAudioLog[OnKafka]):
 
     def _caught_up(self, following: OnKafka) -> bool:
         return following.parts.keys() == self._tenure.held.keys() and all(it.caught_up for it in following.parts.values())
-
-    async def _bounds(self, reading: Stamped, epoch: str) -> tuple[bytes, bytes]:
-        oldest = reading.oldest or reading.newest  # from there on another gateway can tell how far the session goes
-        if oldest is None:
-            return b"", b""
-        if reading.known < oldest.epoch and await self._succeed(reading, epoch, oldest.epoch):
-            reading.known = oldest.epoch
-        return str(oldest.offset).encode(), b""
-
-    async def _succeed(self, reading: Stamped, epoch: str, writer: int) -> bool:
-        """Say that nothing is needed any more that older gateways than ``writer`` wrote."""
-        answer: int = await self._link.run(SUCCEED, reading.opened.session_id, reading.partition, epoch, writer)
-        return answer != FENCED
 
     def _committed(self, partition: int) -> None:
         offset = self._following.needless(partition)

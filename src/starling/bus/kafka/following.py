@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from starling.bus.entries import Entry, unpack_entry
-from starling.bus.following import Following, Part, Reading
+from starling.bus.following import UNKNOWN, Bounds, Following, Part, Reading
 from starling.bus.kafka.group import Value
 from starling.bus.kafka.stamps import Succession, unstamped
 from starling.core.records import Opened, Record
@@ -39,12 +39,10 @@ class Offsets(Part):
 @dataclass(slots=True, kw_only=True)
 class Stamped(Reading[Stand]):
     """A session of which several gateways may have written. ``marked``: the offset of a mark that no record of its epoch has
-    followed yet; ``known``: the first epoch that counts, as Redis knows it; ``held``: the newest controls of each kind, for as
-    long as others may replace them.
+    followed yet; ``held``: the newest controls of each kind, for as long as others may replace them.
     """
 
     succession: Succession
-    known: int
     marked: int | None = None
     held: list[Record] = field(default_factory=list)
 
@@ -55,13 +53,18 @@ class Stamped(Reading[Stand]):
         offsets = [] if oldest is None else [oldest.offset]
         return min([*offsets, *([] if self.marked is None else [self.marked])], default=None)
 
+    @property
+    def bounds(self) -> Bounds:
+        oldest = self.oldest or self.newest  # from there on another gateway can tell how far the session goes
+        return UNKNOWN if oldest is None else Bounds(str(oldest.offset).encode(), first=str(oldest.epoch))
+
 
 class OnKafka(Following[Offsets, Stamped]):
     """What stands on Kafka, by its offset."""
 
     def open(self, opened: Opened, partition: int, epoch: int, strikes: int = 0) -> Stamped:
         """Follow a session whose records count from ``epoch`` on."""
-        return self.begin(Stamped(opened, partition, succession=Succession(epoch), known=epoch), strikes)
+        return self.begin(Stamped(opened, partition, succession=Succession(epoch)), strikes)
 
     def take(self, value: Value, *, offset: float) -> bool:
         """Whether it counts and somebody needs it. ``offset``: what makes this process's clock the wall's, in seconds."""

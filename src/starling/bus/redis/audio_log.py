@@ -14,7 +14,8 @@ from starling.bus.entries import kind_of, pack_entry
 from starling.bus.partitions import partition_of
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import APPEND, FORGET, LOOK, OPEN, TAKE
+from starling.bus.redis.scripts.records import APPEND, LOOK
+from starling.bus.redis.scripts.sessions import FORGET, OPEN, TAKE
 from starling.core.errors import IllegalTransition, SessionGone, ShuttingDown
 from starling.core.records import Audio, Checkpoint, Ended, Followed, Gap, Opened, Record, SessionRecord, Tail
 
@@ -37,7 +38,7 @@ class Writing:
     sequence: int = -1
     received: int = 0
     ended: bool = False
-    epoch: int = 0  # with which this gateway writes; 0 for who opened it on Redis
+    epoch: int = 0  # with which this gateway writes
     gone: bool = False
     moved: bool = False  # to another gateway
     room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,17 +92,22 @@ class GatewayAudioLog:
             raise gone(record.session_id)
 
     async def _open(self, opened: Opened) -> None:
+        entry = pack_entry(opened, opened.checkpoint.position)
+        self._sessions[opened.session_id] = await self._begun(opened, entry)
+
+    async def _begun(self, opened: Opened, entry: bytes) -> Writing:
+        """A session that is open from now on. ``entry``: what stands of it on its stream, nothing where that is elsewhere."""
         session_id, checkpoint = opened.session_id, opened.checkpoint
         partition = partition_of(session_id, self._link.options.partitions)
-        entry = pack_entry(opened, checkpoint.position)
         place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
-        known = session_id in self._sessions
-        if known or not await self._link.run(
-            OPEN, self._gateway, session_id, partition, msgspec.msgpack.encode(opened), *place, entry
-        ):
+        epoch = 0
+        if session_id not in self._sessions:
+            packed = msgspec.msgpack.encode(opened)
+            epoch = await self._link.run(OPEN, self._gateway, session_id, partition, packed, *place, entry)
+        if not epoch:
             raise IllegalTransition(f"session {session_id} is open on this log already")
-        writing = Writing(session_id, partition, checkpoint.position, checkpoint.position, sequence=checkpoint.sequence)
-        self._sessions[session_id] = writing
+        end = checkpoint.position
+        return Writing(session_id, partition, end, end, sequence=checkpoint.sequence, epoch=epoch)
 
     async def _room_for(self, record: SessionRecord) -> Writing:
         while True:
@@ -173,14 +179,21 @@ class GatewayAudioLog:
         return Tail(position=writing.end, sequence=writing.sequence, received=writing.received, ended=writing.ended)
 
     async def _take(self, session_id: str) -> Writing:
-        known = await self._link.run(TAKE, self._gateway, session_id)
-        if not known:
-            raise gone(session_id)
-        end, sequence, received, ended, number, committed, epoch = (int(value) for value in known[1:])
-        partition = partition_of(session_id, self._link.options.partitions)
-        writing = Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended), epoch)
+        writing, _, _ = await self._taken(session_id)
         self._sessions[session_id] = writing
         return writing
+
+    async def _taken(self, session_id: str) -> tuple[Writing, int, bytes]:
+        """A session that is this gateway's from now on, as Redis knows it; the first epoch that counts; and a score of ``live``.
+        Raises SessionGone.
+        """
+        partition = partition_of(session_id, self._link.options.partitions)
+        known = await self._link.run(TAKE, self._gateway, session_id, partition)
+        if not known:
+            raise gone(session_id)
+        epoch, committed, end, sequence, received, ended, number, first, since = known
+        writing = Writing(session_id, partition, end, committed, number, number, sequence, received, bool(ended), epoch)
+        return writing, first, since
 
     def staged(self, session_id: str) -> int | None:
         """Samples of one session; None for one that this gateway does not have."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import CLAIM, ORPHANS, PUT, REMOVE
+from starling.bus.redis.scripts.directory import CLAIM, ORPHANS, PUT, REMOVE
 from starling.core.sessions import SessionEntry
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from starling.bus.entries import unpack_entry
-from starling.bus.following import Following, Part, Reading
-from starling.bus.redis.leased_log import LeasedAudioLog, taken_over
-from starling.bus.redis.scripts import SURVEY
+from starling.bus.following import Bounds, Following, Part, Reading
+from starling.bus.redis.leased_log import LeasedAudioLog
 from starling.core.records import Opened
 
 COUNT: Final = 200
@@ -29,7 +28,15 @@ class _Stream(Part):
     last: bytes = b"0-0"
 
 
-class _OnStreams(Following[_Stream, Reading[bytes]]):
+class _Streamed(Reading[bytes]):
+    """A session whose records are on a stream, by their ids."""
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.oldest or b"", self.newest or b"")
+
+
+class _OnStreams(Following[_Stream, _Streamed]):
     """What stands on streams, by its id."""
 
     def take(self, partition: int, entry_id: bytes, session_id: str, data: bytes, *, offset: float) -> bool:
@@ -38,7 +45,7 @@ class _OnStreams(Following[_Stream, Reading[bytes]]):
         entry = unpack_entry(session_id, data, offset=offset)
         if isinstance(entry.record, Opened):
             if reading is None and _ordered(entry_id) > self.parts[partition].surveyed:
-                reading = self.begin(Reading(entry.record, partition))
+                reading = self.begin(_Streamed(entry.record, partition))
             if reading is not None:
                 reading.newest = entry_id
             return False
@@ -62,10 +69,10 @@ class RecognizerAudioLog(LeasedAudioLog[_OnStreams]):
                 await self._take_up(following, partition, epoch)
 
     async def _take_up(self, following: _OnStreams, partition: int, epoch: int) -> None:
-        last, *sessions = await self._link.run(SURVEY, partition)
-        for description, committed, strikes in zip(*(sessions[it::3] for it in range(3)), strict=True):
-            following.begin(Reading(taken_over(description, committed), partition), strikes)
-        following.parts[partition] = _Stream(epoch, _ordered(last))
+        survey = await self._survey(partition)
+        for it in survey.sessions:
+            following.begin(_Streamed(it.opened, partition), it.strikes)
+        following.parts[partition] = _Stream(epoch, _ordered(survey.last))
 
     async def _read(self, following: _OnStreams) -> bool:
         if following.parts:
@@ -96,9 +103,6 @@ class RecognizerAudioLog(LeasedAudioLog[_OnStreams]):
                     self.taken += following.take(partition, entry_id, session_id.decode(), data, offset=self._offset)
                 following.parts[partition].last = entry_id
         return bool(found)
-
-    async def _bounds(self, reading: Reading[bytes], epoch: str) -> tuple[bytes, bytes]:  # noqa: ARG002 - it fences COMMIT
-        return reading.oldest or b"", reading.newest or b""
 
 
 def _ordered(entry_id: bytes) -> tuple[int, int]:

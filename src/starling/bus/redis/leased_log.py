@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
 
-from starling.bus.following import Following
+from starling.bus.following import UNKNOWN, Following
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import COMMIT, FENCED, FORGET
+from starling.bus.redis.scripts import FENCED
+from starling.bus.redis.scripts.sessions import COMMIT, FORGET, SURVEY
 from starling.bus.redis.tenure import LOST, Fence
 from starling.core.errors import IllegalTransition, ShuttingDown
 from starling.core.records import Checkpoint, Followed, Opened, Record, Tail
@@ -32,6 +33,22 @@ class Holding(Fence, Protocol):
         """Epochs by partition."""
 
 
+class Surveyed(NamedTuple):
+    """A session that was opened before: how, and with its last checkpoint; its strikes, and the first epoch that counts."""
+
+    opened: Opened
+    strikes: int
+    first: int
+
+
+class Survey(NamedTuple):
+    """A partition: the newest epoch of all gateways, the last record of its stream, and its sessions."""
+
+    writers: int
+    last: bytes
+    sessions: list[Surveyed]
+
+
 S = TypeVar("S", bound=Following[Any, Any])
 
 
@@ -43,7 +60,7 @@ class LeasedAudioLog(ABC, Generic[S]):
     What counts is in Redis, checkpoint by checkpoint, under the epoch of the lease. What a recognizer writes that has lost a
     partition is refused there, and dropped here; its follower hears ``Revoked``.
 
-    One of these says, by ``_change`` and ``_read``, how records come to what a follower has; ``_bounds`` what is still needed.
+    One of these says, by ``_change`` and ``_read``, how records come to what a follower has.
     """
 
     def __init__(self, link: Link, tenure: Holding, *, offset: float = 0.0) -> None:
@@ -74,12 +91,14 @@ class LeasedAudioLog(ABC, Generic[S]):
         """Whether a look that finds nothing means that everything is read."""
         return True
 
-    @abstractmethod
-    async def _bounds(self, reading: Any, epoch: str) -> tuple[bytes, bytes]:
-        """Of a session: its oldest record that is needed, and the newest that was read; see COMMIT."""
-
     def _committed(self, partition: int) -> None:
         """Less of a partition may be needed now."""
+
+    async def _survey(self, partition: int) -> Survey:
+        """What Redis knows of a partition now."""
+        writers, last, *known = await self._link.run(SURVEY, partition)
+        sessions = zip(*(known[it::4] for it in range(4)), strict=True)
+        return Survey(writers, last, [Surveyed(_opened(how, committed), *others) for how, committed, *others in sessions])
 
     async def append(self, record: Record) -> None:  # noqa: ARG002 - the port's
         _not_here("appends")
@@ -145,7 +164,7 @@ class LeasedAudioLog(ABC, Generic[S]):
     async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
         partition, epoch = self.place(session_id)
         reading = self._following.commit(session_id, checkpoint)
-        bounds = (b"", b"") if reading is None else await self._bounds(reading, epoch)
+        bounds = UNKNOWN if reading is None else reading.bounds
         place = (checkpoint.position, checkpoint.next_segment, checkpoint.sequence)
         packed = msgspec.msgpack.encode(checkpoint)
         if await self._link.run(COMMIT, session_id, partition, epoch, packed, *place, *bounds) == FENCED:
@@ -175,9 +194,8 @@ class LeasedAudioLog(ABC, Generic[S]):
         self._tenure.changed.set()
 
 
-def taken_over(description: bytes, committed: bytes) -> Opened:
-    """A session that was opened before: how, and with which checkpoint, if there is one."""
-    opened = replace(msgspec.msgpack.decode(description, type=Opened), taken_over=True)
+def _opened(how: bytes, committed: bytes) -> Opened:
+    opened = replace(msgspec.msgpack.decode(how, type=Opened), taken_over=True)
     return replace(opened, checkpoint=msgspec.msgpack.decode(committed, type=Checkpoint)) if committed else opened
 
 

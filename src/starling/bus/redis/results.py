@@ -12,7 +12,8 @@ from starling.bus.history import KEPT, Progress, Stage
 from starling.bus.memory import MemorySubscription
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import DISMISS, FENCED, GONE, PUBLISH, STALE, SUBSCRIBE
+from starling.bus.redis.scripts import FENCED, GONE, STALE
+from starling.bus.redis.scripts.results import DISMISS, PUBLISH, SUBSCRIBE
 from starling.bus.redis.tenure import LOST, Fence
 from starling.bus.shared.events import measure_number, pack_event, unpack_event
 from starling.core.errors import IllegalTransition, ResultsLost, SessionGone

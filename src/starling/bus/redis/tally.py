@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import ENTER, EXCHANGE
+from starling.bus.redis.scripts.tallies import ENTER, EXCHANGE
 
 
 class RedisTally:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from starling.bus.partitions import partition_of, share
 from starling.bus.redis.link import Link
-from starling.bus.redis.scripts import BEAT, LEASE, RELEASE
+from starling.bus.redis.scripts.leases import BEAT, LEASE, RELEASE
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
