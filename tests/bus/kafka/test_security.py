@@ -20,8 +20,8 @@ from starling.bus.kafka.cluster import Cluster, KafkaOptions
 from starling.bus.kafka.security import Security
 from starling.bus.kafka.tail import values_between
 from starling.bus.kafka.writer import Writer
-from starling.config.loading import load_settings
 from starling.config.groups.platform import Bus, Sasl
+from starling.config.loading import load_settings
 from starling.config.settings import Settings
 from starling.core.errors import InvalidOption, ServerError
 
