@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
 import grpc
 
-from starling.core.errors import FrameTooLarge, SlowConsumer
+from starling.core.errors import FrameTooLarge, IdleTimeout, SlowConsumer, StarlingError
 from starling.gateway.options import GatewayOptions
 from starling.gateway.socket import Gone
-from starling.protocols.calls import HALF_CLOSED
+from starling.protocols.calls import HALF_CLOSED, code_of
 from starling.protocols.foreign import Head
+from starling.protocols.trailers import trailers
 from starling.protocols.verbs import Frame
+
+STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 ENDED: Final = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 """What gRPC raises where a call or the server is over."""
+
+
+Handle = Callable[[Any], Awaitable[None]]
+"""Who answers a call, given its context."""
 
 
 class Call:
@@ -104,6 +112,31 @@ class Call:
 
     async def farewell(self, within: float) -> bool:
         raise NotImplementedError  # nobody comes back to a session over gRPC
+
+
+async def next_message(context: Any, limit: float) -> bytes | None:
+    """The next message of a call that is no session; None where there are no more. Raises IdleTimeout after ``limit`` seconds."""
+    try:
+        async with asyncio.timeout(limit):
+            message = await context.read()
+    except TimeoutError:
+        raise IdleTimeout(f"expected a message within {limit:g} seconds") from None
+    if message is grpc.aio.EOF:
+        return None
+    assert isinstance(message, bytes)
+    return message
+
+
+def refuse(context: Any, error: StarlingError) -> None:
+    """End a call with ``error``, once it is left."""
+    context.set_trailing_metadata(trailers(error))
+    end(context, code_of(type(error)), error.message)
+
+
+def end(context: Any, code: int, message: str) -> None:
+    """End a call with the status ``code``, once it is left."""
+    context.set_code(STATUS[code])
+    context.set_details(message)
 
 
 def head_of(context: Any, path: str, trace_id: str) -> Head:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from starling.core.errors import InvalidMessage, ServerError, StarlingError
 from starling.core.tracing import trace_of
-from starling.gateway.call import Call, address_of, head_of, metadata_of
+from starling.gateway.call import Call, Handle, address_of, end, head_of, metadata_of, next_message, refuse
 from starling.gateway.gateway import Gateway
+from starling.gateway.inquiries import Inquiries
 from starling.gateway.options import GatewayOptions
 from starling.gateway.tls import HANDSHAKE_TIMEOUT, Certificate
-from starling.protocols.calls import Service, code_of
+from starling.protocols.calls import Service
 from starling.protocols.dialects import Dialect
-from starling.protocols.trailers import trailers
-from starling.protocols.wire import health_pb2
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -37,12 +35,6 @@ KEEPALIVE: Final = 60.0
 
 PING_EVERY: Final = 10.0
 """Seconds between two pings of a client at least; who asks more often is disconnected."""
-
-STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
-
-HEALTH: Final = "/grpc.health.v1.Health/Check"
-
-Handle = Callable[[Any], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -70,6 +62,7 @@ async def serving_calls(
     try:
         yield
     finally:
+        calls.inquiries.close()
         await server.stop(grace)
         place.close()
 
@@ -106,7 +99,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     def __init__(self, gateway: Gateway, dialect: Dialect, service: Service) -> None:
         self._gateway = gateway
         self._dialect = dialect
-        self._service = service
+        self.inquiries = Inquiries(service, gateway.health, gateway.options)
         stream, recording = gateway.options.max_frame_bytes, largest(gateway.options)
         self._sessions = {
             f"/{service.name}/{method}": recording if method in service.recordings else stream for method in service.sessions
@@ -120,9 +113,8 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
             return _streamed(lambda context: self._converse(context, path))
         if path in self._questions:
             return _streamed(lambda context: self._answer(context, path))
-        if path == HEALTH:
-            return _streamed(self._tell_health)
-        return None
+        inquiry = self.inquiries.handlers.get(path)
+        return None if inquiry is None else _streamed(inquiry)
 
     async def _converse(self, context: Any, path: str) -> None:
         """One session, until its call is over."""
@@ -131,8 +123,6 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         serving = asyncio.create_task(self._gateway.serve_call(call, self._dialect, head, address_of(context.peer())))
         try:
             await asyncio.shield(serving)
-        except StarlingError as error:
-            await _refuse(context, error)
         except asyncio.CancelledError:
             call.lost()
             try:
@@ -141,58 +131,28 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
                 serving.cancel()
             raise
         else:
-            _end(context, *call.status)
+            end(context, *call.status)
 
     async def _answer(self, context: Any, path: str) -> None:
         head = head_of(context, path, "")
-        try:
-            _, offer = self._gateway.offer_to(self._dialect, head, address_of(context.peer()))
-            await context.write(self._questions[path](offer, await _request(context)))
-        except StarlingError as error:
-            await _refuse(context, error)
-
-    async def _tell_health(self, context: Any) -> None:
-        try:
-            asked = health_pb2.HealthCheckRequest.FromString(await _request(context)).service
-        except (DecodeError, InvalidMessage):
-            _end(context, grpc.StatusCode.INVALID_ARGUMENT.value[0], "expected a HealthCheckRequest")
-            return
-        if asked not in {"", self._service.name}:
-            _end(context, grpc.StatusCode.NOT_FOUND.value[0], f"the service here is {self._service.name}")
-            return
-        ready = self._gateway.health.ready
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        await context.write(health_pb2.HealthCheckResponse(status=status).SerializeToString())
+        _, offer = self._gateway.offer_to(self._dialect, head, address_of(context.peer()))
+        asked = await next_message(context, self._gateway.options.start_timeout)
+        if asked is None:
+            raise InvalidMessage("expected one message, got none")
+        await context.write(self._questions[path](offer, asked))
 
 
 def _streamed(handle: Handle) -> Any:
     async def call(_: Any, context: Any) -> None:
         try:
             await handle(context)
+        except StarlingError as error:
+            refuse(context, error)
         except Exception:
             log.exception("call crashed")
-            await _refuse(context, ServerError("the gateway failed; call again"))
+            refuse(context, ServerError("the gateway failed; call again"))
 
     return grpc.stream_stream_rpc_method_handler(call)
-
-
-async def _request(context: Any) -> bytes:
-    """The one message of a client that asks one question. Raises InvalidMessage if there is none."""
-    message = await context.read()
-    if message is grpc.aio.EOF:
-        raise InvalidMessage("expected one message, got none")
-    assert isinstance(message, bytes)
-    return message
-
-
-async def _refuse(context: Any, error: StarlingError) -> None:
-    context.set_trailing_metadata(trailers(error))
-    _end(context, code_of(type(error)), error.message)
-
-
-def _end(context: Any, code: int, message: str) -> None:
-    context.set_code(STATUS[code])
-    context.set_details(message)
 
 
 def authority(place: socket.socket) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starling.core.errors import (
     ClientError,
@@ -13,6 +13,7 @@ from starling.core.errors import (
     Forbidden,
     FrameTooLarge,
     IdleTimeout,
+    NotFound,
     Overloaded,
     SessionTooLong,
     SlowConsumer,
@@ -20,6 +21,9 @@ from starling.core.errors import (
     Unauthenticated,
 )
 from starling.protocols.verbs import Offer
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import FileDescriptor
 
 HTTP_UNAVAILABLE: Final = 503
 
@@ -32,6 +36,7 @@ class Code(IntEnum):
 
     OK = 0
     INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
     PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     ABORTED = 10
@@ -44,6 +49,7 @@ class Code(IntEnum):
 CODES: Final[Mapping[type[StarlingError], Code]] = {
     Unauthenticated: Code.UNAUTHENTICATED,
     Forbidden: Code.PERMISSION_DENIED,
+    NotFound: Code.NOT_FOUND,
     Overloaded: Code.RESOURCE_EXHAUSTED,
     FrameTooLarge: Code.RESOURCE_EXHAUSTED,  # as gRPC itself has it
     IdleTimeout: Code.ABORTED,
@@ -66,7 +72,8 @@ def code_of(kind: type[StarlingError]) -> Code:
 class Service:
     """A gRPC service. ``name``: in full. ``sessions``: methods whose calls carry a session, which the adapter finds at the end of
     ``Head.path``; ``recordings``: those of them whose message is a whole recording. ``questions``: methods that are answered at
-    once; they raise ClientError for what is no such request.
+    once; they raise ClientError for what is no such request. ``definition``: gives the file that
+    defines it, for clients that ask.
 
     A message is one frame; where the client says no more, a call receives HALF_CLOSED. ``closing`` of an adapter gives the
     status and its message.
@@ -76,3 +83,4 @@ class Service:
     sessions: tuple[str, ...]
     recordings: tuple[str, ...] = ()
     questions: Mapping[str, Callable[[Offer, bytes], bytes]] = field(default_factory=dict)
+    definition: Callable[[], FileDescriptor] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Health:
 
     def __init__(self, *names: str) -> None:
         self._components = dict.fromkeys(names, Component())
+        self._listeners: set[Callable[[], None]] = set()
 
     def set(self, name: str, state: State, reason: str = "") -> None:
         """Component ``name`` is now in ``state``. While it drains nothing changes by how it is, unless it fails.
@@ -62,12 +64,23 @@ class Health:
         if state not in NEXT[before]:
             raise IllegalTransition(f"component {name!r} is {before} and cannot become {state}")
         self._components[name] = Component(state, reason)
+        self._tell()
 
     def drain(self, reason: str) -> None:
         """The whole process ends soon: every component that has not failed drains."""
         for name, component in self._components.items():
             if component.state is not State.FAILED:
                 self._components[name] = Component(State.DRAINING, reason)
+        self._tell()
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have ``told`` called after every report of a component, until what this gives is called."""
+        self._listeners.add(told)
+        return lambda: self._listeners.discard(told)
+
+    def _tell(self) -> None:
+        for told in list(self._listeners):
+            told()
 
     def __getitem__(self, name: str) -> Component:
         return self._components[name]
