@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ import uvloop
 from auth.test_keys import add
 from gateway.gateway_harness import until
 from gateway.recordings.desk_harness import Desked, desked, wav
+from patience import PATIENCE
 from starling.cli.entry import run
 from starling.cli.exits import ExitCode
 from starling.core.jobs import Job, JobQuery, JobStatus
 from starling.gateway.options import GatewayOptions
-from starling.gateway.recordings.options import RecordingOptions
+from starling.gateway.recordings.options import RecordingOptions, networks
+from starling.gateway.recordings.signature import signature
 
 LIMIT = 120.0
 """Seconds for what takes none of them on a machine with nothing else to do."""
@@ -140,6 +144,58 @@ def test_what_is_refused_is_said_in_a_line_and_the_rest_is_done(tmp_path: Path, 
             assert "starling: words.txt: expected a recording" in shown.err
             assert "starling: absent.wav: No such file" in shown.err
             assert "Traceback" not in shown.err
+
+
+@contextmanager
+def told() -> Iterator[tuple[str, queue.Queue[tuple[str, bytes]]]]:
+    """A URL to tell, and what it hears: signatures and bodies."""
+    heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    class Hears(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # as http.server wants it called
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(204)
+            self.end_headers()
+            heard.put((self.headers["Starling-Signature"], body))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hears) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{receiver.server_port}/told", heard
+        finally:
+            receiver.shutdown()
+            thread.join(LIMIT)
+
+
+@pytest.mark.parametrize("command", [["jobs", "submit"], ["transcribe"]])
+def test_a_url_is_told_when_a_job_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    options = RecordingOptions(allow_urls=True, allowed_networks=networks(("127.0.0.0/8",)))
+    with far(tmp_path / "kept", options=options) as server, told() as (url, heard):
+        given = [*command, "talk.wav", "--server", server.url, "--callback", url]
+        assert run([*given, "--callback-secret", "sixteen letters!"]) == ExitCode.OK
+        monkeypatch.setenv("STARLING_CLIENT__CALLBACK_SECRET", "another sixteen!")
+        assert run(given) == ExitCode.OK
+        for secret in ("sixteen letters!", "another sixteen!"):
+            signed, body = heard.get(timeout=PATIENCE)
+            said = json.loads(body)
+            assert (said["event"], said["status"], said["name"]) == ("job.over", "done", "talk.wav")
+            assert signed == signature(secret, body, int(signed.removeprefix("t=").partition(",")[0]))
+
+
+def test_who_is_to_be_told_is_said_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["transcribe", "talk.wav", "--callback", "https://hooks.example/"]) == ExitCode.USAGE
+    assert "name it with --server" in capsys.readouterr().err
+    with far(tmp_path / "kept", idle=True) as server:
+        at = ["--server", server.url]
+        assert run(["jobs", "submit", "talk.wav", "--callback-secret", "sixteen letters!", *at]) == ExitCode.USAGE
+        assert "name it with --callback" in capsys.readouterr().err
+        assert run(["jobs", "submit", "talk.wav", "--callback", "https://hooks.example/", *at]) == ExitCode.FAILURE
+        assert "allow_urls" in capsys.readouterr().err
+        assert server.jobs() == []
 
 
 def test_what_comes_through_a_pipe_is_handed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,12 @@ def _use_openai(client: Any, sound: bytes) -> None:
     events = list(create(model=names[0], file=sound, stream=True))
     assert {event.type for event in events} == {"transcript.text.delta", "transcript.text.done"}
     assert "".join(event.delta for event in events[:-1]) == events[-1].text == verbose.text
+    cut = sound[: len(sound) // 2]
+    for form in ("json", "verbose_json"):
+        [warning] = create(model=names[0], file=cut, response_format=form).warnings
+        assert warning["code"] == "breaks_off"
+    raw = client.audio.transcriptions.with_raw_response.create(model=names[0], file=cut, response_format="srt")
+    assert raw.headers["starling-warnings"] == "breaks_off"
     with pytest.raises(openai.NotFoundError):
         create(model="gpt-9", file=sound)
     with pytest.raises(openai.BadRequestError) as refused:
@@ -116,6 +122,8 @@ def _use_deepgram(client: Any, sound: bytes, stereo: bytes) -> None:
     assert found.metadata.duration == pytest.approx(13.0, abs=0.1)
     both = transcribe(request=stereo, multichannel=True)
     assert [heard(channel.alternatives[0].transcript) for channel in both.results.channels] == [True, True]
+    [warning] = transcribe(request=sound[: len(sound) // 2]).metadata.warnings
+    assert warning["code"] == "breaks_off"
     with pytest.raises(deepgram.core.api_error.ApiError):
         transcribe(request=sound, diarize=True)
 

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from starling.cli.live import Credentials
     from starling.client.options import Options
+    from starling.client.task import JobOptions
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 """Where ``starling serve`` listens unless told otherwise."""
@@ -29,6 +30,21 @@ ApiKey: TypeAlias = Annotated[
 ]
 Ca: TypeAlias = Annotated[
     Path | None, typer.Option("--ca", metavar="FILE", help="Certificates in PEM by which a wss server may be vouched for.")
+]
+CallbackUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--callback", metavar="URL", help="Let the server tell this URL when a job is over, if it may.", show_default="nobody"
+    ),
+]
+CallbackSecret: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--callback-secret",
+        metavar="SECRET",
+        help="By which that is signed; better in STARLING_CLIENT__CALLBACK_SECRET.",
+        show_default="the server's",
+    ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Every message as one line of JSON instead of captions.")]
 Language: TypeAlias = Annotated[
@@ -133,6 +149,19 @@ def credentials(api_key: str | None, ca: Path | None) -> Credentials:
 
     chosen = load_settings(overrides={"client.api_key": api_key, "client.ca": ca}).settings.client
     return Credentials(api_key=chosen.api_key, ca=chosen.ca)
+
+
+def telling(url: str | None, secret: str | None) -> JobOptions:
+    """Who is to be told when a job is over. Raises InvalidOption for a secret and nobody to tell."""
+    from starling.config.loading import load_settings
+    from starling.core.errors import InvalidOption
+
+    if url is None:
+        if secret is not None:
+            raise InvalidOption("--callback-secret signs what a URL is told: name it with --callback")
+        return {}
+    chosen = load_settings(overrides={"client.callback_secret": secret}).settings.client.callback_secret
+    return {"callback": url} if chosen is None else {"callback": url, "callback_secret": chosen}
 
 
 def session_options(

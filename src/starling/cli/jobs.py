@@ -124,7 +124,8 @@ def queue(
 
 @jobs.command(
     epilog="\b\nExamples:\n  starling jobs submit talk.mp3\n"
-    "  starling jobs submit recordings/ --server https://captions.example --priority low"
+    "  starling jobs submit recordings/ --server https://captions.example --priority low\n"
+    "  starling jobs submit talk.mp3 --callback https://hooks.example/texts"
 )
 def submit(
     files: Annotated[
@@ -141,6 +142,8 @@ def submit(
     channels: Annotated[
         Literal["mixed", "separate"], typer.Option("--channels", help="One text of all channels, or one of each.")
     ] = "mixed",
+    callback: flags.CallbackUrl = None,
+    callback_secret: flags.CallbackSecret = None,
     as_json: AsJson = False,
     language: flags.Language = None,
     words: flags.Words = None,
@@ -162,6 +165,7 @@ def submit(
     chosen = flags.session_options(language=language, words=words, quality=quality, hotword=hotword, hotwords=hotwords)
     options = job_options(chosen, Channels(channels))
     options["priority"] = Priority(priority)
+    options.update(flags.telling(callback, callback_secret))
     sources = [job.source for job in plan(files, "txt", None)]
     failed = submit_all(sources, options, url=server, credentials=flags.credentials(api_key, ca), as_json=as_json)
     return ExitCode.FAILURE if failed else ExitCode.OK

@@ -50,6 +50,8 @@ def transcribe(
     keep: Annotated[
         bool, typer.Option("--keep", help="At a server: Ctrl-C leaves the jobs there, and the same command finds them again.")
     ] = False,
+    callback: flags.CallbackUrl = None,
+    callback_secret: flags.CallbackSecret = None,
     api_key: flags.ApiKey = None,
     ca: flags.Ca = None,
     language: flags.Language = None,
@@ -71,8 +73,11 @@ def transcribe(
     """
     from starling.cli.transcribing import plan
     from starling.cli.transcribing_all import Wish, transcribe_all
+    from starling.core.errors import InvalidOption
     from starling.core.jobs import Channels
 
+    if server is None and (callback or callback_secret):
+        raise InvalidOption("--callback is told by a server: name it with --server, or leave --callback out")
     wish = Wish(
         form=form,
         options=flags.session_options(
@@ -90,6 +95,7 @@ def transcribe(
         server=server,
         credentials=flags.credentials(api_key, ca) if server is not None else None,
         keep=keep,
+        telling=flags.telling(callback, callback_secret),
         debug=bool(context.find_root().params.get("debug")),
     )
     planned = plan(files, form, output_dir)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from starling.cli.report import complain
 from starling.cli.transcribing import Job, Outcome, report
 from starling.client.options import Options, session_config
+from starling.client.task import JobOptions
 from starling.config.sizing import cores
 from starling.core.jobs import Channels
 
@@ -28,7 +29,7 @@ AT_A_SERVER: Final = 4
 class Wish:
     """How recordings are to be transcribed. ``count``: at once. ``server``: its URL, or None for this machine.
 
-    ``keep``: jobs at a server go on there when this process is interrupted.
+    ``keep``: jobs at a server go on there when this process is interrupted; ``telling``: whom it tells when they are over.
     """
 
     form: str
@@ -38,6 +39,7 @@ class Wish:
     server: str | None = None
     credentials: Credentials | None = None
     keep: bool = False
+    telling: JobOptions = field(default_factory=JobOptions)
     debug: bool = False
 
 
@@ -70,7 +72,7 @@ def _do(jobs: Sequence[Job], wish: Wish, done: Done) -> None:
         errand = Errand(
             url=wish.server,
             credentials=wish.credentials,
-            options=job_options(wish.options, wish.channels),
+            options={**job_options(wish.options, wish.channels), **wish.telling},
             channels=wish.channels,
             count=wish.count or AT_A_SERVER,
             keep=wish.keep,

@@ -18,7 +18,7 @@ from gateway.gateway_harness import Served, served
 from patience import PATIENCE
 from starling.core.audio import samples
 from starling.core.errors import CorruptAudio
-from starling.core.jobs import Channels, Claim, Job, JobError, JobSegment
+from starling.core.jobs import Channels, Claim, Job, JobError, JobSegment, JobWarning
 from starling.core.ports import Capabilities
 from starling.core.records import Checkpoint
 from starling.core.transcript import Transcript, Word
@@ -100,11 +100,12 @@ def transcript(job_id: str, number: int, text: str) -> Transcript:
 
 @dataclass
 class Scribe:
-    """Works when it is let to. ``error``: what jobs fail with."""
+    """Works when it is let to. ``error``: what jobs fail with; ``warnings``: what is said of those that are done."""
 
     store: MemoryJobStore
     working: asyncio.Event = field(default_factory=asyncio.Event)
     error: JobError | None = None
+    warnings: tuple[JobWarning, ...] = ()
     said: Sequence[str] = SAID
     claims: list[Claim] = field(default_factory=list)
 
@@ -131,7 +132,8 @@ class Scribe:
             done=4.0,
             now=time.time(),
         )
-        await self.store.finish(claim, now=time.time(), duration=job.recording.duration or 4.0)
+        length = job.recording.duration or 4.0
+        await self.store.finish(claim, now=time.time(), duration=length, warnings=self.warnings)
         return True
 
 

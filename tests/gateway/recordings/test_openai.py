@@ -13,7 +13,7 @@ import pytest
 
 from gateway.gateway_harness import BRIEFLY, run, until
 from gateway.recordings.desk_harness import Desked, desked, wav
-from starling.core.jobs import Job, JobError, JobQuery, JobStatus
+from starling.core.jobs import Job, JobError, JobQuery, JobStatus, JobWarning
 from starling.core.load import Priority
 from starling.gateway.options import GatewayOptions
 from starling.gateway.recordings.options import RecordingOptions
@@ -84,6 +84,34 @@ def test_a_stream_says_it_as_it_comes(tmp_path: Path) -> None:
             broken = (await ask(it, stream="true")).text
             assert json.loads(broken.removeprefix("data: "))["error"]["message"] == "it breaks off"
             await until(lambda: it.desk.waiting.taken == 0)
+
+    run(scenario)
+
+
+def test_what_may_be_missing_is_said_in_every_shape(tmp_path: Path) -> None:
+    cut = JobWarning(code="breaks_off", message="it breaks off at 4.0 s", at=4.0)
+    gaps = JobWarning(code="gaps", message="pieces are damaged")
+    said = [
+        {"code": "breaks_off", "message": "it breaks off at 4.0 s", "at": 4.0},
+        {"code": "gaps", "message": "pieces are damaged", "at": None},
+    ]
+
+    async def scenario() -> None:
+        async with desked(tmp_path, gateway=GatewayOptions(port=0, protocols=(Spoken(DEEPGRAM, None),))) as it:
+            it.scribe.warnings = (cut, gaps)
+            for form in ("json", "verbose_json", "text", "srt", "vtt"):
+                answer = await ask(it, response_format=form)
+                assert answer.headers["starling-warnings"] == "breaks_off, gaps"
+                assert "json" not in form or answer.json()["warnings"] == said
+            last = (await ask(it, stream="true")).text.split("\n\n")[-3]
+            assert json.loads(last.removeprefix("data: "))["warnings"] == said
+            deepgrams = await it.client.post("/v1/listen", content=wav())
+            assert deepgrams.headers["starling-warnings"] == "breaks_off, gaps"
+            assert deepgrams.json()["metadata"]["warnings"] == said
+            it.scribe.warnings = ()
+            whole = await it.client.post("/v1/listen", content=wav())
+            assert "starling-warnings" not in whole.headers
+            assert "warnings" not in whole.json()["metadata"]
 
     run(scenario)
 

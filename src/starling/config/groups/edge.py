@@ -119,4 +119,5 @@ class Client(Group):
     """What `stream` and `mic` show a server. A key on a command line can be seen by others on the machine: set the variable."""
 
     api_key: str | None = setting(None, "API key for the server; `STARLING_API_KEY` is short for its variable", secret=True)
+    callback_secret: str | None = setting(None, "signs what servers tell the `--callback` of a recording", secret=True)
     ca: Path | None = setting(None, "file of certificates, in PEM, by which a `wss` server may be vouched for")

@@ -26,6 +26,7 @@ from starling.gateway.recordings.rendering import rendered
 from starling.gateway.recordings.waiting import outcome
 from starling.protocols.deepgram.dialect import DEEPGRAM
 from starling.protocols.deepgram.recorded import RecordedOptions, answer, recorded_options, request_id
+from starling.protocols.warnings import warning_headers
 
 PATH: Final = "/v1/listen"
 
@@ -67,7 +68,10 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
         if callback is not None:
             return JSONResponse({"request_id": request_id(job.job_id)}, headers=headers)
         done, segments = await outcome(desk, job, request)
-    return await rendered(segments, lambda: JSONResponse(answer(done, segments, able, asked.shape), headers=headers))
+    return await rendered(
+        segments,
+        lambda: JSONResponse(answer(done, segments, able, asked.shape), headers=headers | warning_headers(done.warnings)),
+    )
 
 
 def _callback(asked: RecordedOptions, desk: Desk) -> Callback | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from starling.gateway.recordings.views import Warned
 from starling.protocols.conformance import Treatment
 from starling.protocols.deepgram.recorded import RECORDED
 
@@ -101,6 +102,7 @@ class Metadata(BaseModel):
     channels: int
     models: list[str]
     model_info: dict[str, ModelInfo]
+    warnings: list[Warned] | None = Field(None, description="what may be missing in the text; left out if nothing is known to be")
 
 
 class Listened(BaseModel):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from starling.core.errors import Forbidden, StarlingError
-from starling.core.jobs import JobOptions, JobSegment
+from starling.core.jobs import Job, JobOptions, JobSegment, JobWarning
 from starling.core.load import Priority
 from starling.core.tracing import trace_of
 from starling.core.transcript import Transcript
@@ -29,6 +29,7 @@ from starling.gateway.recordings.waiting import outcome, steps
 from starling.protocols.openai_audio import presenter
 from starling.protocols.openai_audio.errors import FieldRefused, error_body
 from starling.protocols.openai_audio.request import Form, Transcription, check_model, known_models, transcription
+from starling.protocols.warnings import warning_headers
 
 FILE: Final = "file"
 RELEASED: Final = 1_760_000_000
@@ -106,39 +107,41 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
                 finished=held.pop_all().close,
             )
         done, segments = await outcome(desk, job, request)
-    return await rendered(segments, lambda: _answer(asked, segments, duration_of(done)))
+    return await rendered(segments, lambda: _answer(asked, done, segments))
 
 
-def _answer(asked: Transcription, segments: Sequence[JobSegment], duration: float) -> Response:
-    finals = _finals(segments)
+def _answer(asked: Transcription, job: Job, segments: Sequence[JobSegment]) -> Response:
+    finals, duration, warnings = _finals(segments), duration_of(job), job.warnings
+    headers = warning_headers(warnings)
     match asked.form:
         case Form.JSON:
-            return JSONResponse(presenter.plain(finals, duration))
+            return JSONResponse(presenter.plain(finals, duration, warnings), headers=headers)
         case Form.VERBOSE:
             language = asked.config.language
-            return JSONResponse(presenter.verbose(finals, duration, language, asked.granularities))
+            said = presenter.verbose(finals, duration, language, asked.granularities, warnings)
+            return JSONResponse(said, headers=headers)
         case Form.TEXT:
-            return PlainTextResponse(f"{presenter.text_of(finals)}\n")
+            return PlainTextResponse(f"{presenter.text_of(finals)}\n", headers=headers)
         case Form.SRT:
-            return PlainTextResponse(written(Format.SRT, segments))
+            return PlainTextResponse(written(Format.SRT, segments), headers=headers)
         case Form.VTT:
-            return Response(written(Format.VTT, segments), media_type="text/vtt; charset=utf-8")
+            return Response(written(Format.VTT, segments), media_type="text/vtt; charset=utf-8", headers=headers)
 
 
 async def _streamed(found: AsyncGenerator[Step]) -> AsyncIterator[bytes]:
     """Deltas as soon as they are known; what goes wrong is the last event."""
     stream = presenter.Stream()
-    duration = 0.0
+    duration, warnings = 0.0, tuple[JobWarning, ...]()
     try:
         async with aclosing(found) as all_steps:
             async for step in all_steps:
-                duration = duration_of(step.job)
+                duration, warnings = duration_of(step.job), step.job.warnings
                 for event in stream.add(_finals(step.segments)):
                     yield event
     except StarlingError as error:
         yield presenter.event(error_body(error.http_status, error.code, error.message, error))
         return
-    yield stream.done(duration)
+    yield stream.done(duration, warnings)
 
 
 def _finals(segments: Sequence[JobSegment]) -> list[Transcript]:

@@ -7,12 +7,15 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from starling.gateway.recordings.views import Warned
 from starling.protocols.openai_audio.request import GRANULARITIES, Form
 
 EVENTS: Final = (
     "With `stream`, server-sent events: `transcript.text.delta` with `delta` for each segment as soon as it is known, then "
     "`transcript.text.done` with the whole `text` and `usage`, then `[DONE]`. What goes wrong later is an event with `error`."
 )
+
+WARNED: Final = "what may be missing in the text; left out if nothing is known to be, and in the header `Starling-Warnings`, too"
 
 
 class Usage(BaseModel):
@@ -27,6 +30,7 @@ class PlainTranscription(BaseModel):
 
     text: str
     usage: Usage
+    warnings: list[Warned] | None = Field(None, description=WARNED)
 
 
 class SpokenWord(BaseModel):
@@ -62,6 +66,7 @@ class VerboseTranscription(BaseModel):
     segments: list[SpokenSegment] | None = None
     words: list[SpokenWord] | None = None
     usage: Usage
+    warnings: list[Warned] | None = Field(None, description=WARNED)
 
 
 class Model(BaseModel):

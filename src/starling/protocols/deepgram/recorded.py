@@ -18,6 +18,7 @@ from starling.protocols.deepgram.options import wanted
 from starling.protocols.deepgram.parameters import OFF, ON, PARAMETERS
 from starling.protocols.deepgram.presenter import UNKNOWN, at
 from starling.protocols.foreign import expected
+from starling.protocols.warnings import warned
 from starling.protocols.words import plain, plain_text
 
 DIALECT: Final = "deepgram"
@@ -143,6 +144,7 @@ def answer(job: Job, segments: Sequence[JobSegment], able: Capabilities, shape: 
             "channels": count,
             "models": [model_id],
             "model_info": {model_id: {"name": able.model, "version": able.model_version, "arch": "starling"}},
+            **warned(job.warnings),
         },
         "results": results,
     }

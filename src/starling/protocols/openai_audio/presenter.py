@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from starling.core.audio import seconds
+from starling.core.jobs import JobWarning
 from starling.core.transcript import Transcript
+from starling.protocols.warnings import warned
 
 LANGUAGES: Final[Mapping[str, str]] = {
     "ar": "arabic",
@@ -50,12 +52,18 @@ def usage(duration: float) -> dict[str, Any]:
     return {"type": "duration", "seconds": math.ceil(duration)}
 
 
-def plain(finals: Sequence[Transcript], duration: float) -> dict[str, Any]:
+def plain(finals: Sequence[Transcript], duration: float, warnings: Sequence[JobWarning] = ()) -> dict[str, Any]:
     """The answer in ``json``."""
-    return {"text": text_of(finals), "usage": usage(duration)}
+    return {"text": text_of(finals), "usage": usage(duration)} | warned(warnings)
 
 
-def verbose(finals: Sequence[Transcript], duration: float, language: str, granularities: frozenset[str]) -> dict[str, Any]:
+def verbose(
+    finals: Sequence[Transcript],
+    duration: float,
+    language: str,
+    granularities: frozenset[str],
+    warnings: Sequence[JobWarning] = (),
+) -> dict[str, Any]:
     """The answer in ``verbose_json``: words only where they are asked for, segments unless words alone are."""
     said = [final for final in finals if final.text.strip()]
     answer: dict[str, Any] = {
@@ -70,7 +78,7 @@ def verbose(finals: Sequence[Transcript], duration: float, language: str, granul
         answer["words"] = [
             {"word": word.text, "start": _time(word.start), "end": _time(word.end)} for final in said for word in final.words
         ]
-    return answer | {"usage": usage(duration)}
+    return answer | {"usage": usage(duration)} | warned(warnings)
 
 
 def _segment(number: int, final: Transcript) -> dict[str, Any]:
@@ -113,10 +121,9 @@ class Stream:
                 self._finals.append(final)
                 yield event({"type": "transcript.text.delta", "delta": lead + delta})
 
-    def done(self, duration: float) -> bytes:
+    def done(self, duration: float, warnings: Sequence[JobWarning] = ()) -> bytes:
         """All that there was."""
-        text = text_of(self._finals)
-        return event({"type": "transcript.text.done", "text": text, "usage": usage(duration)}) + DONE
+        return event({"type": "transcript.text.done", **plain(self._finals, duration, warnings)}) + DONE
 
 
 def event(body: Mapping[str, Any]) -> bytes:
