@@ -6,10 +6,10 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from auth.test_keys import add
@@ -21,7 +21,7 @@ from starling.cli.entry import run
 from starling.cli.exits import ExitCode
 from starling.cli.overseeing import rows
 from starling.client.errors import Unreachable
-from starling.client.oversight import Operator, SessionSeen
+from starling.client.oversight import Operator, SessionSeen, SessionsSeen
 from starling.gateway.options import GatewayOptions
 
 SEEN = SessionSeen(
@@ -58,8 +58,8 @@ def test_sessions_are_listed_and_ended(
         async with served(GatewayOptions(port=0, keys_file=keys)) as it:
             assert await starling(it, "list") == ExitCode.FAILURE
             assert "set STARLING_API_KEY" in capsys.readouterr().err
-            assert await starling(it, "list", "--api-key", token) == ExitCode.FAILURE
-            assert "this needs an API key of an operator" in capsys.readouterr().err
+            assert await starling(it, "list", "--api-key", token, "--json") == ExitCode.OK
+            assert capsys.readouterr().out == "[]\n"
             monkeypatch.setenv("STARLING_API_KEY", operator)
             assert await starling(it, "list", "--json") == ExitCode.OK
             assert capsys.readouterr().out == "[]\n"
@@ -109,11 +109,11 @@ def test_a_session_still_open_ends_with_its_own_end() -> None:
             await client.send(bytes(32_000))
             operator = Operator(f"ws://{it.authority}/v1/stream")
             await until(lambda: it.log.lag() > 0)
-            (seen,) = await asyncio.to_thread(operator.sessions)
+            (seen,) = (await asyncio.to_thread(operator.sessions)).sessions
             assert (seen.state, seen.lag_seconds > 0.5) == ("live", True)
             await client.send(END)
             await until(lambda: it.gateway.seats[0].session.stage == "ending")
-            (seen,) = await asyncio.to_thread(operator.sessions)
+            (seen,) = (await asyncio.to_thread(operator.sessions)).sessions
             assert seen.state == "ending"
             it.recognizer.listening.set()
             await hear(client)
@@ -126,18 +126,30 @@ def test_times_are_for_people() -> None:
     assert row[1:] == ("-", "normal", "live", "-", "en", "1:02:03", "1:00", "2.2 s", "3")
 
 
+def test_gateways_are_told_apart_where_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
+    other = msgspec.structs.replace(SEEN, gateway="b")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert overseeing.headers([SEEN, SEEN]) == overseeing.HEADERS
+    assert overseeing.headers([SEEN, other])[-1] == "gateway"
+    assert [row[-1] for row in rows([SEEN, other], now)] == ["-", "b"]
+    overseeing.show(SessionsSeen(sessions=[other], silent=["c"]), as_json=True)
+    said = capsys.readouterr()
+    assert json.loads(said.out)[0]["gateway"] == "b"
+    assert "no answer of c" in said.err
+
+
 def test_a_watched_server_may_be_away_for_a_while(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
 
     class Flaky(Operator):
-        def sessions(self) -> Sequence[SessionSeen]:
+        def sessions(self) -> SessionsSeen:
             nonlocal looks
             looks += 1
             if looks == 2:
                 raise Unreachable("nobody answers")
             if looks == 3:
                 os.kill(os.getpid(), signal.SIGINT)
-            return [SEEN] * looks
+            return SessionsSeen(sessions=[SEEN] * looks)
 
     monkeypatch.setattr(overseeing, "LOOK_EVERY", 0)
     overseeing.watch_sessions(Flaky("127.0.0.1:1"), as_json=True)

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from patience import PATIENCE, nobody_left
 from starling.bus.memory import MemoryAudioLog, MemoryLoadBoard, MemoryResultBus, MemorySessionDirectory
-from starling.core.ports import Capabilities, Notary, Tally, Witness
+from starling.core.ports import Capabilities, Colleagues, Notary, Tally, Witness
 from starling.core.records import Audio, Checkpoint, Ended, Finalize, Gap, Opened, Record
 from starling.core.sessions import Standing
 from starling.core.transcript import SessionDone, SpeechStarted, Transcript
@@ -169,6 +169,7 @@ async def served(
     shared: bool = False,
     tally: Tally | None = None,
     notary: Notary | None = None,
+    colleagues: Colleagues | None = None,
     recordings: RecordingPorts | None = None,
     witness: Witness | None = None,
     capabilities: Capabilities = CAPABILITIES,
@@ -197,6 +198,7 @@ async def served(
         shared=shared,
         tally=tally,
         notary=notary,
+        colleagues=colleagues,
         standing=standing,
         recordings=recordings,
         witness=witness,

@@ -15,6 +15,7 @@ from patience import PATIENCE
 from starling.client import connect as client_connect
 from starling.client.session import Session
 from starling.core.config import VadMode
+from starling.gateway.access import Overseer
 from starling.gateway.options import GatewayOptions
 from starling.protocols.native.messages import Done, Result, ServerMessage
 from starling.telemetry.health import State
@@ -124,7 +125,7 @@ def test_an_operator_ends_a_session_for_good_where_there_are_other_gateways() ->
         async with served(shared=True) as it, it.connect() as client:
             await opened(client)
             (seat,) = it.gateway.seats
-            assert it.gateway.dismiss(seat.session_id, seat.principal)
+            assert (await it.gateway.roll.end(seat.session_id, Overseer(tenant=None, by="x"))).found
             said = await hear(client)
             assert [message.get("code") for message in said if message["type"] == "error"] == ["dismissed"]
             assert said[-1]["type"] == "done"

@@ -101,6 +101,7 @@ async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[
             shared=True,
             tally=side.tally,
             notary=side.notary,
+            colleagues=side.colleagues,
             recordings=recordings,
             tracer=tracer,
             witness=None if sheets is None else SharedWitness(sheets, ROW, suspects=banned),

@@ -17,24 +17,42 @@ from starling.cli.interrupts import interrupts
 from starling.cli.report import complain, printable
 from starling.cli.tables import print_rows, rows_table
 from starling.client.errors import Unreachable
-from starling.client.oversight import Operator, SessionSeen
+from starling.client.oversight import Operator, SessionSeen, SessionsSeen
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a server that is watched."""
 
 HEADERS: Final = ("id", "tenant", "priority", "state", "recognizer", "language", "age", "audio", "lag", "backlog")
+GATEWAY: Final = "gateway"
 
 
-def show(sessions: Sequence[SessionSeen], *, as_json: bool) -> None:
-    """``sessions`` on stdout; as a table of nothing but its headers where there are none."""
+def show(seen: SessionsSeen, *, as_json: bool) -> None:
+    """Sessions on stdout; as a table of nothing but its headers where there are none. Who is silent, on stderr."""
     if as_json:
-        typer.echo(msgspec.json.encode(sessions).decode())
+        typer.echo(msgspec.json.encode(seen.sessions).decode())
     else:
-        print_rows(HEADERS, rows(sessions, datetime.now(UTC)))
+        print_rows(headers(seen.sessions), rows(seen.sessions, datetime.now(UTC)))
+    if seen.silent:
+        complain(missing(seen))
+
+
+def missing(seen: SessionsSeen) -> str:
+    """For a person: whose sessions are not shown. Empty if all are."""
+    return f"sessions are missing: no answer of {', '.join(seen.silent)}" if seen.silent else ""
+
+
+def headers(sessions: Sequence[SessionSeen]) -> tuple[str, ...]:
+    """Those of the table. Where all are at one gateway nobody needs to know at which."""
+    return (*HEADERS, GATEWAY) if _spread(sessions) else HEADERS
+
+
+def _spread(sessions: Sequence[SessionSeen]) -> bool:
+    return len({one.gateway for one in sessions}) > 1
 
 
 def rows(sessions: Sequence[SessionSeen], now: datetime) -> list[tuple[str, ...]]:
     """What the table says of each. ``now``: with its time zone."""
+    spread = _spread(sessions)
     return [
         (
             one.session_id,
@@ -47,6 +65,7 @@ def rows(sessions: Sequence[SessionSeen], now: datetime) -> list[tuple[str, ...]
             _duration(one.audio_seconds),
             f"{one.lag_seconds:.1f} s",
             f"{one.backlog}",
+            *((one.gateway or "-",) if spread else ()),
         )
         for one in sessions
     ]
@@ -73,8 +92,8 @@ def watch_sessions(operator: Operator, *, as_json: bool) -> None:
 
 async def _watch(
     operator: Operator,
-    seen: Sequence[SessionSeen],
-    tell: Callable[[Sequence[SessionSeen]], None],
+    seen: SessionsSeen,
+    tell: Callable[[SessionsSeen], None],
     fail: Callable[[str], None],
 ) -> None:
     with interrupts() as stop:
@@ -89,8 +108,10 @@ async def _watch(
                     fail(error.message)
 
 
-def _paint(live: Live, seen: Sequence[SessionSeen]) -> None:
-    live.update(rows_table(HEADERS, rows(seen, datetime.now(UTC))), refresh=True)
+def _paint(live: Live, seen: SessionsSeen) -> None:
+    live.update(rows_table(headers(seen.sessions), rows(seen.sessions, datetime.now(UTC))), refresh=True)
+    if seen.silent:
+        _note(live, missing(seen))
 
 
 def _note(live: Live, why: str) -> None:

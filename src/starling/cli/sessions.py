@@ -10,7 +10,7 @@ from starling.cli.flags import DEFAULT_URL, ApiKey, Ca, Url
 
 sessions = typer.Typer(
     name="sessions",
-    help="The sessions of a running server, for its operators. Where it asks for keys this takes one of an operator.",
+    help="The sessions of a running server. Where it asks for keys: all with an operator's, else those of the tenant.",
     no_args_is_help=True,
 )
 
@@ -28,7 +28,7 @@ def list_sessions(
     api_key: ApiKey = None,
     ca: Ca = None,
 ) -> None:
-    """Show every session: whose it is, its state, its recognizer, and how far behind it is.
+    """Show every session, at whatever gateway: whose it is, its state, its recognizer, and how far behind it is.
 
     The lag is audio that nothing is settled of, the open segment included: some seconds while somebody speaks, more where
     recognition is late. The backlog is results that wait for a client which does not read them.

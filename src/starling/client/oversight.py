@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -21,14 +20,19 @@ from starling.core.errors import NotFound, StarlingError, Unauthenticated
 TIMEOUT: Final = 10.0
 """Seconds that each answer may take."""
 
-LONGEST: Final = 64 << 20
-"""Bytes of an answer: some 200,000 sessions."""
+LONGEST: Final = 4 << 20
+"""Bytes of an answer: many times a page."""
+
+PAGE: Final = 1000
+"""Sessions that are asked for at once."""
+
+MOST_PAGES: Final = 200
 
 
 class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):
     """One session, as a server shows it. ``connected``: ISO 8601, UTC. ``worker``: None while no recognizer has it.
 
-    ``lag_seconds``: audio that nothing is settled of. ``backlog``: results that wait for its client.
+    ``lag_seconds``: audio that nothing is settled of. ``backlog``: results that wait for its client. ``gateway``: where that is.
     """
 
     session_id: str
@@ -41,10 +45,18 @@ class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):
     audio_seconds: float
     lag_seconds: float
     backlog: int
+    gateway: str = ""
 
 
-class _Sessions(msgspec.Struct):
-    sessions: list[SessionSeen]
+class SessionsSeen(msgspec.Struct, kw_only=True):
+    """Sessions in the order they came. ``silent``: gateways that did not answer, so theirs are missing."""
+
+    sessions: list[SessionSeen] = []
+    silent: list[str] = []
+
+
+class _Page(SessionsSeen):
+    next: str | None = None
 
 
 class _Reason(msgspec.Struct):
@@ -56,7 +68,7 @@ class _Refusal(msgspec.Struct):
 
 
 class Operator:
-    """At the server of ``url`` (see ``address.stream_url``), with the key of an operator where it asks for keys.
+    """At the server of ``url`` (see ``address.stream_url``). Where it asks for keys: with an operator's, or a tenant's.
 
     ``ca``: as in ``connect``. Every method raises Unreachable, Refused, NotFound and ProtocolMismatch.
     """
@@ -66,10 +78,21 @@ class Operator:
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._opener = _opener(self._base, trusting(ca, self._base))
 
-    def sessions(self) -> Sequence[SessionSeen]:
-        """All of them, in the order they came."""
+    def sessions(self) -> SessionsSeen:
+        """All of them at all gateways, page by page: what comes or goes meanwhile may be among them or not."""
+        seen, silent, after = [], set(), ""
+        for _ in range(MOST_PAGES):
+            page = self._page(f"/v1/sessions?limit={PAGE}&after={quote(after, safe='')}")
+            seen += page.sessions
+            silent |= {*page.silent}
+            if page.next is None:
+                break
+            after = page.next
+        return SessionsSeen(sessions=seen, silent=sorted(silent))
+
+    def _page(self, path: str) -> _Page:
         try:
-            return msgspec.json.decode(self._ask("GET", "/v1/sessions"), type=_Sessions).sessions
+            return msgspec.json.decode(self._ask("GET", path), type=_Page)
         except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolMismatch(f"expected the sessions of a Starling server of this version: {error}") from None
 

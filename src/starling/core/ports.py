@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -298,6 +298,21 @@ class Notary(Protocol):
         """Whether what was signed with ``root``, under ``number``, is used for the first time; remembered for ``seconds``.
 
         Of those who ask at once, at whatever gateways, one is told so; nobody is if ``root`` is not what gateways sign with now.
+        """
+
+
+class Colleagues(Protocol):
+    """The other gateways of a server, as one of them sees them. ``name``: its own."""
+
+    name: str
+
+    def on_question(self, answer: Callable[[bytes], bytes]) -> None:
+        """Answer what others ask by ``answer``. Who answers nothing is silent to them."""
+
+    async def ask(self, question: bytes) -> Mapping[str, bytes | None]:
+        """What each other gateway answers, by its name: None if it did not, in the time that somebody waits.
+
+        Raises StoreUnavailable where nobody can be asked.
         """
 
 

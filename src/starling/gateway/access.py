@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -34,6 +34,14 @@ SUBPROTOCOL: Final = "starling"
 
 FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers that a proxy adds: what came through one is not from this machine, whatever its address says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overseer:
+    """Who may see and end sessions. ``tenant``: whose, None for everybody's. ``by``: the id of its key, for the log."""
+
+    tenant: str | None
+    by: str
 
 
 class Access:
@@ -120,6 +128,16 @@ class Access:
         if not self.open and not principal.operator:
             raise Forbidden("this needs an API key of an operator: `starling keys create NAME --operator`")
         return principal
+
+    def identify_overseer(self, headers: Headers, address: str) -> Overseer:
+        """The same for who wants to see or end sessions, of its tenant or as an operator. Raises Forbidden besides."""
+        if self.open:
+            self.identify_operator(headers, address)
+            return Overseer(tenant=None, by="this machine")
+        principal = self.identify(headers, address)
+        if principal.by_ticket:
+            raise Forbidden("a ticket opens one WebSocket and nothing else: show the API key")
+        return Overseer(tenant=None if principal.operator else principal.tenant.name, by=principal.key_id)
 
     def issue(self, principal: Principal) -> tuple[str, int]:
         """A ticket for ``principal``, and the seconds for which it is good.

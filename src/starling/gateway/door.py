@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from starling.auth.tenants import Principal
 from starling.core.errors import Forbidden, KeysUnavailable, QuotaExceeded, StarlingError, Unauthenticated
-from starling.gateway.access import Access, is_loopback
+from starling.gateway.access import Access, Overseer, is_loopback
 from starling.gateway.foreign import identify
 from starling.gateway.guard import Guard
 from starling.gateway.options import GatewayOptions
@@ -70,6 +70,11 @@ class Door:
         """Who may see and end the sessions of others. Who may not is no session turned away, and is not counted."""
         self._guard.check_origin(headers.get("origin"), headers.get("host"))
         return self._access.identify_operator(headers, address)
+
+    def identify_overseer(self, headers: Headers, address: str) -> Overseer:
+        """Whose sessions a request may see and end. Who may not is not counted, either."""
+        self._guard.check_origin(headers.get("origin"), headers.get("host"))
+        return self._access.identify_overseer(headers, address)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

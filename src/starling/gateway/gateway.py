@@ -18,7 +18,7 @@ from starling.core.languages import match_language
 from starling.core.ports import Capabilities
 from starling.core.sessions import SessionEntry
 from starling.core.tracing import trace_of
-from starling.gateway.access import Access, address_of, agreed_subprotocol
+from starling.gateway.access import Access, Overseer, address_of, agreed_subprotocol
 from starling.gateway.admission import Admission
 from starling.gateway.adoption import Adoption
 from starling.gateway.connection import Connection
@@ -35,6 +35,7 @@ from starling.gateway.recordings.couriers import Couriers
 from starling.gateway.recordings.desk import Desk
 from starling.gateway.recordings.figures import Figures
 from starling.gateway.refusals import refusal
+from starling.gateway.roll import Roll
 from starling.gateway.seats import Seat, Seats
 from starling.gateway.socket import Gone, Socket, Wire
 from starling.gateway.stream import StreamSession
@@ -76,6 +77,7 @@ class Gateway:
         self._door = Door(options, self.guard, self.access, ports.metrics)
         self._admission = Admission(options, ports, health, quotas)
         self._seats = Seats(options, ports, self.access, self._admission, quotas)
+        self.roll = Roll(self._seats, ports)
         self._adoption = Adoption(options, ports, self.access, self._admission, self._seats)
         self._foreigners = Foreigners(
             options, self.ability, ports.metrics, door=self._door, admission=self._admission, seats=self._seats
@@ -164,15 +166,15 @@ class Gateway:
         """The same for who may see and end the sessions of others."""
         return self._door.identify_operator(headers, address)
 
+    def identify_overseer(self, headers: Headers, address: str) -> Overseer:
+        """Whose sessions a request may see and end."""
+        return self._door.identify_overseer(headers, address)
+
     def consider(self, headers: Headers, address: str) -> Principal:
         """Who would be let in with ``headers`` from ``address``. Raises what would be answered to its upgrade."""
         principal = self._door.identify(headers, address)
         self._admission.consider(address, principal)
         return principal
-
-    def dismiss(self, session_id: str, operator: Principal) -> bool:
-        """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
-        return self._seats.dismiss(session_id, operator)
 
     async def tell_callbacks(self) -> None:
         """Tell callbacks that their jobs are over, for ever."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+import msgspec
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from starling.core.audio import seconds
+from starling.core.errors import NotFound, StarlingError, StoreUnavailable
 from starling.core.load import Priority
-from starling.core.sessions import Standing
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.life import Stage
-from starling.gateway.seats import Seat
+from starling.gateway.roll import LONGEST, Row
 
 
 class ErrorBody(BaseModel):
@@ -49,6 +50,7 @@ class Ticket(BaseModel):
 class SessionView(BaseModel):
     """One session, without a word of what is said in it."""
 
+    gateway: str = Field(description="`instance` in the `/status` of the gateway where its client is")
     session_id: str
     tenant: str
     priority: Priority
@@ -62,9 +64,11 @@ class SessionView(BaseModel):
 
 
 class SessionsView(BaseModel):
-    """All sessions that are connected to this gateway."""
+    """Sessions that are connected to any gateway of this server, in the order they came."""
 
     sessions: list[SessionView]
+    next: str | None = Field(description="`after` of the next page; null if this is the last")
+    silent: list[str] = Field(description="gateways that did not answer; their sessions are missing")
 
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -92,33 +96,43 @@ def operations(gateway: Gateway) -> APIRouter:
         return Ticket(ticket=issued, expires_in=seconds)
 
     @router.get("/sessions")
-    async def sessions(request: Request) -> SessionsView:
-        """See every session. Needs the key of an operator."""
-        gateway.identify_operator(request.headers, address_of(request))
-        return SessionsView(sessions=[_view(seat, gateway.ports.standing(seat.session_id)) for seat in gateway.seats])
+    async def sessions(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=LONGEST, description="how many to show at most")] = LONGEST,
+        after: Annotated[str, Query(max_length=200, description="`next` of the page before")] = "",
+    ) -> SessionsView:
+        """See sessions at all gateways of this server: with an operator's key everybody's, else those of the tenant."""
+        overseer = gateway.identify_overseer(request.headers, address_of(request))
+        page = await gateway.roll.page(overseer, most=limit, after=after)
+        return SessionsView(sessions=[_view(row) for row in page.rows], next=page.more, silent=list(page.silent))
+
+    @router.get("/sessions/{session_id}", responses={404: {"model": Refusal}})
+    async def session(session_id: str, request: Request) -> SessionView:
+        """See one session."""
+        overseer = gateway.identify_overseer(request.headers, address_of(request))
+        page = await gateway.roll.page(overseer, most=1, session_id=session_id)
+        if not page.rows:
+            raise _missing(page.silent)
+        return _view(page.rows[0])
 
     @router.delete("/sessions/{session_id}", status_code=202, responses={404: {"model": Refusal}})
     async def dismiss(session_id: str, request: Request) -> JSONResponse:
-        """End a session: its client gets what was heard, the reason, and the end. Needs the key of an operator."""
-        operator = gateway.identify_operator(request.headers, address_of(request))
-        if gateway.dismiss(session_id, operator):
-            return JSONResponse({"session_id": session_id}, 202)
-        body = ErrorBody(code="not_found", message="no session of this id is connected here: see /v1/sessions", retryable=False)
-        return JSONResponse(Refusal(error=body).model_dump(), 404)
+        """End a session, at whatever gateway: its client gets what was heard, the reason, and the end."""
+        overseer = gateway.identify_overseer(request.headers, address_of(request))
+        ended = await gateway.roll.end(session_id, overseer)
+        if not ended.found:
+            raise _missing(ended.silent)
+        return JSONResponse({"session_id": session_id}, 202)
 
     return router
 
 
-def _view(seat: Seat, standing: Standing | None) -> SessionView:
-    return SessionView(
-        session_id=seat.session_id,
-        tenant=seat.principal.tenant.name,
-        priority=seat.principal.tenant.priority,
-        connected=seat.since,
-        state=seat.session.stage,
-        worker=None if standing is None else standing.worker,
-        language=seat.session.language,
-        audio_seconds=round(seat.session.heard, 3),
-        lag_seconds=0.0 if standing is None else round(seconds(standing.staged), 3),
-        backlog=seat.session.backlog,
-    )
+def _missing(silent: Sequence[str]) -> StarlingError:
+    """Why a session is not shown, or not ended."""
+    if silent:
+        return StoreUnavailable(f"no session of this id was found, but {', '.join(silent)} did not answer: try again in a moment")
+    return NotFound("no session of this id is connected here: see /v1/sessions")
+
+
+def _view(row: Row) -> SessionView:
+    return SessionView(**msgspec.structs.asdict(row))

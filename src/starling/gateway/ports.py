@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starling.core.ports import AudioLog, Clock, LoadBoard, Notary, ResultBus, SessionDirectory, Tally, Witness
+from starling.core.ports import AudioLog, Clock, Colleagues, LoadBoard, Notary, ResultBus, SessionDirectory, Tally, Witness
 from starling.core.sessions import Standing
 from starling.gateway.recordings.ports import RecordingPorts
 from starling.telemetry.metrics import Metrics
@@ -18,8 +18,8 @@ class Ports:
     """What a gateway and its sessions stand on.
 
     ``shared``: other gateways stand on the same, and go on with what this one leaves; ``tally``: where they count together;
-    ``notary``: what they have in common of what they give out in place of keys. ``exposition``: the metrics of all processes;
-    None shows this one's.
+    ``notary``: what they have in common of what they give out in place of keys; ``colleagues``: whom to ask what is theirs.
+    ``exposition``: the metrics of all processes; None shows this one's.
     ``facts``: what else ``/status`` says, of the bus for instance. ``recordings``: what jobs of recorded audio stand on; None
     where there are none. ``witness``: who remembers whose bytes are unpacked; None remembers nothing. ``standing``: where
     recognition of a session stands, by its id; None where that is not known. ``root``: the id of the process above all of
@@ -38,6 +38,7 @@ class Ports:
     shared: bool = False
     tally: Tally | None = None
     notary: Notary | None = None
+    colleagues: Colleagues | None = None
     tracer: Tracer = NO_TRACER
     witness: Witness | None = None
     standing: Callable[[str], Standing | None] = lambda _: None

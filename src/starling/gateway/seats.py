@@ -152,15 +152,19 @@ class Seats:
                 await self._left.wait()
         return None
 
-    def dismiss(self, session_id: str, operator: Principal) -> bool:
-        """End a session as if the server were drained, with the reason to its client. False if it is not connected here."""
+    def dismiss(self, session_id: str, tenant: str | None, by: str) -> bool:
+        """End a session as if the server were drained, with the reason to its client. False if it is not connected here.
+
+        ``tenant``: whose it must be, None for anybody's; ``by``: the id of the key with which it is wanted.
+        """
         seat = self._seats.get(session_id)
-        if seat is None:
+        if seat is None or tenant not in {None, seat.principal.tenant.name}:
             return False
         ids = seat.session.log_ids
-        log.info("session dismissed", session_id=session_id, **ids, by=operator.key_id or "this machine")
+        log.info("session dismissed", session_id=session_id, **ids, by=by)
         self._ports.metrics.sessions_dismissed.inc()
-        seat.session.stop(Dismissed("an operator of this server ended the session"))
+        who = "an operator of this server" if tenant is None else "somebody with an API key of its tenant"
+        seat.session.stop(Dismissed(f"{who} ended the session"))
         return True
 
     async def watch_keys(self) -> None:

@@ -43,6 +43,7 @@ class Everything(Unfenced):
 class WatchedLink(Link):
     """``busy``: commands that are under way, but for those that wait for something new, which are ``waiting``."""
 
+    prompt = PATIENCE
     busy = 0
     waiting = 0
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bus.redis.rig import OneProcessBoard, OneProcessLog, OneProcessResults, OnRedis
+from bus.redis.rig import OneProcessBoard, OneProcessLog, OneProcessResults, OnRedis, WatchedLink
 from contracts.audio_log_contract import LEAD, AudioLogContract
+from contracts.colleagues_contract import ColleaguesContract
 from contracts.load_board_contract import LoadBoardContract
 from contracts.notary_contract import NotaryContract
 from contracts.result_bus_contract import ResultBusContract
 from contracts.session_directory_contract import SessionDirectoryContract
 from contracts.tally_contract import TallyContract
+from patience import PATIENCE
 from starling.bus.history import KEPT
+from starling.bus.redis.colleagues import RedisColleagues
 from starling.bus.redis.directory import RedisSessionDirectory
+from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link, RedisOptions
 from starling.bus.redis.notary import RedisNotary
 from starling.bus.redis.tally import RedisTally
@@ -72,5 +76,52 @@ class TestRedisNotary(OnRedis, NotaryContract):
             for ask in (away.root(b"a" * 32), away.spend("n", 60, b"a" * 32)):
                 with pytest.raises(StoreUnavailable):
                     await ask
+
+        self.run(scenario())
+
+
+class TestRedisColleagues(OnRedis, ColleaguesContract):
+    def make(self, *names: str) -> list[RedisColleagues]:
+        prefix = self.link().prefix
+        made = []
+        for name in names:
+            inbox = self.inbox(self.link(prefix), name)
+            made.append(RedisColleagues(inbox._link, inbox))
+            self.listen(inbox)
+        return made
+
+    async def introduce(self) -> None:
+        for inbox in self.inboxes:
+            await inbox.listening.wait()
+            await RedisSessionDirectory(inbox._link, inbox.gateway).orphans(3600)
+
+    def test_who_does_not_listen_is_not_waited_for(self) -> None:
+        async def scenario() -> None:
+            (one,) = self.make("one")
+            await self.introduce()
+            await RedisSessionDirectory(self.links[0], "dead").orphans(3600)
+            assert await one.ask(b"?") == {"dead": None}
+
+        self.run(scenario())
+
+    def test_who_listens_and_does_not_answer_is_waited_for_for_a_while(self) -> None:
+        async def scenario() -> None:
+            one, _ = self.make("one", "two")
+            await self.introduce()
+            patiences = iter((PATIENCE, 0.01))  # with Redis, and with the other one
+
+            class Hasty(WatchedLink):
+                prompt = property(lambda _: next(patiences))
+
+            one._link.__class__ = Hasty
+            assert await one.ask(b"?") == {"two": None}
+
+        self.run(scenario())
+
+    def test_nobody_is_asked_while_redis_is_away(self) -> None:
+        async def scenario() -> None:
+            away = Link(RedisOptions(url="unix:///nowhere/socket"))
+            with pytest.raises(StoreUnavailable):
+                await RedisColleagues(away, Inbox(away, "g")).ask(b"?")
 
         self.run(scenario())

@@ -12,6 +12,7 @@ from starling.bus.kafka.follower import KafkaRecognizerAudioLog
 from starling.bus.kafka.group import Group
 from starling.bus.kafka.tenure import GroupTenure
 from starling.bus.kafka.writer import Writer
+from starling.bus.redis.colleagues import RedisColleagues
 from starling.bus.redis.directory import RedisSessionDirectory
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
@@ -36,6 +37,7 @@ async def gateway_side(
             directory=RedisSessionDirectory(link, gateway),
             tally=RedisTally(link, gateway),
             notary=RedisNotary(link),
+            colleagues=RedisColleagues(link, inbox),
             inbox=inbox,
         )
     finally:

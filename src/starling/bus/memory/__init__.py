@@ -1,6 +1,7 @@
 """The bus of one process: its ports in memory, the twins of those over shared memory."""
 
 from starling.bus.memory.audio_log import MemoryAudioLog
+from starling.bus.memory.colleagues import MemoryColleagues
 from starling.bus.memory.load_board import MemoryLoadBoard
 from starling.bus.memory.notary import MemoryNotary
 from starling.bus.memory.result_bus import MemoryResultBus
@@ -11,6 +12,7 @@ from starling.bus.memory.witness import MemoryWitness
 
 __all__ = [
     "MemoryAudioLog",
+    "MemoryColleagues",
     "MemoryLoadBoard",
     "MemoryNotary",
     "MemoryResultBus",

@@ -77,7 +77,9 @@ def redacted(url: str) -> str:
 
 
 class Link:
-    """``up`` is None before the first attempt. ``failures``: attempts that failed."""
+    """``up`` is None before the first attempt. ``failures``: attempts that failed. ``prompt``: seconds, see PROMPT."""
+
+    prompt = PROMPT
 
     def __init__(self, options: RedisOptions) -> None:
         self.options = options
@@ -171,7 +173,7 @@ class Link:
         """As ``run``, if Redis answers now: for what somebody waits for. Raises StoreUnavailable if it does not."""
         if self.up is not False:
             with suppress(TimeoutError):
-                async with asyncio.timeout(PROMPT):
+                async with asyncio.timeout(self.prompt):
                     return await self.run(script, *args, urgent=True)
         raise StoreUnavailable("what the gateways of this server have in common cannot be asked for now: try again in a moment")
 

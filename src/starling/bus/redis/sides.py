@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from starling.bus.redis.audio_log import GatewayAudioLog
+from starling.bus.redis.colleagues import RedisColleagues
 from starling.bus.redis.directory import RedisSessionDirectory
 from starling.bus.redis.follower import RecognizerAudioLog
 from starling.bus.redis.inbox import Inbox
@@ -30,6 +31,7 @@ class GatewaySide:
     directory: RedisSessionDirectory
     tally: RedisTally
     notary: RedisNotary
+    colleagues: RedisColleagues
     inbox: Inbox
 
     @classmethod
@@ -43,6 +45,7 @@ class GatewaySide:
             directory=RedisSessionDirectory(link, gateway),
             tally=RedisTally(link, gateway),
             notary=RedisNotary(link),
+            colleagues=RedisColleagues(link, inbox),
             inbox=inbox,
         )
 
