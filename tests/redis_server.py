@@ -63,14 +63,18 @@ class RedisServer:
             assert time.monotonic() < until, "redis-server does not answer"
             time.sleep(0.01)
 
-    def _answers(self) -> bool:
+    def command(self, words: str) -> str:
+        """The first line of what it answers."""
         with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(str(self.path))
-                client.sendall(b"PING\r\n")
-                return client.recv(64).startswith(b"+PONG")
-            except OSError:
-                return False
+            client.connect(str(self.path))
+            client.sendall(f"{words}\r\n".encode())
+            return client.recv(64).decode().partition("\r\n")[0]
+
+    def _answers(self) -> bool:
+        try:
+            return self.command("PING") == "+PONG"
+        except OSError:
+            return False
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:

@@ -99,17 +99,6 @@ def test_a_redis_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         RedisJobStore("http://user:password@example.org")
 
 
-def test_one_that_would_forget_jobs_is_refused() -> None:
-    async def scenario() -> None:
-        with RedisServer("--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb") as server:
-            store = RedisJobStore(server.url)
-            with pytest.raises(InvalidOption, match="noeviction"):
-                await store.submit(job())
-            await store.close()
-
-    asyncio.run(scenario())
-
-
 def test_workers_that_are_long_gone_are_forgotten(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         prefix = f"{next(NUMBERS)}:"

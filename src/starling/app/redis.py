@@ -44,7 +44,7 @@ def redis_options(settings: Settings) -> RedisOptions:
         raise InvalidOption(
             f"{name} must begin with redis://, rediss:// or unix://" + ", or kafka:// or kafka+ssl://" * (name == "bus.url")
         )
-    return RedisOptions(url=url, prefix=bus.prefix, partitions=bus.partitions, lease=bus.lease)
+    return RedisOptions(url=url, prefix=bus.prefix, partitions=bus.partitions, lease=bus.lease, setting=name)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from starling.bus.partitions import partition_of
 from starling.bus.redis.audio_log import GatewayAudioLog
 from starling.bus.redis.follower import RecognizerAudioLog
 from starling.bus.redis.inbox import Inbox
-from starling.bus.redis.link import ATTEMPT, Link, RedisOptions
+from starling.bus.redis.link import Link, RedisOptions
 from starling.bus.redis.load_board import GatewayLoadBoard, RecognizerLoadBoard
 from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
 from starling.bus.redis.tenure import Unfenced
@@ -24,6 +24,7 @@ from starling.core.load import Load
 from starling.core.ports import Subscription
 from starling.core.records import Checkpoint, Followed, Record, Tail
 from starling.core.transcript import SessionEvent
+from starling.redis.opening import ATTEMPT
 from virtual_time import settling
 
 PARTITIONS = 3

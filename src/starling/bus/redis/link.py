@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from logging import ERROR, INFO
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -29,24 +21,15 @@ from redis.exceptions import (
 )
 
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown, StoreUnavailable
+from starling.redis.opening import ATTEMPT, LONGEST_PAUSE, Opening, denied, examine, open_redis, pause_after, reason
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-OLDEST: Final = (6, 2)
-"""The first version that trims streams by id."""
-
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 2.0
-"""Seconds between two attempts to reach a Redis that is away, at first and at last."""
-
 TOGETHER: Final = 64
 """Commands that go to Redis at once, at most."""
-
-ATTEMPT: Final = 5.0
-"""Seconds after which one attempt has failed."""
 
 PROMPT: Final = 2.0
 """Seconds for which somebody waits who is not to wait."""
@@ -57,7 +40,7 @@ MEMORY: Final = 2 * LONGEST_PAUSE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisOptions:
-    """``url``: as ``redis://user:password@host:6379/0``, ``rediss://`` with TLS or ``unix:///path``. ``prefix``: of all keys.
+    """``url``: see ``Opening``. ``setting``: where it was said, for people to read. ``prefix``: of all keys.
 
     ``partitions``: of the audio log, the same in every process. ``lease``: seconds after which a recognizer that gives no sign
     of life is taken for dead.
@@ -67,13 +50,7 @@ class RedisOptions:
     prefix: str = "starling:"
     partitions: int = 16
     lease: float = 1.5
-
-
-def redacted(url: str) -> str:
-    """``url`` without its credentials, for people to read."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    setting: str = "bus.url"
 
 
 class Link:
@@ -92,17 +69,13 @@ class Link:
         self._sending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
-        try:
-            self._client: Redis = Redis.from_url(
-                options.url, socket_timeout=None, retry=Retry(NoBackoff(), 0), client_name="starling", **_keeping(options.url)
-            )
-        except ValueError as error:
-            raise InvalidOption(f"bus.url must look like redis://host:6379/0; got {redacted(options.url)}") from error
+        self._opening = Opening(url=options.url, setting=options.setting, holds="audio", client="starling")
+        self._client = open_redis(self._opening)
 
     @property
     def address(self) -> str:
         """Where it leads, without credentials."""
-        return redacted(self.options.url)
+        return self._opening.address
 
     @property
     def trouble(self) -> str:
@@ -118,28 +91,16 @@ class Link:
         try:
             await asyncio.wait_for(self._check(), ATTEMPT)
         except (RedisError, OSError, TimeoutError) as error:
-            if _denied(error):
-                raise InvalidOption(f"Redis at {self.address} refuses these credentials, or wants some: see bus.url") from None
-            reason = type(error).__name__
-            raise ServerError(f"Redis at {self.address} does not answer ({reason}): is it running, and bus.url right?") from None
+            setting = self.options.setting
+            if denied(error):
+                raise InvalidOption(f"Redis at {self.address} refuses these credentials, or wants some: see {setting}") from None
+            raise ServerError(
+                f"Redis at {self.address} does not answer ({reason(error)}): is it running, and {setting} right?"
+            ) from None
         self._note(up=True)
 
     async def _check(self) -> None:
-        facts = await self._client.info("server")
-        version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
-        if version < OLDEST:
-            wanted = ".".join(map(str, OLDEST))
-            raise InvalidOption(f"Redis at {self.address} is {facts['redis_version']}; Starling needs {wanted} or later")
-        memory = await self._client.info("memory")
-        policy = str(memory.get("maxmemory_policy", "noeviction"))
-        if policy != "noeviction":
-            raise InvalidOption(
-                f"Redis at {self.address} has maxmemory-policy {policy} and would drop audio when it is full: "
-                "set it to noeviction (CONFIG SET maxmemory-policy noeviction)"
-            )
-        persistence = await self._client.info("persistence")
-        if not int(persistence.get("aof_enabled", 0)):
-            log.warning("redis keeps no append-only file", address=self.address, advice="appendonly yes: else a restart ends all")
+        await examine(self._client, self._opening)
         partitions = self.options.partitions
         await self._client.set(f"{self.prefix}partitions", partitions, nx=True)
         agreed = int(await self._client.get(f"{self.prefix}partitions") or partitions)
@@ -232,7 +193,7 @@ class Link:
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]], limit: float = ATTEMPT) -> T:
         """Try until it works. Raises ShuttingDown when the link is closed meanwhile, and what is Redis's answer."""
-        pause = FIRST_PAUSE
+        failures = 0
         while True:
             if self._closed:
                 raise ShuttingDown("the connection to Redis is closed; connect again")
@@ -243,8 +204,8 @@ class Link:
                     raise
             except (RedisError, OSError, TimeoutError):
                 pass
-            await self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that not all come back at once
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await self._pause(pause_after(failures))
+            failures += 1
 
     async def _attempt(self, attempt: Callable[[], Awaitable[T]], limit: float) -> T:
         try:
@@ -291,18 +252,6 @@ class Link:
         self._closed = True
         self._ended.set()
         await self._client.aclose()
-
-
-def _keeping(url: str) -> dict[str, Any]:
-    """How to notice that the other end of a connection is gone, where it is not on this host."""
-    return {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": ATTEMPT}
-
-
-def _denied(error: Exception) -> bool:
-    """Whether Redis does not let this client in. On a unix socket the library says so in words only."""
-    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
-        return True
-    return any(sign in str(error) for sign in ("username-password", "Authentication required", "NOAUTH", "WRONGPASS"))
 
 
 def _passes(error: ResponseError) -> bool:

@@ -6,36 +6,25 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
 
 import msgspec
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from starling.core.errors import InvalidOption, StoreUnavailable
+from starling.core.errors import StoreUnavailable
 from starling.jobs.redis.scripts import COMMIT, GROUP
 from starling.jobs.redis.writing import Command
+from starling.redis.opening import Opening, examine, open_redis, reason
 
 T = TypeVar("T")
 
-OLDEST: Final = (6, 2)
-"""The first version with XAUTOCLAIM."""
-
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 7
 """How often something is tried, within about 5 seconds."""
-
-TIMEOUT: Final = 5.0
-"""Seconds for one answer."""
 
 
 class Connection:
-    """``url``: as ``redis://user:password@host:6379/0``, ``rediss://`` or ``unix://``. ``prefix``: of all keys.
+    """``url``: see ``Opening``. ``prefix``: of all keys.
 
     Every method raises StoreUnavailable.
     """
@@ -44,16 +33,8 @@ class Connection:
         self._prefix = prefix
         self._scripts: dict[str, AsyncScript] = {}
         self._checked = False
-        try:
-            self._redis: Redis = Redis.from_url(
-                url,
-                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), ATTEMPTS),
-                retry_on_error=[RedisConnectionError, RedisTimeoutError],
-                socket_timeout=TIMEOUT,
-                client_name="starling-jobs",
-            )
-        except ValueError:
-            raise InvalidOption(f"jobs.store must look like redis://HOST:6379/0, got one of {urlsplit(url).scheme!r}") from None
+        self._opening = Opening(url=url, setting="jobs.store", holds="jobs", client="starling-jobs", attempts=ATTEMPTS)
+        self._redis = open_redis(self._opening)
 
     def key(self, name: str) -> str:
         """The whole of it."""
@@ -114,15 +95,7 @@ class Connection:
         """Once: whether Starling can work there."""
         if self._checked:
             return
-        facts = await self._answer(self._redis.info("server"))
-        version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
-        if version < OLDEST:
-            raise InvalidOption(
-                f"jobs.store: Redis is {facts['redis_version']}, and must be {'.'.join(map(str, OLDEST))} or later"
-            )
-        memory = await self._answer(self._redis.info("memory"))
-        if memory.get("maxmemory_policy", "noeviction") != "noeviction":
-            raise InvalidOption("jobs.store: Redis would drop jobs when it is full; set its maxmemory-policy to noeviction")
+        await self._answer(examine(self._redis, self._opening))
         self._checked = True
 
     async def _answer(self, asked: Awaitable[T]) -> T:
@@ -133,6 +106,5 @@ class Connection:
 
 
 def _away(error: Exception) -> StoreUnavailable:
-    """Without its address, for clients read this. What Redis itself says has none."""
-    reason = str(error) if isinstance(error, ResponseError) else type(error).__name__
-    return StoreUnavailable(f"the jobs cannot be read or written now: Redis, {reason}")
+    """Without its address, for clients read this."""
+    return StoreUnavailable(f"the jobs cannot be read or written now: Redis, {reason(error)}")
