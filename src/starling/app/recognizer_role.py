@@ -29,7 +29,7 @@ from starling.telemetry.clock import SystemClock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import configure_logging, get_logger
 from starling.telemetry.metrics import Metrics
-from starling.telemetry.status import INSTANCE, report
+from starling.telemetry.status import INSTANCE, audio_queue, report
 
 log = get_logger(__name__)
 
@@ -84,8 +84,7 @@ async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[
                 "recognizer",
                 metrics,
                 health,
-                lag=seconds(side.audio_log.lag()),
-                limit=settings.limits.max_lag_seconds,
+                queue=audio_queue(seconds(side.audio_log.lag()), settings.limits.max_lag_seconds),
                 model=model[0] if model else None,
             )
             counts = {"clients": side.audio_log.sessions, "chunks": side.audio_log.taken, "results": side.results.published}

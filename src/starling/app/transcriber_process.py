@@ -55,16 +55,16 @@ async def _transcribe(launch: Launch, settings: Settings, metrics: Metrics) -> N
 
 
 async def _work(launch: Launch, settings: Settings, metrics: Metrics) -> None:
-    async with transcribing(settings, slots_beside_a_server(settings), clock=SystemClock(), metrics=metrics) as running:
+    async with transcribing(settings, slots_beside_a_server(settings), clock=SystemClock(), metrics=metrics) as at_work:
         collect_rarely()
         sheets = Sheets.attach(launch.sheets)
         answering = Answering(sheets, launch.row, metrics)
         sheets.say(launch.row, msgspec.json.encode(Said()))
-        while not running.done():  # from the event loop: if it stands still, so does the heart
+        while not at_work.running.done():  # from the event loop: if it stands still, so does the heart
             sheets.beat(launch.row)
             answering.look()
             await asyncio.sleep(BEAT)
-        running.result()
+        at_work.running.result()
 
 
 if __name__ == "__main__":

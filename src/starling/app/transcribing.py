@@ -9,13 +9,16 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starling.app.jobs import open_job_store, open_recordings, retaining
+from starling.app.lookout import ENGINE, STORE, Lookout
 from starling.app.scribes import scribes
 from starling.app.tracing import tracing
 from starling.config.settings import Settings
 from starling.config.sizing import cores
 from starling.core.ports import Clock
+from starling.telemetry.health import Health, State
 from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.transcriber.options import TranscriberOptions
@@ -42,16 +45,25 @@ def slots_alone(settings: Settings) -> int:
     return settings.jobs.workers or len(cores())
 
 
+@dataclass(frozen=True, slots=True)
+class Transcribing:
+    """A transcriber at work. ``running``: its task, which ends only by an error. ``health``: of its parts."""
+
+    running: asyncio.Task[None]
+    health: Health
+    lookout: Lookout
+
+
 @asynccontextmanager
 async def transcribing(
     settings: Settings, slots: int, *, clock: Clock, metrics: Metrics, eager: bool = False
-) -> AsyncIterator[asyncio.Task[None]]:
+) -> AsyncIterator[Transcribing]:
     """A transcriber for as long as the block runs; at its end it gives back the jobs that it has.
 
-    Gives its task, which ends only by an error. ``eager``: models are loaded now, not for the first job. Raises StarlingError
-    when it cannot start.
+    ``eager``: models are loaded now, not for the first job. Raises StarlingError when it cannot start.
     """
     name = f"{platform.node()}-{os.getpid()}"
+    health = Health(ENGINE, STORE)
     store = open_job_store(settings)
     try:
         recordings = open_recordings(settings)
@@ -62,6 +74,7 @@ async def transcribing(
         ):
             if eager:
                 await copied.ready()
+            health.set(ENGINE, State.OK)
             ports = Ports(
                 store=store,
                 recordings=recordings,
@@ -73,12 +86,15 @@ async def transcribing(
             )
             transcriber = Transcriber(name, transcriber_options(settings, slots), ports)
             running = asyncio.create_task(transcriber.run(), name="transcriber")
+            lookout = Lookout(store, health, metrics, slots=slots)
+            looking = asyncio.create_task(lookout.run(), name="lookout")
             log.info("transcribing", worker=name, slots=slots)
             try:
-                yield running
+                yield Transcribing(running, health, lookout)
             finally:
                 running.cancel()
-                await asyncio.wait([running])
+                looking.cancel()
+                await asyncio.wait([running, looking])
                 await recordings.close()
     finally:
         await store.close()

@@ -25,7 +25,13 @@ def transcriber(
     ] = None,
     status_port: Annotated[
         int | None,
-        typer.Option("--status-port", metavar="PORT", min=0, max=65535, help="Serve /healthz and /metrics there; 0: any free."),
+        typer.Option(
+            "--status-port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Serve /healthz, /readyz, /status, /metrics there; 0: any free.",
+        ),
     ] = None,
     status_host: Annotated[str, typer.Option("--status-host", metavar="ADDRESS", help="On this address.")] = "127.0.0.1",
     log_format: Annotated[

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 
 from starling.app.options import log_options
-from starling.app.status import status_page
+from starling.app.status_page import StatusPage
 from starling.app.transcribing import slots_alone, transcribing
 from starling.cli.interrupts import cannot_reload, hangups, interrupts
 from starling.cli.report import complain
@@ -28,15 +28,15 @@ async def _until_interrupted(settings: Settings, status: tuple[str, int] | None,
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            running = await stack.enter_async_context(
+            at_work = await stack.enter_async_context(
                 transcribing(settings, slots, clock=SystemClock(), metrics=metrics, eager=True)
             )
             if status is not None:
-                host = status[0]
-                port = await stack.enter_async_context(status_page(*status, metrics, lambda: not running.done()))
-                complain(f"status at http://{host}:{port}/healthz")
+                page = StatusPage(at_work.health, metrics, at_work.lookout.status)
+                url = await stack.enter_async_context(page.listening(*status))
+                complain(f"status at {url}status")
             complain(f"transcribing {slots} recording{'s' if slots > 1 else ''} at once; Ctrl-C ends it")
-            await running
+            await at_work.running
 
     with interrupts() as stop, hangups(cannot_reload):
         working, stopping = asyncio.create_task(work()), asyncio.create_task(stop.wait())

@@ -45,7 +45,7 @@ from starling.protocols.native.adapter import NativeAdapter
 from starling.protocols.verbs import Offer, Resume
 from starling.telemetry.health import Health
 from starling.telemetry.logs import get_logger
-from starling.telemetry.status import report
+from starling.telemetry.status import audio_queue, report
 
 log = get_logger(__name__)
 
@@ -141,7 +141,7 @@ class Gateway:
     def status(self) -> dict[str, Any]:
         """What ``/status`` says."""
         lag, limit = seconds(self.ports.audio_log.lag()), self.options.max_lag_seconds
-        told = report("gateway", self.ports.metrics, self.health, lag=lag, limit=limit, model=self.ability.known)
+        told = report("gateway", self.ports.metrics, self.health, queue=audio_queue(lag, limit), model=self.ability.known)
         return told if self.ports.facts is None else {**told, **self.ports.facts()}
 
     def identify(self, headers: Headers, address: str) -> Principal:

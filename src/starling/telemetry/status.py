@@ -7,6 +7,7 @@ import platform
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from starling.telemetry.health import Health
@@ -28,7 +29,11 @@ _COUNTS: Final = {
 }
 """What is shown, by the metric that it is the sum of."""
 
-_ERRORS: Final = {"starling_sessions_ended_total": "error", "starling_segments_total": "failed"}
+_ERRORS: Final = {
+    "starling_sessions_ended_total": "error",
+    "starling_segments_total": "failed",
+    "starling_job_attempts_total": "failed",
+}
 """Metrics with a label whose value tells of an error."""
 
 
@@ -42,8 +47,13 @@ class Model(Protocol):
     def model_version(self) -> str: ...
 
 
-def report(role: str, metrics: Metrics, health: Health, *, lag: float, limit: float, model: Model | None) -> dict[str, Any]:
-    """``lag`` and ``limit``: audio that waits for recognition as this process knows of it, and may; in seconds."""
+def audio_queue(lag: float, limit: float) -> dict[str, float]:
+    """Audio that waits for recognition as a process knows of it, and may wait; in seconds."""
+    return {"depth_seconds": round(lag, 3), "limit_seconds": limit}
+
+
+def report(role: str, metrics: Metrics, health: Health, *, queue: Mapping[str, float], model: Model | None) -> dict[str, Any]:
+    """``queue``: what waits for this process, and how much may."""
     totals: defaultdict[str, float] = defaultdict(float)
     errors = 0.0
     for family in metrics.registry.collect():
@@ -59,7 +69,7 @@ def report(role: str, metrics: Metrics, health: Health, *, lag: float, limit: fl
         "model": None if model is None else model.model,
         "model_version": None if model is None else model.model_version,
         "uptime_seconds": round(time.monotonic() - _STARTED, 1),
-        "queue": {"depth_seconds": round(lag, 3), "limit_seconds": limit},
+        "queue": dict(queue),
         **{name: int(totals[metric]) for name, metric in _COUNTS.items()},
         "errors": int(errors),
         **health.report(),
