@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
+import signal
 import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,6 +20,16 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except OSError:
         return False
+
+
+def strike(process: asyncio.subprocess.Process, how: signal.Signals, pid: int = 0) -> None:
+    """Send a signal to a process, or to ``pid`` which is its child or parent, unless it has ended.
+
+    ``process.send_signal`` would reap one that ended just now, and the loop say of it that its exit status was 255.
+    """
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(pid or process.pid, how)
 
 
 def free_ports(number: int) -> list[int]:

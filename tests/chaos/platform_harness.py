@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patience import PATIENCE
-from processes import alive
+from processes import alive, strike
 from starling.client import connect
 from starling.client.conversation import converse
 from starling.core.audio import SAMPLE_RATE, Samples
@@ -106,14 +106,12 @@ async def platform(
         server = Platform(process, next(word for word in line.split() if word.startswith("http://")), log)
         await server.until_logged("process ready", workers + 1)
         yield server
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
+        strike(process, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == status, "".join(log)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        strike(process, signal.SIGKILL)
+        await process.wait()
         await listening
         await process.stdout.read()  # else the loop may end before it hears that the pipe did
 

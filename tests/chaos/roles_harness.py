@@ -18,6 +18,7 @@ from typing import Any
 
 from chaos.platform_harness import eventually
 from patience import PATIENCE
+from processes import strike
 from redis_server import RedisServer
 
 _NUMBERS = count()
@@ -26,12 +27,13 @@ _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(slots=True)
 class Role:
-    """One role: the process that works, ``process.pid``, and its attendant, which was started and is what ``end`` ends.
+    """One role: the process that works, ``process.pid``, and its ``attendant``, which was started and is what ``end`` ends.
 
     ``url``: where it answers over HTTP.
     """
 
     process: asyncio.subprocess.Process
+    attendant: int
     url: str
     log: list[str]
     listening: asyncio.Task[None]
@@ -77,8 +79,7 @@ class Role:
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(how)
+        strike(self.process, how, self.attendant)
         async with asyncio.timeout(PATIENCE):
             status = await self.process.wait()
             await self.listening
@@ -133,8 +134,9 @@ class Apart:
             line = (await process.stdout.readline()).decode()
         assert "http://" in line, line + "".join(log)
         url = next(word for word in line.split() if word.startswith("http://")).removesuffix("status")
-        [process.pid] = await asyncio.to_thread(children_of, process.pid)  # signals that it is sent go to its attendant still
-        return Role(process, url, log, listening)
+        attendant = process.pid
+        [process.pid] = await asyncio.to_thread(children_of, attendant)
+        return Role(process, attendant, url, log, listening)
 
     async def balance(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
@@ -243,8 +245,7 @@ async def apart(
         @cleanup.callback
         def kill() -> None:
             for role in (*it.gateways, *it.recognizers):
-                if role.process.returncode is None:
-                    role.process.kill()
+                strike(role.process, signal.SIGKILL, role.attendant)
 
         await asyncio.gather(*(it.recognizer() for _ in range(recognizers)), *(it.gateway() for _ in range(gateways)))
         await it.settled()

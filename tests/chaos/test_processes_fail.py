@@ -22,6 +22,7 @@ from chaos.brittle_gateway import DEADLY, DEADLY_HEADER
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
 from patience import PATIENCE
+from processes import strike
 from recordings import recording
 from starling import Recognizer
 from starling.client.errors import SessionAborted
@@ -94,7 +95,7 @@ def test_a_reload_replaces_every_worker_and_disturbs_nobody(tmp_path: Path) -> N
             before = server.of_role("worker")
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
             await server.until_heard(3, 1.0)
-            server.process.send_signal(signal.SIGHUP)
+            strike(server.process, signal.SIGHUP)
             await server.until_logged("process ready", 5)
             for pid in before:
                 await server.ended(pid)
@@ -109,7 +110,7 @@ def test_a_server_that_is_told_to_end_lets_open_segments_finish(tmp_path: Path) 
         async with platform(workers=2, directory=tmp_path) as server:
             talking = asyncio.create_task(caption(server.url, BECKETT, speed=1))
             await server.until_heard(1, 3.0)
-            server.process.send_signal(signal.SIGTERM)
+            strike(server.process, signal.SIGTERM)
             with pytest.raises(StarlingError, match="shutting down"):
                 await talking
             await server.until_logged("final sent")  # of what was said before
@@ -239,15 +240,15 @@ def test_a_reload_with_wrong_settings_changes_nothing_and_says_what_is_wrong(tmp
         async with platform(workers=1, directory=tmp_path) as server:
             [before] = server.of_role("worker")
             file.write_text("[segmentation]\nmin_speech = 'long'\n")
-            server.process.send_signal(signal.SIGHUP)
+            strike(server.process, signal.SIGHUP)
             await server.until_logged("settings not reloaded")
             assert any("segmentation.min_speech: expected a number" in line for line in server.log)
             file.write_text("[segmentation]\nidle_checkpoint = 59\n")  # more than the memory that was laid out takes
-            server.process.send_signal(signal.SIGHUP)
+            strike(server.process, signal.SIGHUP)
             await server.until_logged("settings not reloaded", 2)
             assert server.of_role("worker") == [before]
             file.write_text("[log]\nlevel = 'warning'\n[engine]\nprecision = 'exact'\n[server]\nmax_sessions = 7\n")
-            server.process.send_signal(signal.SIGHUP)
+            strike(server.process, signal.SIGHUP)
             await server.until_logged("settings need a restart")
             assert any('"settings": ["engine.precision", "server.max_sessions"]' in line for line in server.log)
             await server.ended(before)

@@ -19,6 +19,7 @@ import pytest
 
 from client.scripted_server import DONE, READY, Peer, Script, playing, result
 from patience import PATIENCE
+from processes import strike
 from recordings import recording_path
 from starling.protocols.native.messages import End, Error, Start, decode_server
 
@@ -45,8 +46,7 @@ async def starling(*arguments: str, **settings: Any) -> AsyncIterator[Process]:
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.kill()
+        strike(process, signal.SIGKILL)
         await process.communicate()  # the loop must hear that the pipes ended before it does
 
 
@@ -136,7 +136,7 @@ def test_ctrl_c_works_while_a_pipe_says_nothing() -> None:
         async with playing(endless) as url, starling("stream", "-", "--url", url, stdin=PIPE) as process:
             assert process.stdout is not None
             await process.stdout.readline()
-            process.send_signal(signal.SIGINT)
+            strike(process, signal.SIGINT)
             await process.stdout.read()
             assert await process.wait() == 130
 
@@ -149,7 +149,7 @@ def test_an_interrupt_ends_properly_with_the_last_final(number: signal.Signals) 
         async with playing(endless) as url, starling("stream", SPEECH, "--url", url) as process:
             assert process.stdout is not None
             assert await process.stdout.readline() == b"It was the best of times.\n"
-            process.send_signal(number)
+            strike(process, number)
             out, err = await process.communicate()
         assert out.decode() == "It was the worst of times.\n"
         assert err.decode() == ""
@@ -172,9 +172,9 @@ def test_a_second_ctrl_c_does_not_wait_for_the_server() -> None:
         async with playing(deaf) as url, starling("stream", SPEECH, "--url", url) as process:
             assert process.stdout is not None
             await process.stdout.readline()
-            process.send_signal(signal.SIGINT)
+            strike(process, signal.SIGINT)
             await ended.wait()
-            process.send_signal(signal.SIGINT)
+            strike(process, signal.SIGINT)
             _, err = await process.communicate()
         assert process.returncode == 130
         assert err == b""

@@ -126,7 +126,7 @@ def test_one_process_reloads_what_it_can_names_the_rest_and_goes_on(tmp_path: Pa
         assert next(line for line in said if "need a restart" in line["event"])["settings"] == ["scheduler.capacity"]
         assert next(said)["event"] == "settings reloaded"
         server.terminate()
-        assert server.wait(20) == 0
+        assert server.wait(PATIENCE) == 0
         assert [line["event"] for line in said][-1] == "stopped"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -117,8 +117,7 @@ async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[
                     _open(gateway, link, side),
                     _live(gateway, side, leases, banned),
                 )
-                ending = asyncio.Event()
-                working = [tasks.create_task(_until_told(work, ending)) for work in works]
+                working = [tasks.create_task(work) for work in works]
                 await side.inbox.listening.wait()
                 url, _ = addresses(options, host, port)
                 log.info("serving", address=url, bus=link.address, instance=INSTANCE, protocols=listeners.named)
@@ -126,21 +125,10 @@ async def _composed(settings: Settings, sheets: Sheets | None) -> AsyncIterator[
                     yield Gatekeeping(url, listeners.ports, health)
                 finally:
                     await gateway.drain(settings.server.drain_grace)
-                    ending.set()
                     for work in working:
                         work.cancel()
                     await asyncio.wait(working)
                     await link.close()
-
-
-async def _until_told(work: Awaitable[None], ending: asyncio.Event) -> None:
-    """Do ``work`` for ever. What it meets once it was told to end, in the middle of an exchange with Redis, is no failure."""
-    try:
-        await work
-    except Exception as error:
-        if not ending.is_set():
-            raise
-        log.warning("work ended badly", error=type(error).__name__, message=str(error)[:200])
 
 
 async def _open(gateway: Gateway, link: Link, side: GatewaySide) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final
 
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from starling.bus.redis.link import Link
+from starling.redis.failures import passing
 
 LOADS: Final = "loads"
 """The channel on which recognizers say how much they have to do."""
@@ -46,7 +45,7 @@ class Inbox:
     async def run(self) -> None:
         """Listen, for ever."""
         while True:
-            with suppress(RedisError, OSError, TimeoutError):
+            with passing():
                 async with self._link.channels(f"in:{self.gateway}", LOADS) as channels:
                     await self._listen(channels)
             self.listening.clear()

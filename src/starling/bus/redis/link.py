@@ -6,21 +6,17 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from logging import ERROR, INFO
 from typing import Any, Final, TypeVar
 
 from redis.asyncio.client import PubSub
 from redis.commands.core import AsyncScript
-from redis.exceptions import (
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown, StoreUnavailable
+from starling.redis.failures import code_of, passes, passing
 from starling.redis.opening import ATTEMPT, LONGEST_PAUSE, Opening, denied, examine, open_redis, pause_after, reason
 from starling.telemetry.logs import get_logger
 
@@ -33,6 +29,9 @@ TOGETHER: Final = 64
 
 PROMPT: Final = 2.0
 """Seconds for which somebody waits who is not to wait."""
+
+FAREWELL: Final = 1.0
+"""Seconds that a connection gets to end in good order."""
 
 MEMORY: Final = 2 * LONGEST_PAUSE
 """Seconds for which a refusal counts: longer than until the next attempt."""
@@ -174,12 +173,12 @@ class Link:
         try:
             async with asyncio.timeout(ATTEMPT):
                 return await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError) as error:
-            return [type(error)(*error.args) for _ in commands]
+        except (RedisError, OSError, TimeoutError, RuntimeError) as error:
+            return [copy(error) for _ in commands]
 
     async def tell(self, channel: str, message: bytes) -> None:
         """Publish ``message``, if that is possible now."""
-        with suppress(RedisError, OSError, TimeoutError):
+        with passing():
             await self._attempt(lambda: self._client.publish(self.prefix + channel, message), ATTEMPT)
 
     async def read(self, streams: dict[Any, Any], *, block: int, count: int) -> Sequence[tuple[bytes, Sequence[Any]]]:
@@ -192,18 +191,16 @@ class Link:
         return answer or ()
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]], limit: float = ATTEMPT) -> T:
-        """Try until it works. Raises ShuttingDown when the link is closed meanwhile, and what is Redis's answer."""
+        """Try until it works. Raises ShuttingDown when the link is closed meanwhile, and what will be Redis's answer for ever."""
         failures = 0
         while True:
             if self._closed:
                 raise ShuttingDown("the connection to Redis is closed; connect again")
             try:
                 return await self._attempt(attempt, limit)
-            except ResponseError as error:
-                if not _passes(error):
+            except Exception as error:
+                if not passes(error) and not self._closed:  # what a closed one is asked fails in any way
                     raise
-            except (RedisError, OSError, TimeoutError):
-                pass
             await self._pause(pause_after(failures))
             failures += 1
 
@@ -213,12 +210,13 @@ class Link:
                 answer = await attempt()
         except ResponseError as error:
             self._note(up=True)
-            if _passes(error):
+            if passes(error):
                 self.failures += 1
-                self._refused = asyncio.get_running_loop().time(), type(error).__name__
+                self._refused = asyncio.get_running_loop().time(), code_of(error)
             raise
-        except (RedisError, OSError, TimeoutError):
-            self._note(up=False)
+        except Exception as error:
+            if passes(error):
+                self._note(up=False)
             raise
         self._note(up=True)
         return answer
@@ -245,17 +243,14 @@ class Link:
             await pubsub.subscribe(*(self.prefix + name for name in names))
             yield pubsub
         finally:
+            if pubsub.connection is not None:
+                await pubsub.connection.disconnect(nowait=True)  # else it waits for an end that may not come
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def close(self) -> None:
-        """Whoever waits for Redis gives up."""
+        """Whoever waits for Redis gives up, and Redis is left as it is."""
         self._closed = True
         self._ended.set()
-        await self._client.aclose()
-
-
-def _passes(error: ResponseError) -> bool:
-    """Whether it is of the kind that goes by: Redis loads its data, is a replica for now, or is out of memory."""
-    if isinstance(error, OutOfMemoryError | ReadOnlyError):
-        return True
-    return str(error).split(" ")[0] in {"LOADING", "MISCONF", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}
+        with passing():
+            async with asyncio.timeout(FAREWELL):
+                await self._client.aclose()

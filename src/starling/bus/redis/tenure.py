@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 
 from starling.bus.partitions import partition_of, share
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts.leases import BEAT, LEASE, RELEASE
+from starling.core.errors import ShuttingDown
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -91,7 +93,8 @@ class Tenure:
                 await self.beat()
                 await self._rest(self._link.options.lease / BEATS * random.uniform(0.8, 1.0))  # noqa: S311 - not all at once
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._give_back()))
+            with suppress(ShuttingDown):  # Redis went away: the leases run out by themselves
+                await asyncio.shield(asyncio.ensure_future(self._give_back()))
 
     async def beat(self) -> None:
         """Renew, give up what is too much, take what is missing."""

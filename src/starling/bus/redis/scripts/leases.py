@@ -42,7 +42,9 @@ LEASE: Final = (
 local _, me, ttl = unpack(ARGV)
 local epochs = {}
 for i = 4, #ARGV do
-  if redis.call('SET', ns .. 'lease:' .. ARGV[i], me, 'PX', ttl, 'NX') then
+  local holder = redis.call('GET', ns .. 'lease:' .. ARGV[i])
+  if not holder or holder == me then -- mine already: the answer that said so was lost
+    redis.call('SET', ns .. 'lease:' .. ARGV[i], me, 'PX', ttl)
     epochs[#epochs + 1] = redis.call('INCR', ns .. 'epoch:' .. ARGV[i])
     redis.call('HSET', ns .. 'had:' .. me, ARGV[i], epochs[#epochs])
     redis.call('EXPIRE', ns .. 'had:' .. me, 3600)
