@@ -124,6 +124,25 @@ def test_a_gateway_gives_who_cannot_go_elsewhere_all_its_grace(redis: RedisServe
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_roles_end_in_good_order_while_nobody_at_redis_answers(redis: RedisServer, how: signal.Signals) -> None:
+    async def scenario() -> None:
+        grace = {"STARLING_SERVER__DRAIN_GRACE": "2"}
+        async with (
+            apart(redis, gateways=1, recognizers=1, settings=grace) as server,
+            connect(server.url, resume=False) as session,
+        ):
+            await session.send(BECKETT)
+            await eventually(lambda: bool(server.gateways[0].said("session opened")))
+            os.kill(redis.pid, how)
+            for role in (*server.gateways, *server.recognizers):
+                assert await role.end() == 0, "".join(role.log)
+            with pytest.raises(StarlingError):
+                [_ async for _ in session]
+
+    asyncio.run(scenario())
+
+
 def test_a_recognizer_that_was_taken_for_dead_says_nothing_more(redis: RedisServer) -> None:
     async def scenario() -> None:
         async with apart(redis, gateways=1, recognizers=2) as server:
