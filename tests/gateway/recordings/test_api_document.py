@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import hypothesis
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
@@ -18,8 +21,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from auth.test_keys import add
 from gateway.gateway_harness import run
-from gateway.recordings.desk_harness import desked, wav
+from gateway.recordings.desk_harness import desked, submitted, wav
 from patience import PATIENCE
+from starling.core.jobs import JobError
 from starling.gateway.options import GatewayOptions
 from starling.gateway.recordings.deepgram_document import DeepgramRefusal, Listened
 from starling.gateway.recordings.openai_document import OpenAIRefusal, PlainTranscription, VerboseTranscription
@@ -85,6 +89,66 @@ def fits(answer: httpx2.Response, kind: type[BaseModel]) -> bool:
     """Whether a body is all that ``kind`` has, and nothing else."""
     body = answer.json()
     return bool(kind.model_validate(body, strict=True).model_dump(exclude_unset=True) == body)
+
+
+def references(part: object) -> Iterator[str]:
+    """Every `$ref` in a document."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def streamed(text: str) -> list[dict[str, str]]:
+    """The events of a stream, as a parser gives them: those that carry something."""
+    blocks = [dict(line.split(": ", 1) for line in block.split("\n") if line[:1] != ":") for block in text.split("\n\n") if block]
+    return [block for block in blocks if "data" in block]
+
+
+def allowed(document: dict[str, Any], path: str, method: str, event: dict[str, str]) -> int:
+    """How many of the kinds of events that ``document`` has there are ``event``."""
+    kinds = document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["anyOf"]
+    return sum(_is(document, kind, event) for kind in kinds)
+
+
+def _is(document: dict[str, Any], kind: dict[str, Any], event: dict[str, str]) -> bool:
+    whole = {"components": document["components"]}
+    data = kind["properties"]["data"]
+    if not jsonschema_rs.is_valid({**whole, **kind}, event):
+        return False
+    if "contentSchema" not in data:
+        return True
+    try:
+        carried = json.loads(event["data"])
+    except ValueError:
+        return False
+    return jsonschema_rs.is_valid({**whole, **data["contentSchema"]}, carried)
+
+
+def test_events_look_as_the_document_says(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path) as it:
+            document = (await it.client.get("/openapi.json")).json()
+            for found in set(references(document)):
+                name = found.removeprefix("#/components/schemas/")
+                assert name in document["components"]["schemas"]
+            sent: dict[str, Any] = {"files": {"file": ("talk", wav())}, "data": {"model": "whisper-1", "stream": "true"}}
+            said = streamed((await it.client.post("/v1/audio/transcriptions", **sent)).text)
+            it.scribe.error = JobError(code="corrupt_audio", message="it breaks off", final=True)
+            said += streamed((await it.client.post("/v1/audio/transcriptions", **sent)).text)
+            assert [allowed(document, "/v1/audio/transcriptions", "post", event) for event in said] == [1] * 5
+            it.scribe.error = None
+            told = streamed((await it.client.get(f"/api/v1/asr/events/{await submitted(it)}")).text)
+            assert {"segment", "end"} <= {event["event"] for event in told}
+            assert {allowed(document, "/api/v1/asr/events/{task_id}", "get", event) for event in told} == {1}
+            assert not allowed(document, "/api/v1/asr/events/{task_id}", "get", {"event": "end", "id": "1", "data": "{}"})
+
+    run(scenario)
 
 
 def test_texts_look_as_the_document_says(tmp_path: Path) -> None:

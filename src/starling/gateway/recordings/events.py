@@ -17,13 +17,18 @@ from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings import views
 from starling.gateway.recordings.desk import Desk
+from starling.gateway.recordings.event_streams import MEDIA_TYPE, Event, event_stream
 from starling.gateway.recordings.outflow import Outflow
 from starling.gateway.recordings.problems import problems
-from starling.gateway.recordings.views import TaskId
+from starling.gateway.recordings.views import SegmentView, TaskId, TaskView
 
-MEDIA_TYPE: Final = "text/event-stream"
 HEARTBEAT: Final = b": still here\n\n"
 RETRY: Final = b"retry: 2000\n\n"
+PROGRESS: Final = Event(name="progress", data=TaskView, identified=True, description="something changed: the job as it is now")
+SEGMENT: Final = Event(name="segment", data=SegmentView, identified=True, description="a segment is known")
+END: Final = Event(name="end", data=TaskView, identified=True, description="the job is over, and so is the stream")
+"""What there is. Each has an ``id``: how many segments were told with it and before it, which is ``Last-Event-ID`` to go on."""
+
 LAST: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -38,7 +43,7 @@ def following(gateway: Gateway, desk: Desk) -> APIRouter:
             **problems(),
             200: {
                 "description": "events `progress`, `segment` and `end`",
-                "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+                "content": event_stream("events with a count of segments as their `id`", (PROGRESS, SEGMENT, END)),
             },
         },
         summary="Follow a job",
@@ -76,11 +81,11 @@ async def _said(desk: Desk, task_id: str, after: int) -> AsyncIterator[bytes]:
             async for step in steps:
                 first = step.count - len(step.segments)
                 for number, one in enumerate(step.segments, start=first):
-                    yield event("segment", views.segment(number, one).model_dump(mode="json"), number + 1)
+                    yield event(SEGMENT, views.segment(number, one).model_dump(mode="json"), number + 1)
                 position = await desk.store.position(task_id)
                 state = views.task(step.job, position).model_dump(mode="json")
                 if step.job.status.over or state != known:  # stores say too often that something may have changed
-                    yield event("end" if step.job.status.over else "progress", state, step.count)
+                    yield event(END if step.job.status.over else PROGRESS, state, step.count)
                 known = state
                 if desk.drained.is_set():
                     return
@@ -88,6 +93,6 @@ async def _said(desk: Desk, task_id: str, after: int) -> AsyncIterator[bytes]:
         return
 
 
-def event(name: str, data: dict[str, Any], number: int) -> bytes:
+def event(kind: Event, data: dict[str, Any], number: int) -> bytes:
     """One event. ``number``: segments that have been said with it and before it."""
-    return f"event: {name}\nid: {number}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"event: {kind.name}\nid: {number}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()

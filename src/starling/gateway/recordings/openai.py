@@ -19,6 +19,7 @@ from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
 from starling.gateway.recordings import openai_document as document
 from starling.gateway.recordings.desk import Desk, Step
+from starling.gateway.recordings.event_streams import MEDIA_TYPE
 from starling.gateway.recordings.formats import Format, by_time, written
 from starling.gateway.recordings.intake import Wish
 from starling.gateway.recordings.lingering import lingering
@@ -102,7 +103,7 @@ async def _transcribe(gateway: Gateway, desk: Desk, request: Request) -> Respons
             return Outflow(
                 _streamed(steps(desk, job)),
                 idle=desk.options.idle_timeout,
-                media_type="text/event-stream",
+                media_type=MEDIA_TYPE,
                 headers={"X-Accel-Buffering": "no"},
                 finished=held.pop_all().close,
             )

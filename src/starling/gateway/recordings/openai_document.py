@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from starling.gateway.recordings.event_streams import Event, event_stream
 from starling.gateway.recordings.views import Warned
 from starling.protocols.openai_audio.request import GRANULARITIES, Form
 
@@ -100,6 +101,31 @@ class OpenAIRefusal(BaseModel):
     error: OpenAIError
 
 
+class TextDelta(BaseModel):
+    """What one segment adds to the text."""
+
+    type: Literal["transcript.text.delta"]
+    delta: str
+
+
+class TextDone(BaseModel):
+    """All of it."""
+
+    type: Literal["transcript.text.done"]
+    text: str
+    usage: Usage
+    warnings: list[Warned] | None = Field(None, description=WARNED)
+
+
+SAID: Final = (
+    Event(data=TextDelta, description="a segment is known"),
+    Event(data=TextDone, description="the recording was transcribed"),
+    Event(data="[DONE]", description="the end of a stream where nothing went wrong"),
+    Event(data=OpenAIRefusal, description="what went wrong, as the last event"),
+)
+"""The events of a transcription with `stream`."""
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``statuses`` for the document, besides those that every request may get."""
     every = sorted({401, 403, 405, 429, 500, 503, *statuses})
@@ -112,7 +138,7 @@ TEXTS: Final[dict[int | str, dict[str, Any]]] = {
         "content": {
             "text/plain": {"schema": {"type": "string"}},
             "text/vtt": {"schema": {"type": "string"}},
-            "text/event-stream": {"schema": {"type": "string", "description": EVENTS}},
+            **event_stream(EVENTS, SAID),
         },
     }
 }
