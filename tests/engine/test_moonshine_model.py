@@ -169,7 +169,7 @@ class Deaf(ShippedGraphs):
     def __init__(self, graphs: ShippedGraphs) -> None:
         self._encoder, self._decoder = graphs._encoder, graphs._decoder
 
-    def hear(self, audio: np.typing.NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
+    def hear(self, audio: Samples | np.typing.NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         return super().hear(as_floats(np.random.default_rng(0).normal(0, 3000, len(audio)).astype(np.int16)))
 
 

@@ -49,24 +49,24 @@ class Bias(Protocol):
         """What the end of the text adds to one in ``state``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Hypothesis:
     """A text and how it came about: ``token`` after those of ``parent``.
 
-    ``score``: the sum of all log-probabilities and of what the bias added. ``state``: the bias's.
+    ``row``: which it went on with in the pass that found it, and ``attention``: where all rows of that pass looked, float32
+    ``[rows, frames]``. ``score``: the sum of all log-probabilities and of what the bias added; ``mean``: over its tokens.
+    ``state``: the bias's.
     """
 
     parent: _Hypothesis | None
     token: int
     log_probability: float
+    row: int
     attention: NDArray[np.float32] | None
     score: float
     length: int
+    mean: float
     state: int
-
-    @property
-    def mean(self) -> float:
-        return self.score / self.length
 
     def decoded(self) -> Decoded:
         tokens: list[_Hypothesis] = []
@@ -76,7 +76,9 @@ class _Hypothesis:
             last = last.parent
         tokens.reverse()
         attention = (
-            None if self.attention is None else np.stack([step.attention for step in tokens if step.attention is not None])
+            None
+            if self.attention is None
+            else np.stack([step.attention[step.row] for step in tokens if step.attention is not None])
         )
         if self.token == END:
             tokens.pop()
@@ -175,8 +177,8 @@ def _grown(
 
     A text counts as finished when END is among the best ``width`` continuations.
     """
-    scores = np.array([0.0 if parent is None else parent.score for parent in live])
-    sums = scores[:, np.newaxis] + choices.log_probabilities[:, -1]
+    scores = np.array([[0.0 if parent is None else parent.score] for parent in live])
+    sums = scores + choices.log_probabilities[:, -1]
     states: dict[tuple[int, ...], int] = {}
     if bias is not None:
         for place in np.ndindex(sums.shape):
@@ -184,24 +186,23 @@ def _grown(
             sums[place] += added
     grown: list[tuple[_Hypothesis, int]] = []
     best = np.argsort(-sums, axis=None, kind="stable")[: 2 * width]
-    rows, places = (found.tolist() for found in np.unravel_index(best, sums.shape))
-    numbers = (array[rows, -1, places].tolist() for array in (choices.tokens, choices.log_probabilities))
-    for rank, (row, place, token, log_probability) in enumerate(zip(rows, places, *numbers, strict=True)):
-        if token == END and rank >= width:
+    numbers = (choices.tokens[:, -1].ravel(), choices.log_probabilities[:, -1].ravel(), sums.ravel())
+    columns = [column[best].tolist() for column in numbers]
+    attention = None if choices.attention is None else choices.attention[:, -1].copy()
+    count = sums.shape[1]
+    for rank, (at, token, log_probability, score) in enumerate(zip(best.tolist(), *columns, strict=True)):
+        ends = token == END
+        if rank >= width if ends else len(grown) == width:
             continue
+        row, place = divmod(at, count)
         parent = live[row]
+        length = 1 if parent is None else parent.length + 1
         hypothesis = _Hypothesis(
-            parent,
-            token,
-            log_probability,
-            None if choices.attention is None else choices.attention[row, -1].copy(),
-            float(sums[row, place]),
-            1 if parent is None else parent.length + 1,
-            states.get((row, place), 0),
+            parent, token, log_probability, row, attention, score, length, score / length, states.get((row, place), 0)
         )
-        if token == END:
+        if ends:
             finished.append(hypothesis)
-        elif len(grown) < width:
+        else:
             grown.append((hypothesis, row))
     return grown
 

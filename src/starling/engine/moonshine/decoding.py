@@ -137,34 +137,40 @@ def without_loop(decoded: Decoded) -> Decoded:
     return decoded
 
 
-@dataclass(slots=True)
 class _Row:
     """A row in the making: ``tokens`` chosen so far, END included."""
 
-    limit: int
-    tokens: list[int] = field(default_factory=list)
-    log_probabilities: list[float] = field(default_factory=list)
-    attention: list[NDArray[np.float32]] = field(default_factory=list)
-    seen: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
+    __slots__ = ("_attention", "_best", "_limit", "_log_probabilities", "tokens")
+
+    def __init__(self, limit: int) -> None:
+        self.tokens: list[int] = []
+        self._limit = limit
+        self._best: list[NDArray[np.int64]] = []
+        self._log_probabilities: list[NDArray[np.float32]] = []
+        self._attention: list[NDArray[np.float32]] = []
 
     @property
     def finished(self) -> bool:
-        return self.tokens[-1] == END or len(self.tokens) >= self.limit
+        return self.tokens[-1] == END or len(self.tokens) >= self._limit
 
     def take(self, choices: Choices, number: int, *, upto: int) -> None:
         """Add the best choices after the first ``upto`` tokens of the last read."""
-        self.tokens += choices.tokens[number, :upto, 0].tolist()
-        self.log_probabilities += choices.log_probabilities[number, :upto, 0].tolist()
-        if choices.tokens.shape[2] > 1:
-            self.seen.append((choices.tokens[number, :upto].copy(), choices.log_probabilities[number, :upto].copy()))
+        best = choices.tokens[number, :upto].copy()
+        self.tokens += best[:, 0].tolist()
+        self._best.append(best)
+        self._log_probabilities.append(choices.log_probabilities[number, :upto].copy())
         if choices.attention is not None:
-            self.attention.append(choices.attention[number, :upto].copy())
+            self._attention.append(choices.attention[number, :upto].copy())
 
     def decoded(self) -> Decoded:
         length = len(self.tokens) - (self.tokens[-1] == END)
-        attention = np.concatenate(self.attention) if self.attention else None
-        alternatives = Alternatives(*map(np.concatenate, zip(*self.seen, strict=True))) if self.seen else None
-        return Decoded(tuple(self.tokens[:length]), tuple(self.log_probabilities[:length]), attention, alternatives)
+        best, log_probabilities = np.concatenate(self._best), np.concatenate(self._log_probabilities)
+        return Decoded(
+            tuple(self.tokens[:length]),
+            tuple(log_probabilities[:length, 0].tolist()),
+            np.concatenate(self._attention) if self._attention else None,
+            Alternatives(best, log_probabilities) if best.shape[1] > 1 else None,
+        )
 
 
 def _accepted(draft: Sequence[int], choices: NDArray[np.int64]) -> int:

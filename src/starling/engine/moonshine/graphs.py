@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.engine.moonshine.decoding import Reader
-from starling.engine.moonshine.hearing import Echoes
+from starling.engine.moonshine.hearing import FULL_SCALE, Echoes
 
 FRAME = 384
 """Samples to a frame, the step in which the encoder hears (24 ms)."""
 
 TOKENS_PER_SECOND = 6.5
 """Faster speech than this does not occur; a decode that gets there has begun to repeat itself."""
-
-_FULL_SCALE = np.float32(1 / 32768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,8 @@ class Graphs(Protocol):
     @property
     def batch_size(self) -> int: ...
 
-    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
-        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST.
+    def hear(self, audio: Samples | NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
+        """Encode ``audio``, int16 ``[n]``, or float32 from -1 to 1, n >= SHORTEST.
 
         ``echoes``: those of an earlier call, for a beginning of the same audio, to spare work. They change nothing else.
         """
@@ -47,9 +45,13 @@ class Graphs(Protocol):
         """Start to write down what was heard, a row for each encoding (at most ``batch_size``), of up to ``capacity`` tokens."""
 
 
-def as_floats(audio: Samples) -> NDArray[np.float32]:
-    """Int16 ``[n]`` as float32 ``[n]``, -1 to 1."""
-    return audio.astype(np.float32) * _FULL_SCALE
+def as_floats(audio: Samples | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Int16 ``[n]`` as float32 ``[n]``, -1 to 1; what is of floats already as it is."""
+    if audio.dtype == np.float32:
+        return cast("NDArray[np.float32]", audio)
+    floats = audio.astype(np.float32)
+    floats *= FULL_SCALE
+    return floats
 
 
 def token_limit(audio: Samples) -> int:

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from starling.core.audio import Samples
 from starling.engine.moonshine.runtime import open_session
 
 SHORTEST = 895
@@ -31,6 +32,9 @@ ECHO_WIDTH = 576
 
 LONGEST_FRAMES = 2048
 """States of one utterance, at most (49 s)."""
+
+FULL_SCALE = np.float32(1 / 32768)
+"""What an int16 is multiplied by to be from -1 to 1."""
 
 _WINDOW = 127
 _EPSILON = 1e-5
@@ -88,8 +92,10 @@ class GrowingEncoder:
         self._ear = open_session(ear)
         self._encoder = open_session(encoder)
 
-    def encode(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> NDArray[np.float32]:
-        """States of ``audio`` (float32 ``[n]``, -1 to 1, n >= SHORTEST): float32 ``[1, t, WIDTH]``, one for each FRAME.
+    def encode(self, audio: Samples | NDArray[np.float32], echoes: Echoes | None = None) -> NDArray[np.float32]:
+        """States of ``audio``: float32 ``[1, t, WIDTH]``, one for each FRAME.
+
+        ``audio``: int16 ``[n]``, or float32 from -1 to 1; n >= SHORTEST.
 
         ``echoes``: those of an earlier call, for a beginning of the same audio; they are brought up to date. Raises ValueError
         for less than SHORTEST.
@@ -103,7 +109,7 @@ class GrowingEncoder:
         (states,) = self._encoder.run(["states"], feeds)
         return cast("NDArray[np.float32]", states)
 
-    def _listen(self, audio: NDArray[np.float32], echoes: Echoes) -> None:
+    def _listen(self, audio: Samples | NDArray[np.float32], echoes: Echoes) -> None:
         """Bring ``echoes`` up to all of ``audio``.
 
         The last one known is heard again: onnxruntime multiplies a single row by another kernel, with other last bits than that
@@ -115,6 +121,8 @@ class GrowingEncoder:
         pieces = np.zeros((sounds + 1, STRIDE), np.float32)
         used = min(len(audio), pieces.size)
         pieces.ravel()[:used] = audio[:used]
+        if audio.dtype == np.int16:
+            pieces *= FULL_SCALE
         results = self._ear.run(["echoes", "sums", "squares"], {"pieces": pieces})
         echoes.put(start, *cast("list[NDArray[np.float32]]", results))
 

@@ -9,7 +9,7 @@ from typing import Final
 from starling.core.audio import Samples
 from starling.engine.moonshine.decoding import SILENT, Decoded, Reader, decode, without_loop
 from starling.engine.moonshine.finals import SHORTEST_SPEECH
-from starling.engine.moonshine.graphs import Graphs, as_floats, token_limit
+from starling.engine.moonshine.graphs import Graphs, token_limit
 from starling.engine.moonshine.hearing import Echoes
 from starling.engine.moonshine.rebuilt import RebuiltGraphs
 
@@ -34,7 +34,7 @@ def follow(graphs: Graphs, audios: Sequence[Samples], progress: Sequence[Progres
     if not heard:
         return [SILENT] * len(audios)
     limits = [token_limit(audios[place]) for place in heard]
-    encodings = [graphs.hear(as_floats(audios[place]), progress[place].echoes) for place in heard]
+    encodings = [graphs.hear(audios[place], progress[place].echoes) for place in heard]
     capacity = max(limits) + 1
     drafts = [progress[place].draft for place in heard]
     reader: Reader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, OrtValue  # type: ignore[attr-defined]  # it exports them without saying so
 
+from starling.core.audio import Samples
 from starling.engine.moonshine.decoding import Choices
 from starling.engine.moonshine.graphs import Encoding
 from starling.engine.moonshine.hearing import Echoes, GrowingEncoder
@@ -31,6 +33,9 @@ _PRESENT = [f"present_{part}.{layer}" for layer in range(_LAYERS) for part in ("
 _MASKED = np.float32(-1e9)
 _FRAMES = 64
 _BATCH = 4
+
+_KEPT = (1, 4)
+"""For how many rows room is kept from one transcription to the next: those of a partial, and of a final that is alone."""
 
 
 class RebuiltGraphs:
@@ -54,6 +59,7 @@ class RebuiltGraphs:
         self._decoder = open_session(decoder)
         self._searcher = self._decoder if searcher is None else open_session(searcher)
         self._steady = steady
+        self._greedy_rooms, self._beam_rooms = Rooms(self._decoder), Rooms(self._searcher)
 
     @property
     def batch_size(self) -> int:
@@ -64,16 +70,17 @@ class RebuiltGraphs:
         """Whether searches may share passes without changing their texts."""
         return not self._steady
 
-    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
-        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
+    def hear(self, audio: Samples | NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
+        """Encode ``audio``, int16 ``[n]``, or float32 from -1 to 1, n >= SHORTEST, and make the decoder's keys and values of it.
 
         ``echoes``: those of an earlier call, for a beginning of the same audio; what they hold is not heard again. The arrays
         are, for each layer, keys, float32 ``[1, 8, 36, t]``, and values, ``[1, 8, t, 36]``.
         """
         states = self._encoder.encode(audio, echoes)
         frames = states.shape[1]
-        states = np.pad(states, ((0, 0), (0, -frames % _FRAMES), (0, 0)))
-        arrays = cast("list[NDArray[np.float32]]", self._cross.run(_CROSS, {"states": states}))
+        filled = np.zeros((1, frames + -frames % _FRAMES, states.shape[2]), np.float32)
+        filled[:, :frames] = states
+        arrays = cast("list[NDArray[np.float32]]", self._cross.run(_CROSS, {"states": filled}))
         return Encoding(arrays, frames)
 
     def begin(self, encodings: Sequence[Encoding], *, capacity: int, attention: bool = False) -> Transcription:
@@ -85,25 +92,76 @@ class RebuiltGraphs:
         if self._steady and asked == 1:
             encodings = [*encodings, *encodings]
         least = 2 if self._steady else 1
-        return Transcription(self._decoder, encodings, asked, capacity=capacity, least=least, attention=attention)
+        return Transcription(self._greedy_rooms, encodings, asked, capacity=capacity, least=least, attention=attention)
 
     def begin_beam(self, heard: Sequence[Encoding], *, width: int, capacity: int, attention: bool = False) -> Transcription:
         """Start to write down utterances, or views of one, in a row for each, of which ``select`` may make up to ``width``.
 
         Rows of an utterance stand together, utterances in the order given, and have equally many rows.
         """
-        return Transcription(self._searcher, heard, len(heard) * width, capacity=capacity, least=1, attention=attention)
+        return Transcription(self._beam_rooms, heard, len(heard) * width, capacity=capacity, least=1, attention=attention)
+
+
+class Room:
+    """Keys and values of up to ``rows`` texts of up to ``capacity`` tokens, and what binds them and all else to ``session``.
+
+    ``attention``: whether an array for it is bound. One that was never can be bound, and none that was can be left out.
+    """
+
+    def __init__(self, session: InferenceSession, rows: int, capacity: int, *, attention: bool) -> None:
+        self.session = session
+        self.rows, self.attention = rows, attention
+        self.past = np.empty((2 * _LAYERS, rows, HEADS, capacity, HEAD_ROOM), np.float32)
+        self.binding: Any = session.io_binding()
+        self._buffers: dict[int, list[OrtValue]] = {}
+        self._bound = 0
+
+    def bind(self, rows: int) -> None:
+        """Let the graph read and write the keys and values of the first ``rows`` texts, in place."""
+        if self._bound == rows:
+            return
+        if (buffers := self._buffers.get(rows)) is None:
+            buffers = self._buffers[rows] = [OrtValue.ortvalue_from_numpy(layer) for layer in self.past[:, :rows]]
+        for past, present, buffer in zip(_PAST, _PRESENT, buffers, strict=True):
+            self.binding.bind_ortvalue_input(past, buffer)
+            self.binding.bind_ortvalue_output(present, buffer)
+        self._bound = rows
+
+
+class Rooms:
+    """Rooms for ``session``. Those of the usual sizes are used again: making and binding one costs a twentieth of a partial."""
+
+    def __init__(self, session: InferenceSession) -> None:
+        self._session = session
+        self._idle: dict[tuple[int, bool], deque[Room]] = {
+            (rows, attention): deque(maxlen=1) for rows in _KEPT for attention in (False, True)
+        }
+
+    def take(self, rows: int, capacity: int, *, attention: bool) -> Room:
+        """One of that size or larger that nobody else has. What is in it means nothing."""
+        if (idle := self._idle.get((rows, attention))) is None:
+            return Room(self._session, rows, capacity, attention=attention)
+        try:
+            return idle.pop()
+        except IndexError:
+            return Room(self._session, rows, LONGEST, attention=attention)
+
+    def give(self, room: Room) -> None:
+        """Nobody looks into ``room`` any more."""
+        if (idle := self._idle.get((room.rows, room.attention))) is not None:
+            idle.append(room)
 
 
 class Transcription:
     """Rows of text in the making, as the keys and values that the decoder made of them.
 
-    Everything the graph reads and writes is an array of this object, bound once for each shape; a step changes them in place.
+    Everything the graph reads and writes is an array of this object or its room, bound once for each shape; a step changes them
+    in place.
     """
 
     def __init__(
         self,
-        session: InferenceSession,
+        rooms: Rooms,
         encodings: Sequence[Encoding],
         asked: int,
         *,
@@ -112,18 +170,18 @@ class Transcription:
         attention: bool,
     ) -> None:
         """``asked``: the rows that the caller knows of, at most; ``least``: tokens in the first pass, at least."""
-        self._session = session
         self._asked = asked
-        self._attention = attention
         self._least = least
         self._lengths = [0] * len(encodings)
-        room = (2 * _LAYERS, max(asked, len(encodings)), HEADS, max(capacity, least), HEAD_ROOM)
-        self._past = np.empty(room, np.float32)
         self._cross, self._mask = _packed(encodings)
-        self._bound_rows = 0
         self._shape = (0, 0, 0)
-        self._binding: Any = session.io_binding()
+        self._rooms = rooms
+        self._room = rooms.take(max(asked, len(encodings)), max(capacity, least), attention=attention)
         self._bind_inputs({"cross_mask": self._mask, **dict(zip(_CROSS, self._cross, strict=True))})
+
+    def __del__(self) -> None:
+        if (room := getattr(self, "_room", None)) is not None:
+            self._rooms.give(room)
 
     def read(self, rows: Sequence[Sequence[int]], *, choices: int = 1) -> Choices:
         """Read the next tokens of each row in one pass, and say the best ``choices`` after each.
@@ -142,11 +200,8 @@ class Transcription:
         self._last[:] = [length - 1 for length in self._lengths]
         # In the first pass the operator wants the width of the batch here, and skips what is past each row's own end.
         self._longest[0] = width if first else max(self._lengths)
-        self._session.run_with_iobinding(self._binding)  # type: ignore[no-untyped-call]
-        best, log_probabilities, *attention = self._answers
-        asked = slice(self._asked)
-        looked = attention[0].reshape(len(rows), width, -1)[asked] if attention else None
-        return Choices(best[asked], log_probabilities[asked], looked)
+        self._room.session.run_with_iobinding(self._room.binding)  # type: ignore[no-untyped-call]
+        return self._answer
 
     def rewind(self, row: int, length: int) -> None:
         """Forget all but the first ``length`` tokens of ``row``."""
@@ -159,7 +214,8 @@ class Transcription:
         moved = [place for place, row in enumerate(rows) if place != row]
         if moved:
             written = self._lengths[0]
-            self._past[:, moved, :, :written] = self._past[:, [rows[place] for place in moved], :, :written]
+            past = self._room.past
+            past[:, moved, :, :written] = past[:, [rows[place] for place in moved], :, :written]
         self._lengths = [self._lengths[row] for row in rows]
 
     def drop(self, utterances: Sequence[int]) -> list[int]:
@@ -190,25 +246,23 @@ class Transcription:
         self._last = np.empty(rows, np.int32)
         self._longest = np.empty(1, np.int32)
         self._bind_inputs({"tokens": self._tokens, "last": self._last, "longest": self._longest, "choices": np.array([choices])})
-        if self._bound_rows != rows:
-            self._bound_rows = rows
-            for past, present, array in zip(_PAST, _PRESENT, self._past[:, :rows], strict=True):
-                buffer = OrtValue.ortvalue_from_numpy(array)
-                self._binding.bind_ortvalue_input(past, buffer)
-                self._binding.bind_ortvalue_output(present, buffer)
-        answer = (rows, width, choices)
-        outputs: dict[str, NDArray[Any]] = {"best": np.empty(answer, np.int64), "log_probability": np.empty(answer, np.float32)}
-        if self._attention:
+        self._room.bind(rows)
+        best = np.empty((rows, width, choices), np.int64)
+        log_probabilities = np.empty((rows, width, choices), np.float32)
+        outputs: dict[str, NDArray[Any]] = {"best": best, "log_probability": log_probabilities}
+        looked = None
+        if self._room.attention:
             utterances, *_, frames = self._mask.shape
-            outputs["attention"] = np.empty((utterances, rows // utterances * width, frames), np.float32)
+            looked = outputs["attention"] = np.empty((utterances, rows // utterances * width, frames), np.float32)
         for name, array in outputs.items():
-            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
-        self._answers = list(outputs.values())
+            self._room.binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        asked = None if looked is None else looked.reshape(rows, width, -1)[: self._asked]
+        self._answer = Choices(best[: self._asked], log_probabilities[: self._asked], asked)
 
     def _bind_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:
         """Let the graph read these arrays, in place of what it read under their names. The binding keeps them."""
         for name, array in inputs.items():
-            self._binding.bind_cpu_input(name, array)
+            self._room.binding.bind_cpu_input(name, array)
 
 
 def _packed(encodings: Sequence[Encoding]) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:

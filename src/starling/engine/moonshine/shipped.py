@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession  # type: ignore[attr-defined]  # it exports it without saying so
 
+from starling.core.audio import Samples
 from starling.engine.moonshine.decoding import Choices
-from starling.engine.moonshine.graphs import Encoding
+from starling.engine.moonshine.graphs import Encoding, as_floats
 from starling.engine.moonshine.hearing import Echoes
 from starling.engine.moonshine.runtime import open_session
 
@@ -45,9 +46,9 @@ class ShippedGraphs:
         self._encoder = Encoder(encoder)
         self._decoder = open_session(decoder)
 
-    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:  # noqa: ARG002 - all is heard anew
-        """Encode ``audio``, float32 ``[n]``, -1 to 1, n >= SHORTEST."""
-        states = self._encoder.encode(audio)
+    def hear(self, audio: Samples | NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:  # noqa: ARG002 - all anew
+        """Encode ``audio``, int16 ``[n]``, or float32 from -1 to 1, n >= SHORTEST."""
+        states = self._encoder.encode(as_floats(audio))
         return Encoding((states,), states.shape[1])
 
     def begin(self, encodings: Sequence[Encoding], *, capacity: int) -> Transcription:  # noqa: ARG002 - it grows by itself
