@@ -45,8 +45,8 @@ class Play:
 
 
 @cache
-def play(sessions: int, low: int = 0) -> Play:
-    """``low``: how many of the sessions, the first ones, have low priority."""
+def play(sessions: int, low: int = 0, phrase: float = 4.0) -> Play:
+    """``low``: how many of the sessions, the first ones, have low priority. ``phrase``: seconds that people speak at a time."""
     engine = CostedEngine()
     told = Play([Heard() for _ in range(sessions)])
 
@@ -61,7 +61,7 @@ def play(sessions: int, low: int = 0) -> Play:
         watching = asyncio.create_task(watch())
         async with rig.running() as worker, asyncio.TaskGroup() as tasks:
             for index, heard in enumerate(told.heard):
-                records = talk(str(index), DURATION, offset=(index * 0.618 * 4.8) % 4.8)
+                records = talk(str(index), DURATION, phrase=phrase, offset=(index * 0.618 * (phrase + 0.8)) % (phrase + 0.8))
                 priority = Priority.LOW if index < low else Priority.NORMAL
                 tasks.create_task(rig.client(str(index), records, config=CONFIG, heard=heard, priority=priority))
             await asyncio.sleep(DURATION - 1)
@@ -82,6 +82,16 @@ def test_below_capacity_nothing_gives_way() -> None:
     assert {load.rung for load in told.loads} == {Rung.NORMAL}
     assert told.cadence() > 2.3
     assert told.late(95) < 0.25
+
+
+def test_at_four_fifths_of_the_rated_load_finals_are_in_time() -> None:
+    assert play(round(0.8 * RATED)).late(99) <= 0.3
+
+
+def test_the_slowest_final_waits_for_the_decode_in_hand_and_one_other_final() -> None:
+    once = 0.004 + 0.004 * 10.5  # seconds that a partial of such a segment takes at most; a final takes three times that
+    to_be_heard = 0.1
+    assert play(14, phrase=9.0).late(100) <= to_be_heard + once + 2 * 3 * once
 
 
 def test_just_below_the_rated_load_partials_come_less_often_and_nobody_is_refused() -> None:

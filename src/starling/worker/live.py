@@ -103,7 +103,7 @@ class LiveSession:
         if is_final:
             self._streams.pop(job.segment_id, None)
         elif (utterance := self._streams.get(job.segment_id)) is not None:
-            utterance.shown = True
+            utterance.tried += 1
         self._step(partial(self._session.decoded, job.segment_id, answer.outcome, is_final=is_final))
         self._advance()
 
@@ -163,10 +163,17 @@ class LiveSession:
             case Settled():
                 self._count(command)
             case Deliver() | Commit():
-                self._outbox.put(command)
+                self._tell(command)
             case Finish():
                 self._stop()
                 self._outbox.put(command)
+
+    def _tell(self, command: Deliver | Commit) -> None:
+        self._outbox.put(command)
+        if isinstance(command, Deliver) and isinstance(command.event, Transcript):
+            utterance = self._streams.get(command.event.segment_id)
+            if utterance is not None:
+                utterance.shown = True
 
     def _stop(self) -> None:
         self.ended = True
@@ -205,7 +212,7 @@ class LiveSession:
                 submitted=self._ports.clock.now(),
                 due=self._pace.due(self._session.heard),
                 audio=utterance.audio,
-                first=not utterance.shown,
+                first=utterance.first,
                 interval=self._interval,
                 priority=self._priority,
             )

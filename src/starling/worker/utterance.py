@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from starling.core.audio import Samples, seconds
 from starling.core.ports import EngineStream
 
+TRIES: Final = 4
+"""Partials of a segment that go before those of others while nothing of it was shown: of noise nothing may ever be."""
+
 
 @dataclass(slots=True)
 class Utterance:
-    """A segment's engine stream, how many samples it holds, and whether anything of it was shown."""
+    """A segment's engine stream, how many samples it holds, how many partials were decoded, and whether one was shown."""
 
     stream: EngineStream
     fed: int = 0
+    tried: int = 0
     shown: bool = False
 
     def feed(self, samples: Samples) -> None:
@@ -25,3 +30,8 @@ class Utterance:
     def audio(self) -> float:
         """Seconds of sound in it."""
         return seconds(self.fed)
+
+    @property
+    def first(self) -> bool:
+        """Whether the next partial may be the first that is shown. What is heard of a word's beginning has often no text yet."""
+        return not self.shown and self.tried < TRIES
