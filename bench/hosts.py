@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from chaos.networks import Cut, NotPermitted, wired
 from chaos.parted import parted
 from chaos.roles_harness import Apart, Role, apart
-from kafka_broker import KafkaBroker
+from kafka_broker import QUICK, KafkaBroker
 from maven import JarsMissing
 from redis_server import RedisServer
 
@@ -55,10 +55,12 @@ class Hosts:
     broker: KafkaBroker | None
 
 
-def kafka_server(*settings: str) -> KafkaBroker:
-    """A broker that is not started. ``settings``: further ones, as ``name=value``. Raises SystemExit where there can be none."""
+def kafka_server(*settings: str, java: Sequence[str] = QUICK) -> KafkaBroker:
+    """A broker that is not started. ``settings``: further ones, as ``name=value``. ``java``: what that is told. Raises SystemExit
+    where there can be none.
+    """
     try:
-        return KafkaBroker(*settings)
+        return KafkaBroker(*settings, java=java)
     except JarsMissing as reason:
         raise SystemExit(str(reason)) from None
 

@@ -201,7 +201,7 @@ def _parted(result: Result) -> Iterator[str]:
 
 def _bus(result: Result) -> Iterator[str]:
     yield f"{result['streams']} streams in records of {result['chunk_ms']} ms; {_others(result)}.\n"
-    columns = ("cpu", "gateway", "recognizer", "servers", "p50", "p95")
+    columns = ("cpu", "gateway", "recognizer", "servers", "p50", "p95", "cold_p95")
     rows = (
         (
             name,
@@ -218,6 +218,7 @@ def _bus(result: Result) -> Iterator[str]:
         "of the servers",
         "there and back P50 ms",
         "P95",
+        "P95 at first",
         "added to P95",
     )
     yield from _table(head, rows)

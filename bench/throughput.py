@@ -6,7 +6,8 @@
 
 A gateway's end appends records of one chunk for many sessions, each of them as soon as the one before is on the log. The other
 end, a process of its own where the log is between processes, follows and commits every two seconds of sound. What counts is CPU,
-of both ends and of the servers between them, so that other work on the machine changes little: chunks for each second of it.
+of both ends and of the servers between them, so that other work on the machine changes little: chunks for each second of it. The
+first ``--warm-up`` seconds of sound do not count: a broker compiles its code while it runs.
 """
 
 from __future__ import annotations
@@ -15,30 +16,20 @@ import argparse
 import asyncio
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from bench.bus_tax import LEAD, cpu_of, linked, side_of
-from bench.hosts import RedisServer, kafka_server
+from bench.carriers import LEAD, carrier, receive
 from bench.machine import as_text, describe
-from bench.shared_log import COMMIT_EVERY, ready, sessions
-from starling.bus.kafka.cluster import Cluster, KafkaOptions
-from starling.bus.kafka.sides import gateway_side
+from bench.shared_log import COMMIT_EVERY, sessions
 from starling.bus.memory import MemoryAudioLog
-from starling.bus.redis.sides import GatewaySide
-from starling.bus.shared.arena import Arena
-from starling.bus.shared.layout import Geometry
-from starling.bus.shared.ownership import Ownership
-from starling.bus.shared.sides import GatewaySide as SharedGatewaySide
-from starling.bus.shared.sides import WorkerSide
 from starling.cli.eventloop import run
 from starling.core.audio import SAMPLE_RATE, samples
 from starling.core.config import SessionConfig
@@ -68,11 +59,12 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is sent: so many ``chunks`` of ``chunk`` samples in each of ``streams`` sessions."""
+    """What is sent: so many ``chunks`` of ``chunk`` samples in each of ``streams`` sessions, after ``warm_up`` not counted."""
 
     streams: int
     chunk: int
     chunks: int
+    warm_up: int
 
     @property
     def all(self) -> int:
@@ -89,16 +81,21 @@ async def opened(audio_log: AudioLog, plan: Plan) -> None:
         await audio_log.append(Opened(name, "trace", Checkpoint(config=SessionConfig())))
 
 
-async def send(audio_log: AudioLog, plan: Plan) -> None:
-    """All of it, each session on its own."""
+async def send(audio_log: AudioLog, plan: Plan, first: int, last: int) -> None:
+    """Chunks ``first`` to before ``last``, each session on its own."""
     sound = np.zeros(plan.chunk, np.int16)
 
     async def one(name: str) -> None:
-        for number in range(plan.chunks):
+        for number in range(first, last):
             await audio_log.append(Audio(name, number, number * plan.chunk, sound, time.monotonic()))
-        await audio_log.append(Ended(name, plan.chunks))
 
     await asyncio.gather(*map(one, sessions(plan.streams)))
+
+
+async def end(audio_log: AudioLog, plan: Plan) -> None:
+    """Nobody says more."""
+    for name in sessions(plan.streams):
+        await audio_log.append(Ended(name, plan.warm_up + plan.chunks))
 
 
 async def in_memory(plan: Plan) -> Carried:
@@ -107,68 +104,23 @@ async def in_memory(plan: Plan) -> Carried:
     await opened(audio_log, plan)
     used, began = time.process_time(), time.monotonic()
     following = asyncio.create_task(follow(audio_log, plan.streams))
-    await send(audio_log, plan)
+    await send(audio_log, plan, 0, plan.chunks)
+    await end(audio_log, plan)
     await following
     used, taken = time.process_time() - used, time.monotonic() - began
     return Carried(gateway=1e6 * used / plan.all, recognizer=0.0, servers=0.0, wall=plan.all / taken)
 
 
-async def over_shared(plan: Plan) -> Carried:
-    """Shared memory."""
-    arena = Arena.create(Geometry(slots=plan.streams, workers=1, max_lead=LEAD))
-    side, ownership = SharedGatewaySide.of(arena), Ownership(arena)
-    await opened(side.audio_log, plan)
-    for slot in ownership.waiting():
-        ownership.assign(slot, 0)
-    recognizer = start("shared", str(arena.fd), plan.streams, arena.fds)
-    await ready(recognizer)
-    found = await carried(side.audio_log, recognizer, (), plan)
-    await side.audio_log.close()
-    return found
-
-
-async def over_redis(plan: Plan) -> Carried:
-    """Redis."""
-    with RedisServer() as redis:
-        async with linked(redis.url) as link:
-            side = GatewaySide.of(link, "gateway", time.monotonic, max_lead=LEAD)
-            return await over_hosts(side, start("redis", redis.url, plan.streams, ()), (redis.pid,), plan)
-
-
-async def over_kafka(plan: Plan) -> Carried:
-    """Kafka, and Redis for the checkpoints."""
-    with RedisServer() as redis, kafka_server() as broker:
-        options = KafkaOptions(brokers=broker.address)
-        cluster = Cluster(options)
-        await cluster.check()
-        async with linked(redis.url) as link, gateway_side(link, options, "gateway", time.monotonic, max_lead=LEAD) as side:
-            recognizer = start("kafka", f"{redis.url} {broker.address}", plan.streams, ())
-            found = await over_hosts(side, recognizer, (redis.pid, broker.pid), plan)
-        cluster.close()
-    return found
-
-
-async def over_hosts(side: GatewaySide, recognizer: subprocess.Popen[str], servers: Sequence[int], plan: Plan) -> Carried:
-    """``servers``: process ids."""
-    hearing = asyncio.create_task(side.inbox.run())
-    await side.inbox.listening.wait()
-    await ready(recognizer)
-    await opened(side.audio_log, plan)
-    found = await carried(side.audio_log, recognizer, servers, plan)
-    hearing.cancel()
-    await asyncio.wait([hearing])
-    return found
-
-
-async def carried(audio_log: AudioLog, recognizer: subprocess.Popen[str], servers: Sequence[int], plan: Plan) -> Carried:
+async def between_processes(way: str, plan: Plan) -> Carried:
     """Send, until the recognizer has all."""
-    between, used, began = sum(map(cpu_of, servers)), time.process_time(), time.monotonic()
-    await send(audio_log, plan)
-    told, _ = await asyncio.to_thread(recognizer.communicate)
-    taken = time.monotonic() - began
-    costs = time.process_time() - used, json.loads(told)["cpu"], sum(map(cpu_of, servers)) - between
-    gateway, theirs, spent = (1e6 * cost / plan.all for cost in costs)
-    return Carried(gateway=gateway, recognizer=theirs, servers=spent, wall=plan.all / taken)
+    async with carrier(way, "bench.throughput", plan.streams) as found:
+        await send(found.audio_log, plan, 0, plan.warm_up)
+        before, began = found.used(), time.monotonic()
+        await send(found.audio_log, plan, plan.warm_up, plan.warm_up + plan.chunks)
+        await end(found.audio_log, plan)
+        used, taken = await found.ended() - before, time.monotonic() - began
+    gateway, recognizer, servers = (1e6 * cost / plan.all for cost in (used.gateway, used.recognizer, used.servers))
+    return Carried(gateway=gateway, recognizer=recognizer, servers=servers, wall=plan.all / taken)
 
 
 # --- the recognizer's end ---
@@ -190,42 +142,11 @@ async def follow(audio_log: AudioLog, streams: int) -> None:
     await audio_log.close()
 
 
-async def receive(way: str, where: str, streams: int) -> None:
-    """Be the recognizer."""
-    if way == "shared":
-        shared = WorkerSide.of(Arena.attach(int(where)), 0, "bench")
-        print("ready", flush=True)
-        used = time.process_time()
-        await follow(shared.audio_log, streams)
-        print(json.dumps({"cpu": time.process_time() - used}))
-        return
-    url, _, brokers = where.partition(" ")
-    async with linked(url) as link, side_of(link, brokers) as side:
-        holding = asyncio.create_task(side.tenure.run())
-        following = asyncio.create_task(follow(side.audio_log, streams))
-        while not side.tenure.settled:  # noqa: ASYNC110 - Kafka makes it so
-            await asyncio.sleep(0.01)
-        print("ready", flush=True)
-        used = time.process_time()
-        await following
-        print(json.dumps({"cpu": time.process_time() - used}))
-        holding.cancel()
-        await asyncio.wait([holding])
-
-
-def start(way: str, where: str, streams: int, fds: Sequence[int]) -> subprocess.Popen[str]:
-    """The recognizer: this module again."""
-    command = [sys.executable, "-m", "bench.throughput", "--receive", way, where, "--streams", str(streams)]
-    return subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-
-
 # --- the comparison ---
 
 WAYS: Final[dict[str, Callable[[Plan], Awaitable[Carried]]]] = {
     "memory": in_memory,
-    "shared": over_shared,
-    "redis": over_redis,
-    "kafka": over_kafka,
+    **{way: partial(between_processes, way) for way in ("shared", "redis", "kafka")},
 }
 """Logs, in the order in which they take turns."""
 
@@ -235,7 +156,8 @@ async def measure(arguments: argparse.Namespace) -> None:
     machine = await describe()
     print(as_text(machine), end="\n\n")
     chunk = samples(arguments.chunk_ms / 1000)
-    plan = Plan(streams=arguments.streams, chunk=chunk, chunks=arguments.seconds * SAMPLE_RATE // chunk)
+    seconds, warm_up = (it * SAMPLE_RATE // chunk for it in (arguments.seconds, arguments.warm_up))
+    plan = Plan(streams=arguments.streams, chunk=chunk, chunks=seconds, warm_up=warm_up)
     found: dict[str, list[Carried]] = {name: [] for name in WAYS}
     for _ in range(arguments.rounds):
         for name, way in WAYS.items():
@@ -268,6 +190,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=32, help="sessions at once (default: 32)")
     parser.add_argument("--chunk-ms", type=int, default=100, help="sound in one chunk, in ms (default: 100)")
     parser.add_argument("--seconds", type=int, default=60, help="of sound in each session (default: 60)")
+    parser.add_argument("--warm-up", type=int, default=30, help="seconds of sound before that, not counted (default: 30)")
     parser.add_argument("--rounds", type=int, default=3, help="of each log (default: 3)")
     parser.add_argument("--json", type=Path, help="write the result here")
     parser.add_argument("--receive", nargs=2, metavar=("WAY", "WHERE"), help=argparse.SUPPRESS)
@@ -275,7 +198,7 @@ def main() -> None:
     with suppress(KeyboardInterrupt):
         if arguments.receive:
             way, where = arguments.receive
-            run(receive(way, where, arguments.streams))
+            run(receive(way, where, lambda audio_log, _: follow(audio_log, arguments.streams)))
         else:
             run(measure(arguments))
 

@@ -30,11 +30,10 @@ from processes import free_ports
 
 POM: Final = Path(__file__).with_name("kafka_pom.xml")
 
-JAVA: Final = (
-    "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-)  # fmt: skip
-"""One that starts quickly, takes little, and says little."""
+QUICK: Final = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+"""Java that starts quickly and takes little."""
+
+QUIET: Final = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=error",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +91,18 @@ class KafkaBroker:
     """``address``: ``host:port``. ``stop`` and ``start`` in turn are a restart, with what it had written down.
 
     ``extra``: settings, as ``name=value``. ``host``: the address on which it listens; ``within``: words of a command that runs it
-    somewhere else, such as in another network. ``doors``: where it listens besides, ``behind`` says at which address.
+    somewhere else, such as in another network. ``doors``: where it listens besides, ``behind`` says at which address. ``java``:
+    what that is told.
     """
 
-    def __init__(self, *extra: str, host: str = "127.0.0.1", within: Sequence[str] = (), doors: Sequence[Door] = ()) -> None:
+    def __init__(
+        self,
+        *extra: str,
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+        doors: Sequence[Door] = (),
+        java: Sequence[str] = QUICK,
+    ) -> None:
         self._jars = jars(POM, "kafka", "kafka_*.jar")
         self._directory = tempfile.TemporaryDirectory(prefix="starling-kafka-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,6 +112,7 @@ class KafkaBroker:
         self._doors = {door.name: f"127.0.0.1:{at}" for door, at in known}
         self._log = place / "log"
         self._within = within
+        self._java = java
         self.address = f"{host}:{self._port}"
         (place / "data").mkdir()
         (place / "server.properties").write_text(_properties(place, self.address, control, extra, known))
@@ -126,7 +134,7 @@ class KafkaBroker:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own words
-                [*self._within, "java", *JAVA, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"],
+                [*self._within, "java", *self._java, *QUIET, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"],
                 cwd=self._directory.name,
                 stdout=log,
                 stderr=log,
