@@ -13,7 +13,7 @@ from starling.bus.redis.audio_log import GatewayAudioLog, Writing, gone
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
 from starling.core.errors import ServerError
-from starling.core.records import Opened, SessionRecord
+from starling.core.records import Opened
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -41,7 +41,7 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
         await self._link.command("ZADD", f"{self._link.prefix}live:{partition}", "XX", offset, session_id)
         self._sessions[session_id] = writing
 
-    def _send(self, writing: Writing, record: SessionRecord, entry: bytes) -> None:  # noqa: ARG002 - it is all in the entry
+    def _send(self, writing: Writing, entry: bytes) -> None:
         number = writing.number
         sent = self._writer.send(writing.partition, writing.session_id, stamped(writing.epoch, number, entry))
         self._newest[writing.session_id] = sent

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import msgspec
 
-from starling.bus.entries import kind_of, pack_entry
+from starling.bus.entries import pack_entry
 from starling.bus.partitions import partition_of
+from starling.bus.redis.batches import Batches
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts.records import APPEND, LOOK
@@ -26,7 +26,7 @@ BATCH: Final = 256
 @dataclass(slots=True)
 class Writing:
     """A session that this gateway appends to. ``number``: of its last record, ``written`` of the last
-    that is on the log; ``end``: where its sound ends.
+    that is on the log; ``end``: where its sound ends; ``under_way``: done when the last record is on the log, or cannot be.
     """
 
     session_id: str
@@ -42,6 +42,7 @@ class Writing:
     gone: bool = False
     moved: bool = False  # to another gateway
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: asyncio.Future[None] | None = None
 
     @property
     def lead(self) -> int:
@@ -67,8 +68,7 @@ class GatewayAudioLog:
         self._max_lead = max_lead
         self._offset = offset
         self._sessions: dict[str, Writing] = {}
-        self._batch: deque[tuple[Writing, tuple[str | int | bytes, ...]]] = deque()
-        self._flushing: asyncio.Task[None] | None = None
+        self._batches: Batches[tuple[Writing, int, bytes]] = Batches(self._write, BATCH)
         self._closed = False
         inbox.on(b"c", self._on_commit)
         inbox.on(b"f", self._on_gone)
@@ -127,36 +127,26 @@ class GatewayAudioLog:
         writing.number += 1
         writing.sequence, writing.received = record.sequence, record.received
         writing.ended = writing.ended or isinstance(record, Ended)
-        self._send(writing, record, pack_entry(record, writing.end, offset=self._offset))
+        self._send(writing, pack_entry(record, writing.end, offset=self._offset))
         return writing.number
 
-    def _send(self, writing: Writing, record: SessionRecord, entry: bytes) -> None:
-        fields = (writing.number, int(kind_of(record)), writing.end, record.sequence, record.received, entry)
-        self._batch.append((writing, (writing.session_id, writing.partition, *fields)))
+    def _send(self, writing: Writing, entry: bytes) -> None:
+        writing.under_way = self._batches.add((writing, writing.number, entry))
 
-    async def _flushed(self, writing: Writing) -> None:  # noqa: ARG002 - all are written together
+    async def _flushed(self, writing: Writing) -> None:
         """Until everything that was added of a session is on the log."""
-        while self._batch or self._flushing is not None:
-            if self._flushing is None:
-                self._flushing = asyncio.create_task(self._flush(), name="append")
-            await asyncio.shield(self._flushing)
+        if writing.under_way is not None and not writing.under_way.done():
+            await asyncio.shield(writing.under_way)
 
-    async def _flush(self) -> None:
-        try:
-            await asyncio.sleep(0)  # whoever else has something in this turn of the loop
-            while self._batch:
-                batch = [self._batch.popleft() for _ in range(min(BATCH, len(self._batch)))]
-                try:
-                    answers = await self._link.run(APPEND, self._gateway, *(item for _, fields in batch for item in fields))
-                except ShuttingDown:
-                    self._batch.clear()
-                    raise
-                for (writing, fields), answer in zip(batch, answers, strict=True):
-                    writing.told(answer)
-                    if answer >= 0:
-                        writing.written = int(fields[2])
-        finally:
-            self._flushing = None
+    async def _write(self, batch: Sequence[tuple[Writing, int, bytes]]) -> None:
+        told: list[str | int | bytes] = []
+        for writing, number, entry in batch:
+            told += writing.session_id, number, entry
+        answers = await self._link.run(APPEND, self._gateway, *told)
+        for (writing, number, _), answer in zip(batch, answers, strict=True):
+            writing.told(answer)
+            if answer >= 0:
+                writing.written = number
 
     def follow(self) -> AsyncIterator[Sequence[Followed]]:
         """A recognizer's."""
