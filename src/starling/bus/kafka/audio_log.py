@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starling.bus.entries import pack_entry
 from starling.bus.kafka.cluster import KafkaOptions
@@ -12,7 +13,7 @@ from starling.bus.kafka.writer import Writer
 from starling.bus.redis.audio_log import GatewayAudioLog, Writing, gone
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
-from starling.core.errors import ServerError
+from starling.core.errors import ServerError, StarlingError
 from starling.core.records import Opened
 from starling.telemetry.logs import get_logger
 
@@ -60,7 +61,8 @@ class KafkaGatewayAudioLog(GatewayAudioLog):
     async def _flushed(self, writing: Writing) -> None:
         newest = self._newest.get(writing.session_id)
         if newest is not None:
-            await asyncio.wait([newest])  # its end is not that of whoever waits here
+            with suppress(StarlingError):  # its end is not that of whoever waits here
+                await asyncio.shield(newest)
             self._refuse_when_closed()
 
     async def _take(self, session_id: str) -> Writing:
