@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chaos.roles_harness import apart
-from chaos.test_processes_fail import scripted
-from chaos.test_traces import BECKETT, check_log, check_tree, interrupted, of, telling, told_all, until
+from chaos.test_processes_fail import BECKETT, scripted
+from chaos.test_traces import check_log, check_tree, interrupted, of, telling, told_all, until
 from kafka_doors import SCRAM_PASSWORD, USER, guarded
 from redis_server import RedisServer
 from span_collector import SpanCollector
