@@ -11,6 +11,7 @@ from typing import Any
 from chaos.networks import Cut, Host, Network
 from chaos.roles_harness import Apart, Role, apart
 from kafka_broker import kafka_broker
+from patience import PATIENCE
 from redis_server import RedisServer
 
 PARTITIONS = 16
@@ -39,7 +40,7 @@ class Parted:
 
     async def speaking(self, sessions: int) -> None:
         """Until so many are heard, and something was said of them by who has most of them: that one is to be cut off."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 told, others = await self.cut_off.status(), await self.heir.status()
                 if told["clients"] + others["clients"] == sessions and max(told, others, key=_clients)["results"]:
@@ -50,7 +51,7 @@ class Parted:
 
     async def taken_over(self) -> None:
         """Until the heir has all partitions."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len((await self.heir.status())["bus"]["held"]) < PARTITIONS:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 

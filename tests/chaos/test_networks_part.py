@@ -46,7 +46,7 @@ def test_a_recognizer_that_is_cut_off_is_fenced(wire: Network, expected: list[li
             await server.speaking(len(SOUNDS))
             await part(server, how)
             assert await talking == expected
-            assert server.cut_off.said("partition lost") == 8
+            await server.cut_off.until_said("partition lost", 8)
             await server.roles.until_shared(8, 8)
 
     asyncio.run(scenario())
