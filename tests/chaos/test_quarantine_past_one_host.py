@@ -21,6 +21,7 @@ from chaos.roles_harness import Role, apart
 from chaos.test_kafka_fails import on
 from chaos.test_processes_fail import BECKETT, scripted
 from kafka_broker import KafkaBroker, kafka_broker
+from patience import PATIENCE
 from redis_server import RedisServer
 from starling.client.errors import SessionAborted
 
@@ -55,7 +56,7 @@ def bus(request: pytest.FixtureRequest, redis: RedisServer) -> Mapping[str, str]
 
 async def until_ended(role: Role) -> int:
     """Its exit status, once it has one."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         status = await role.process.wait()
         await role.listening
     return status

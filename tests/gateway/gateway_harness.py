@@ -159,6 +159,13 @@ class Served:
         return value
 
 
+class StillClock:
+    """It is always the same time."""
+
+    def now(self) -> float:
+        return 1000.0
+
+
 @asynccontextmanager
 async def served(
     options: GatewayOptions | None = None,
@@ -173,8 +180,12 @@ async def served(
     recordings: RecordingPorts | None = None,
     witness: Witness | None = None,
     capabilities: Capabilities = CAPABILITIES,
+    still: bool = False,
 ) -> AsyncIterator[Served]:
-    """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet."""
+    """A gateway on a free port. ``held``: the recognizer takes nothing yet; ``unfinished``: it ends no session yet.
+
+    ``still``: its clock stands, so that no more is allowed by and by of what is limited by the minute.
+    """
     log, bus, board = MemoryAudioLog(max_lead=max_lead), MemoryResultBus(), MemoryLoadBoard()
     metrics, health = Metrics(), Health("model")
     health.set("model", State.OK)
@@ -193,7 +204,7 @@ async def served(
         audio_log=log,
         results=bus,
         board=board,
-        clock=SystemClock(),
+        clock=StillClock() if still else SystemClock(),
         metrics=metrics,
         shared=shared,
         tally=tally,

@@ -178,7 +178,7 @@ def test_wrong_keys_too_often_are_told_to_wait_and_good_ones_are_not(keys_file: 
     token, _ = add(keys_file)
 
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, keys_file=keys_file, failures_per_minute=3)) as it:
+        async with served(GatewayOptions(port=0, keys_file=keys_file, failures_per_minute=3), still=True) as it:
             codes = [(await refused(it.connect()))[0] for _ in range(5)]
             assert codes == [401, 401, 401, 429, 429]
             assert it.count("starling_sessions_refused_total", reason="attempts") == 2
@@ -436,7 +436,7 @@ def test_metrics_are_for_this_machine_and_operators_where_keys_are_asked_for(key
 
 def test_too_many_openings_are_told_to_wait() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, opens_per_minute=3)) as it:
+        async with served(GatewayOptions(port=0, opens_per_minute=3), still=True) as it:
             for _ in range(3):
                 async with it.connect():
                     pass

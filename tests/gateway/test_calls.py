@@ -242,14 +242,16 @@ def test_a_client_that_leaves_leaves_nothing(how: str) -> None:
             async with dial(it) as channel:
                 await channel.channel_ready()
                 call = stream(channel, timeout=3.0 if how == "deadline" else None)
-                await say(call, CONFIG, SECOND)
-                await heard(call)
+                late = (grpc.RpcError, asyncio.InvalidStateError) if how == "deadline" else ()  # it may pass before all that
+                with suppress(*late):
+                    await say(call, CONFIG, SECOND)
+                    await heard(call)
                 if how == "cancel":
                     call.cancel()
                 elif how == "deadline":
                     assert (await ended(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
             await until(lambda: it.gateway.active == 0)
-            await until(lambda: it.recognizer.ended.qsize() == 1)
+            await until(lambda: it.recognizer.ended.qsize() == it.count("starling_sessions_opened_total"))
 
     run(scenario)
 

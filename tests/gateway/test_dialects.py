@@ -161,7 +161,10 @@ def test_more_sessions_on_a_connection_than_one_may_open_come_slower() -> None:
 
     async def scenario() -> None:
         options = GatewayOptions(port=0, protocols=spoken(["sherpa-onnx:0"], DIALECTS), opens_per_minute=30)
-        async with served(options) as it, connect(f"ws://127.0.0.1:{it.ports['sherpa-onnx']}", compression=None) as client:
+        async with (
+            served(options, still=True) as it,
+            connect(f"ws://127.0.0.1:{it.ports['sherpa-onnx']}", compression=None) as client,
+        ):
             await client.send(empty * 1000)
             for _ in range(30):
                 await client.recv()

@@ -94,14 +94,12 @@ def test_thousands_of_upgrades_from_one_address_get_an_answer_and_take_nothing()
         return status
 
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, opens_per_minute=50, max_sessions_per_address=8)) as it:
+        async with served(GatewayOptions(port=0, opens_per_minute=50, max_sessions_per_address=8), still=True) as it:
             found: list[int] = []
-            began = asyncio.get_running_loop().time()
             for _ in range(40):
                 found += await asyncio.gather(*(once(it) for _ in range(50)))
             assert set(found) <= {101, 429, 503}
-            elapsed = asyncio.get_running_loop().time() - began
-            assert found.count(101) + found.count(503) <= 50 + elapsed * 50 / 60 + 1
+            assert found.count(101) + found.count(503) == 50
             await until(lambda: not it.gateway.active and it.count("starling_connections") == 0)
             assert len(it.gateway.seats) == 0
 

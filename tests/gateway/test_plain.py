@@ -255,7 +255,7 @@ def test_a_drain_finishes_an_utterance_and_ends_the_connection() -> None:
 def test_more_sessions_on_a_connection_than_one_may_open_come_slower() -> None:
     async def scenario() -> None:
         options = GatewayOptions(port=0, protocols=WYOMING, opens_per_minute=30)
-        async with served(options) as it, dial(it) as client:
+        async with served(options, still=True) as it, dial(it) as client:
             client.send(*[event("audio-chunk", b"\0\0", rate=16000, width=2, channels=1) + STOP] * 200)
             for _ in range(30):
                 await client.until("transcript")

@@ -63,7 +63,7 @@ def test_a_session_of_the_gateway_before_counts_for_its_tenant_and_is_no_revoked
 
 def test_who_comes_back_is_not_refused_for_those_who_are_new() -> None:
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, opens_per_minute=1)) as it:
+        async with served(GatewayOptions(port=0, opens_per_minute=1), still=True) as it:
             async with it.connect() as client:
                 token = (await opened(client))["resume_token"]
                 assert await refused(it.connect()) == (429, "60", "quota_exceeded")

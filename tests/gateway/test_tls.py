@@ -143,7 +143,8 @@ def test_a_key_that_is_wanted_and_a_quota_that_is_used_up_are_said_in_words(tmp_
     token, _ = add(tmp_path / "keys.json")
 
     async def scenario() -> None:
-        async with served(GatewayOptions(port=0, keys_file=tmp_path / "keys.json", opens_per_minute=2)) as it:
+        options = GatewayOptions(port=0, keys_file=tmp_path / "keys.json", opens_per_minute=2)
+        async with served(options, still=True) as it:
             with pytest.raises(Refused, match=r"good API key .*STARLING_API_KEY"):
                 async with connect(it.uri):
                     pass

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.job_store_contract import LEASE, NOW, JobStoreContract, checkpoint, claimed, job, segment
+from patience import PATIENCE
 from starling.core.errors import StoreUnavailable
 from starling.core.job_store import JobStore
 from starling.core.jobs import JobQuery
@@ -111,7 +112,7 @@ def test_who_has_a_patient_store_needs_to_do_nothing(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable):
             await store.submit(job())
         (tmp_path / "jobs").unlink()
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     await store.submit(job())

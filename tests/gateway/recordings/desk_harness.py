@@ -168,8 +168,9 @@ async def desked(
     egress: Egress | None = None,
     idle: bool = False,
     max_queued: int = 100,
+    still: bool = False,
 ) -> AsyncIterator[Desked]:
-    """``idle``: nobody transcribes yet."""
+    """``idle``: nobody transcribes yet. ``still``: see ``served``."""
     store = MemoryJobStore(StoreOptions(max_queued=max_queued))
     chosen = options or RecordingOptions()
     ports = RecordingPorts(
@@ -183,7 +184,7 @@ async def desked(
     if not idle:
         scribe.working.set()
     async with (
-        served(gateway, recordings=ports, capabilities=ABLE) as it,
+        served(gateway, recordings=ports, capabilities=ABLE, still=still) as it,
         httpx2.AsyncClient(base_url=f"http://{it.authority}", timeout=PATIENCE, trust_env=False) as client,
     ):
         working = asyncio.create_task(scribe.run())

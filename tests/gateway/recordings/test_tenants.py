@@ -87,7 +87,7 @@ def test_recordings_count_against_the_day_of_their_tenant(tmp_path: Path) -> Non
 
 def test_who_comes_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with desked(tmp_path, gateway=GatewayOptions(port=0, opens_per_minute=2), idle=True) as it:
+        async with desked(tmp_path, gateway=GatewayOptions(port=0, opens_per_minute=2), idle=True, still=True) as it:
             answers = [await hand_in(it, "any") for _ in range(3)]
             assert [answer.status_code for answer in answers] == [202, 202, 429]
 
