@@ -28,7 +28,8 @@
     │   ├── Quarantined           audio that ended its recognizer twice
     │   ├── ModelUnavailable      weights missing, corrupt or of another version
     │   ├── KeysUnavailable       the file of API keys cannot be read
-    │   ├── StoreUnavailable      where jobs or recordings are kept does not answer, or is full
+    │   ├── StoreUnavailable      where jobs or recordings are kept does not answer
+    │   │   └── StoreFull         it has no room
     │   └── ShuttingDown          the server drains
     │       └── Dismissed         an operator ended the session
     ├── ClaimLost                 a worker's lease on a job ran out, or the job was cancelled; nothing was changed
@@ -256,6 +257,12 @@ class StoreUnavailable(ServerError):
     code = "store_unavailable"
     retryable = True
     http_status = 503
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room where jobs or recordings are kept: delete some, or make room."""
+
+    code = "store_full"
 
 
 class ShuttingDown(ServerError):

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from starling.core.errors import StoreUnavailable
+from starling.core.errors import StoreFull, StoreUnavailable
 from starling.jobs.keys import KEY, PIECE, check_size, gone, new_key
 from starling.jobs.offload import Offload
 
@@ -177,4 +177,5 @@ def _or_unavailable() -> Iterator[None]:
         yield
     except OSError as error:
         hint = ": make room" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
-        raise StoreUnavailable(f"recordings cannot be kept or read now: {error.strerror}{hint}") from error
+        kind = StoreFull if hint else StoreUnavailable
+        raise kind(f"recordings cannot be kept or read now: {error.strerror}{hint}") from error

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.gateway_harness import run, until
 from gateway.recordings.desk_harness import desked, finished, submitted, wav
-from starling.core.errors import StoreUnavailable
+from starling.core.errors import StoreFull, StoreUnavailable
 from starling.core.jobs import Job, JobError
 from starling.gateway.recordings.options import RecordingOptions
 from starling.gateway.recordings.playing import asked
@@ -330,5 +330,24 @@ def test_a_job_that_was_stored_without_an_answer_keeps_its_recording(tmp_path: P
             job = await it.store.get(again.json()["task_id"])
             assert job is not None
             assert [path.name for path in it.kept] == [job.recording.key.rpartition("/")[2]]
+
+    run(scenario)
+
+
+def test_a_recording_is_room_where_there_is_none_to_delete_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with desked(tmp_path, idle=True) as it:
+            task_id = await submitted(it)
+            cancel = it.store.cancel
+
+            async def full(job_id: str, *, now: float) -> Job | None:
+                if it.kept:
+                    raise StoreFull("the disk is full")
+                return await cancel(job_id, now=now)
+
+            monkeypatch.setattr(it.store, "cancel", full)
+            assert (await it.client.delete(f"/api/v1/asr/task/{task_id}")).status_code == 200
+            assert it.kept == []
+            assert await it.store.get(task_id) is None
 
     run(scenario)

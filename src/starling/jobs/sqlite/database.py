@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from starling.core.backoff import backoff
-from starling.core.errors import StoreUnavailable
+from starling.core.errors import StoreFull, StoreUnavailable
+from starling.jobs.sqlite.reserve import Reserve, no_room
 from starling.jobs.sqlite.schema import MIGRATIONS
 from starling.telemetry.logs import get_logger
 
@@ -45,6 +46,7 @@ class Database:
     def __init__(self, path: Path, *, patient: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         """Open ``path``, or make it. Raises StoreUnavailable unless it is ``patient``."""
         self._path = path
+        self._reserve = Reserve(path)
         self._now = now
         self._open: sqlite3.Connection | None = None
         self._failures = 0
@@ -108,7 +110,8 @@ class Database:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.DatabaseError as error:  # locked for long, full, damaged
-            raise StoreUnavailable(f"the jobs cannot be read or written now: {error}") from error
+            kind = StoreFull if no_room(error) else StoreUnavailable
+            raise kind(f"the jobs cannot be read or written now: {error}") from error
 
     def run_many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
         """The same for each of ``values``."""
@@ -121,14 +124,29 @@ class Database:
         return int(number)
 
     def shrink(self) -> bool:
-        """Give back some of the pages that hold nothing any more; whether there are others."""
-        self.run(f"PRAGMA incremental_vacuum({PAGES})")
+        """Give back some of the pages that hold nothing any more; whether that went, and there are others."""
+        [(before,)] = self.run("PRAGMA freelist_count")
+        with self.writing(lasts=False):  # a pragma that finds no room on the disk for itself does not say so
+            self.run(f"PRAGMA incremental_vacuum({PAGES})")
         [(free,)] = self.run("PRAGMA freelist_count")
-        return bool(free)
+        return 0 < int(free) < int(before)
 
     def empty_log(self) -> None:
         """Write back the log of changes, in which what was deleted may still stand."""
         self.run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def make_room(self) -> bool:
+        """Give the disk back what was reserved of it; whether that was anything."""
+        return self._reserve.release()
+
+    def reserve_room(self) -> None:
+        """Reserve it again, if there is any; what is in the log of changes may need it more."""
+        try:
+            self.empty_log()
+        except StoreFull:
+            self._reserve.release()
+            self.empty_log()
+        self._reserve.fill()
 
     def close(self) -> None:
         """Free what is held."""
@@ -146,15 +164,26 @@ def _connected(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(path):
             _make(path)
-            connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(connection, path)
-            except BaseException:
-                connection.close()
-                raise
+                connection = _prepared(path)
+            except sqlite3.Error as error:
+                if not (no_room(error) and Reserve(path).release()):
+                    raise
+                return _prepared(path)  # what opens it may be to delete something
+            Reserve(path).fill()
             return connection
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"cannot open the jobs at {path}: {error}") from error
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -31,6 +31,13 @@ _TAKE_TURN: Final = """
 
 _SPEND: Final = "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET audio = audio + excluded.audio"
 
+_THIN: Final = """
+    DELETE FROM segments WHERE ordinal IN (SELECT ordinal FROM segments WHERE job_id = ? LIMIT ?) RETURNING ordinal
+"""
+
+PIECE: Final = 100
+"""Segments that are deleted at once where there is hardly any room: what is deleted is overwritten, so each takes room first."""
+
 _ANY: Final = """
     SELECT 1 WHERE EXISTS (
         SELECT 1 FROM turns WHERE EXISTS (
@@ -190,6 +197,14 @@ class Queue:
             self._database.run("DELETE FROM jobs WHERE job_id = ?", (job_id,))
             self._take(life.delete(kept.job))
             return kept.job
+
+    def thin(self, job_id: str, *, only_over: bool) -> bool:
+        """Delete some of what was found of a job that is to be deleted; whether there was any."""
+        with self._database.writing(lasts=False):
+            kept = read_job(self._database, job_id)
+            if kept is None or (only_over and not kept.job.status.over):
+                return False
+            return bool(self._database.run(_THIN, (job_id, PIECE)))
 
     def forget_audio(self, job_id: str) -> Job | None:
         with self._database.writing(lasts=True):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from starling.core.errors import StoreUnavailable
+from starling.core.errors import StoreFull, StoreUnavailable
 from starling.core.jobs import Claim, Delivery, Job, JobError, JobPage, JobQuery, JobSegment, JobWarning, QueueState
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
@@ -104,24 +104,28 @@ class SqliteJobStore:
         await self._change(lambda: self._queue.release(claim, now))
 
     async def cancel(self, job_id: str, *, now: float) -> Job | None:
-        return await self._change(lambda: self._queue.cancel(job_id, now))
+        return await self._change(lambda: self._queue.cancel(job_id, now), frees=True)
 
     async def retry(self, job_id: str, *, now: float) -> Job | None:
         return await self._change(lambda: self._queue.retry(job_id, now))
 
     async def delete(self, job_id: str, *, only_over: bool = False) -> Job | None:
-        return await self._change(lambda: self._queue.delete(job_id, only_over=only_over))
+        return await self._change(
+            lambda: self._queue.delete(job_id, only_over=only_over),
+            frees=True,
+            first=lambda: self._in_pieces(job_id, only_over=only_over),
+        )
 
     async def forget_audio(self, job_id: str) -> Job | None:
-        return await self._change(lambda: self._queue.forget_audio(job_id))
+        return await self._change(lambda: self._queue.forget_audio(job_id), frees=True)
 
     async def unnamed(self, keys: Sequence[str]) -> Sequence[str]:
         return await self._reading(lambda: self._looking.unnamed(keys))
 
     async def purge(self) -> None:
-        while await self._writing(self._written.shrink):
+        while await self._change(self._written.shrink, frees=True):
             pass
-        await self._writing(self._written.empty_log)
+        await self._writing(self._written.reserve_room)
 
     async def take_turn(self, chore: str, worker: str, *, now: float, lease: float) -> bool:
         return await self._change(lambda: self._queue.take_turn(chore, worker, now, lease))
@@ -178,17 +182,37 @@ class SqliteJobStore:
         for thread in self._threads:
             thread.close()
 
-    async def _change(self, call: Callable[[], T]) -> T:
-        """Run it, and tell what happened, whether or not anybody still waits for the answer."""
+    async def _change(self, call: Callable[[], T], *, frees: bool = False, first: Callable[[], None] | None = None) -> T:
+        """Run it, and tell what happened, whether or not anybody still waits for the answer.
+
+        ``frees``: it makes room, so on a full disk it gets what is reserved; ``first``: what to do there before it.
+        """
         loop = asyncio.get_running_loop()
 
         def change() -> T:
             self._queue.take_steps()
-            answer = call()
+            try:
+                answer = call()
+            except StoreFull:
+                if not (frees and self._written.make_room()):
+                    raise
+                try:
+                    if first is not None:
+                        first()
+                    self._queue.take_steps()
+                    answer = call()
+                finally:
+                    with suppress(StoreUnavailable):
+                        self._written.reserve_room()
             loop.call_soon_threadsafe(self._tell, self._queue.take_steps())
             return answer
 
         return await self._writing(change)
+
+    def _in_pieces(self, job_id: str, *, only_over: bool) -> None:
+        """Delete what was found of a job with little room, before the job: a crash in between leaves that to be deleted."""
+        while self._queue.thin(job_id, only_over=only_over):
+            self._written.empty_log()
 
     def _tell(self, steps: list[Step]) -> None:
         for step in steps:
