@@ -11,7 +11,10 @@ import pytest
 from gateway.gateway_harness import BRIEFLY, Served, run, served
 from gateway.test_calls import dial, ended, options, stream
 from patience import PATIENCE
-from starling.gateway import inquiries
+from starling.bus.memory import MemoryWitness
+from starling.core.ports import Work
+from starling.gateway import inquiries, readers
+from starling.protocols.reflection import Reflection
 from starling.protocols.wire import health_pb2
 from starling.protocols.wire import reflection_pb2 as wire
 from starling.telemetry.health import State
@@ -112,6 +115,36 @@ def test_who_asks_nothing_is_not_waited_for() -> None:
         async with served(options(start_timeout=BRIEFLY, idle_timeout=BRIEFLY)) as it, dial(it) as channel:
             for call in [channel.stream_stream("/grpc.health.v1.Health/Check")(), reflect(channel)]:
                 assert (await ended(call))[0] is grpc.StatusCode.ABORTED
+
+    run(scenario)
+
+
+def test_messages_are_read_under_their_senders_name_and_who_ended_two_gateways_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readers, "is_public", lambda _: True)
+    witness = MemoryWitness()
+    seen: list[tuple[str, ...] | None] = []
+    answer = Reflection.answer
+
+    def spied(self: Reflection, message: bytes) -> bytes:
+        seen.append(witness.in_hand.get(Work.READ))
+        return answer(self, message)
+
+    monkeypatch.setattr(Reflection, "answer", spied)
+
+    async def scenario() -> None:
+        async with served(options(), witness=witness) as it, dial(it) as channel:
+            call = reflect(channel)
+            await call.write(wire.ServerReflectionRequest(list_services="*"))
+            await told(call)
+            await call.done_writing()
+            assert (await ended(call))[0] is grpc.StatusCode.OK
+            assert seen == [("reader 127.0.0.1",)]
+            assert witness.in_hand == {}
+            witness.suspected.add("reader 127.0.0.1")
+            for refused in (reflect(channel), watch(channel), stream(channel)):
+                assert (await ended(refused))[0] is grpc.StatusCode.PERMISSION_DENIED
 
     run(scenario)
 

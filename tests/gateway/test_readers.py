@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.gateway_harness import END, START, hear, run, served
+from gateway.recordings.desk_harness import desked
 from starling.bus.memory import MemoryWitness
 from starling.core.ports import Work
 from starling.gateway import readers
 from starling.gateway.http_protocol import PatientHttpProtocol
+from starling.gateway.options import GatewayOptions
 from starling.gateway.readers import NOBODY, Readers, is_public
 from starling.gateway.websocket_protocol import PoliteWebSocketProtocol
+from starling.protocols.deepgram.dialect import DEEPGRAM
+from starling.protocols.dialects import Spoken
 from starling.protocols.native.adapter import NativeAdapter
 
 
@@ -49,6 +55,41 @@ def test_where_nobody_remembers_nothing_is_noted_and_nobody_refused() -> None:
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """This machine counts as a stranger."""
     monkeypatch.setattr(readers, "is_public", lambda _: True)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/asr/submit", "/v1/listen"])
+def test_a_body_of_json_is_read_under_its_senders_name(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    inside: list[str] = []
+
+    class Reading:
+        def __init__(self, address: str) -> None:
+            self.address = address
+
+        def __enter__(self) -> None:
+            inside.append(self.address)
+
+        def __exit__(self, *_: object) -> None:
+            inside.pop()
+
+    loads = json.loads
+
+    def spied(text: Any, **options: Any) -> Any:
+        if b"nobody" in bytes(text if isinstance(text, bytes | bytearray) else text.encode()):
+            seen.append(inside[-1:] == ["127.0.0.1"])
+        return loads(text, **options)
+
+    async def scenario() -> None:
+        gateway = GatewayOptions(port=0, protocols=(Spoken(DEEPGRAM, None),))
+        async with desked(tmp_path, gateway=gateway) as it:
+            monkeypatch.setattr(Readers, "of", lambda _, address: Reading(address))
+            monkeypatch.setattr(json, "loads", spied)
+            headers = {"Content-Type": "application/json"}
+            answer = await it.client.post(path, content=b'{"nobody": "knows this"}', headers=headers)
+            assert answer.status_code in {400, 422}
+            assert seen == [True]
+
+    run(scenario)
 
 
 @pytest.mark.usefixtures("everywhere")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 jobs = typer.Typer(
     name="jobs",
-    help="The jobs of recorded files: at a --server, or where the settings keep them if none is named.",
+    help="Recorded files on their way to a text. Those at a --server, or where the settings keep them if none is named.",
     no_args_is_help=True,
 )
 

@@ -63,7 +63,7 @@ def gateway(
     log_format: LogFormat = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Be one of several gateways.
+    """Take clients, as one of several gateways.
 
     Takes clients as `starling serve` does, and leaves recognition to whoever runs `starling recognizer` on the same Redis. Any
     gateway serves any session: a client that lost its connection may come back to another one. Ctrl-C or SIGTERM finishes open
@@ -125,7 +125,7 @@ def recognizer(
     log_format: LogFormat = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Be one of several recognizers.
+    """Recognize speech for such gateways, as one of several.
 
     Takes its share of the sessions on a Redis; run one for each core. One that fails is noticed within two seconds, and others
     go on with its sessions where it was. Ctrl-C or SIGTERM hands them over, then ends.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import grpc
 
-from starling.core.errors import InvalidMessage, ServerError, StarlingError
+from starling.core.errors import Forbidden, InvalidMessage, ServerError, StarlingError
 from starling.core.tracing import trace_of
 from starling.gateway.call import Call, Handle, address_of, end, head_of, metadata_of, next_message, refuse
 from starling.gateway.gateway import Gateway
@@ -99,7 +99,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     def __init__(self, gateway: Gateway, dialect: Dialect, service: Service) -> None:
         self._gateway = gateway
         self._dialect = dialect
-        self.inquiries = Inquiries(service, gateway.health, gateway.options)
+        self.inquiries = Inquiries(service, gateway.health, gateway.options, gateway.readers)
         stream, recording = gateway.options.max_frame_bytes, largest(gateway.options)
         self._sessions = {
             f"/{service.name}/{method}": recording if method in service.recordings else stream for method in service.sessions
@@ -110,11 +110,11 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         """GRPC's question who serves a call. All are streams here: so who is not let in is refused before anything is read."""
         path: str = handler_call_details.method
         if path in self._sessions:
-            return _streamed(lambda context: self._converse(context, path))
+            return self._streamed(lambda context: self._converse(context, path))
         if path in self._questions:
-            return _streamed(lambda context: self._answer(context, path))
+            return self._streamed(lambda context: self._answer(context, path))
         inquiry = self.inquiries.handlers.get(path)
-        return None if inquiry is None else _streamed(inquiry)
+        return None if inquiry is None else self._streamed(inquiry)
 
     async def _converse(self, context: Any, path: str) -> None:
         """One session, until its call is over."""
@@ -135,24 +135,31 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
 
     async def _answer(self, context: Any, path: str) -> None:
         head = head_of(context, path, "")
-        _, offer = self._gateway.offer_to(self._dialect, head, address_of(context.peer()))
+        address = address_of(context.peer())
+        _, offer = self._gateway.offer_to(self._dialect, head, address)
         asked = await next_message(context, self._gateway.options.start_timeout)
         if asked is None:
             raise InvalidMessage("expected one message, got none")
-        await context.write(self._questions[path](offer, asked))
+        with self._gateway.readers.of(address):
+            answer = self._questions[path](offer, asked)
+        await context.write(answer)
 
+    def _check_sender(self, context: Any) -> None:
+        if self._gateway.readers.refuses(address_of(context.peer())):
+            raise Forbidden("what your address sent ended this server twice; come again in ten minutes")
 
-def _streamed(handle: Handle) -> Any:
-    async def call(_: Any, context: Any) -> None:
-        try:
-            await handle(context)
-        except StarlingError as error:
-            refuse(context, error)
-        except Exception:
-            log.exception("call crashed")
-            refuse(context, ServerError("the gateway failed; call again"))
+    def _streamed(self, handle: Handle) -> Any:
+        async def call(_: Any, context: Any) -> None:
+            try:
+                self._check_sender(context)
+                await handle(context)
+            except StarlingError as error:
+                refuse(context, error)
+            except Exception:
+                log.exception("call crashed")
+                refuse(context, ServerError("the gateway failed; call again"))
 
-    return grpc.stream_stream_rpc_method_handler(call)
+        return grpc.stream_stream_rpc_method_handler(call)
 
 
 def authority(place: socket.socket) -> str:

@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 
 from starling.core.errors import InvalidMessage, NotFound, Overloaded, ShuttingDown, SlowConsumer
 from starling.gateway.admission import GOODBYE
-from starling.gateway.call import Handle, next_message
+from starling.gateway.call import Handle, address_of, next_message
 from starling.gateway.options import GatewayOptions
+from starling.gateway.readers import Readers
 from starling.protocols.calls import Service
 from starling.protocols.reflection import Reflection
 from starling.protocols.wire import health_pb2, reflection_pb2
@@ -31,9 +32,10 @@ Status = health_pb2.HealthCheckResponse
 class Inquiries:
     """``handlers``: who answers, by the path of the call; what they raise is its status. ``close`` ends those that last."""
 
-    def __init__(self, service: Service, health: Health, options: GatewayOptions) -> None:
+    def __init__(self, service: Service, health: Health, options: GatewayOptions, readers: Readers) -> None:
         self._health = health
         self._options = options
+        self._readers = readers
         self._name = service.name
         self._known = {"", service.name}
         described = [health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR]
@@ -94,7 +96,9 @@ class Inquiries:
 
     async def _describe(self, context: Any) -> None:
         while (question := await next_message(context, self._options.idle_timeout)) is not None:
-            await self._tell(context, self._reflection.answer(question))
+            with self._readers.of(address_of(context.peer())):
+                answer = self._reflection.answer(question)
+            await self._tell(context, answer)
 
     async def _closing(self, news: asyncio.Event) -> None:
         while not self._closed:
@@ -106,7 +110,8 @@ class Inquiries:
         message = await next_message(context, self._options.start_timeout)
         try:
             if message is not None:
-                return health_pb2.HealthCheckRequest.FromString(message).service
+                with self._readers.of(address_of(context.peer())):
+                    return health_pb2.HealthCheckRequest.FromString(message).service
         except DecodeError:
             pass
         raise InvalidMessage("expected a HealthCheckRequest")

@@ -1,4 +1,4 @@
-"""Whose bytes are being read: HTTP heads, WebSocket frames, JSON. Parsers in native code read them, for everybody in turn.
+"""Whose bytes are being read: HTTP heads, WebSocket frames, JSON, gRPC's messages. Native code parses them, for all in turn.
 
 Whoever's bytes were being read when a gateway failed, twice, is not read a third time: connections from there are dropped as they
 open, for ten minutes. Only of addresses that are anybody's own in the public internet: behind a private one there is likely a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 from fastapi import APIRouter
@@ -60,7 +60,7 @@ async def _listen(gateway: Gateway, desk: Desk, request: Request) -> JSONRespons
             callback = _callback(asked, desk)
             if callback is None:  # before there is a job, which nobody would wait for
                 held.enter_context(desk.waiting.held(principal.tenant.name))
-            stored = await _received(desk, request)
+            stored = await _received(desk, request, gateway.readers.of(address))
             options = JobOptions(config=asked.config, channels=asked.channels, callback=callback)
             wish = Wish(options=options, priority=Priority.HIGH if callback is None else Priority.NORMAL)
             job = await desk.intake.submit(principal, stored, wish, trace=trace_of(request.headers))
@@ -81,12 +81,14 @@ def _callback(asked: RecordedOptions, desk: Desk) -> Callback | None:
     return Callback(url=asked.callback, form=asked.shape.named())
 
 
-async def _received(desk: Desk, request: Request) -> Stored:
+async def _received(desk: Desk, request: Request, reading: AbstractContextManager[None]) -> Stored:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         return await desk.reception.body(request)
     try:
-        given = json.loads(await desk.reception.document(request))
+        document = await desk.reception.document(request)
+        with reading:
+            given = json.loads(document)
     except (ValueError, RecursionError):
         given = None
     match given:

@@ -100,7 +100,9 @@ async def _submit(gateway: Gateway, desk: Desk, request: Request, idempotency_ke
     async with desk.intake.receiving(principal, address):
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            named = from_json(await desk.reception.document(request))
+            document = await desk.reception.document(request)
+            with gateway.readers.of(address):
+                named = from_json(document)
             asked = wish(named, desk, principal.tenant)
             stored = await fetch(desk, named.url, named.name)
         elif kind == "multipart/form-data":
