@@ -16,13 +16,14 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from chaos.networks import Cut, NotPermitted, wired
-from chaos.parted import parted
+from chaos.parted import PARTITIONS, parted
 from chaos.roles_harness import Apart, Role, apart
 from kafka_broker import QUICK, KafkaBroker
 from maven import JarsMissing
 from redis_server import RedisServer
 
 __all__ = [
+    "PARTITIONS",
     "Apart",
     "Bus",
     "Cut",

@@ -189,13 +189,24 @@ def _parted(result: Result) -> Iterator[str]:
             name,
             len(one["taken"]),
             _spread(one["taken"]),
+            _spread(one["first"]),
+            sum(one["fenced"]),
             _spread(one["late"]),
             one["finals"],
             len(one["wrong"]) + len(one["failed"]),
         )
         for name, one in result["ways"].items()
     )
-    head = ("bus, cut", "times", "taken over after P50/P95 ms", "latest final P50/P95 ms", "finals", "sessions that suffered")
+    head = (
+        "bus, cut",
+        "times",
+        "taken over after P50/P95 ms",
+        "first result of the heir P50/P95 ms",
+        "partitions fenced",
+        "latest final P50/P95 ms",
+        "finals",
+        "sessions that suffered",
+    )
     yield from _table(head, rows)
 
 

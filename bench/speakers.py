@@ -74,6 +74,15 @@ class Speaker:
             self.cuts += 1
             self._session.cut()
 
+    @property
+    def session_id(self) -> str:
+        """Empty before it is let in."""
+        return "" if self._session is None else self._session.ready.session_id
+
+    def first_after(self, moment: float, least: float) -> float | None:
+        """Seconds from ``moment``, monotonic, until the next result, but not less than ``least``; None if none came."""
+        return next((at - moment for at, message in self.heard if isinstance(message, Result) and at > moment + least), None)
+
     def pause(self, begin: float, end: float) -> float:
         """The longest that anything was late between ``begin`` and ``end``, beyond what silence and cadence explain.
 

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from starling.app.attendant import LOOK, ROW, End, Judge, watch
+from starling.app.attendant import LOOK, ROW, End, Judge, below, watch
 from starling.core.ports import Work
 from starling.supervisor.deaths import Cause
 from starling.supervisor.options import SupervisorOptions
@@ -47,6 +47,14 @@ def test_a_call_that_never_ends_is_to_blame() -> None:
     assert rig.after(20.0, calls) is None
     assert rig.after(1.0, calls) is Cause.STUCK
     assert rig.judge.blamed(Cause.STUCK, calls) == {1, 2}
+
+
+def test_a_recognizer_is_ended_before_its_control_group_is_full() -> None:
+    """The kernel would end its attendant with it, and nobody would be blamed."""
+    assert below(1000, None) == 1000
+    assert below(1000, 100_000) == 1000, "as chosen"
+    assert below(1000, 1000) < 1000
+    assert below(1000, 400) < 400
 
 
 def test_time_in_which_it_stood_still_does_not_count() -> None:

@@ -130,9 +130,9 @@ def test_what_several_hosts_came_to_has_tables() -> None:
     about = {"machine": MACHINE, "usage": asdict(USAGE)}
     move = {"name": "join", "at": 1.0, "settled": 0.5, "pauses": [0.1, 0.1]}
     assert "| join | 0.5 | 100 / 100 |" in section("rebalance-kafka", {**about, **ended, "moves": [move]})
-    way = {"taken": [1.5], "late": [2.0], "finals": 9, "wrong": [], "failed": ["session 1: gone"]}
+    way = {"taken": [1.5], "first": [1.8], "fenced": [8], "late": [2.0], "finals": 9, "wrong": [], "failed": ["session 1: gone"]}
     parted = section("parted", {**about, "sessions": 4, "ways": {"redis: silent": way}})
-    assert "| redis: silent | 1 | 1500 / 1500 | 2000 / 2000 | 9 | 1 |" in parted
+    assert "| redis: silent | 1 | 1500 / 1500 | 1800 / 1800 | 8 | 2000 / 2000 | 9 | 1 |" in parted
     passage = {"cpu": 4.0, "gateway": 1.0, "recognizer": 1.0, "servers": 2.0, "p50": 3.0, "p95": 5.0, "cold_p95": 9.0}
     bus = {"streams": 4, "chunk_ms": 100, "tax_ms": {"redis": 2.5}, "ways": {"shared": passage, "redis": passage}}
     written = section("bus", {**about, **bus})

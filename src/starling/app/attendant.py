@@ -22,12 +22,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from starling.app.options import log_options
 from starling.app.redis import redis_options
 from starling.bus.redis.inquest import bury_gateway, bury_recognizer
 from starling.bus.redis.link import Link
+from starling.config.machine import memory_limit
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
 from starling.core.ports import Work
@@ -46,6 +48,9 @@ LOOK: Final = 0.5
 
 PATIENCE: Final = 10.0
 """Seconds for which it is tried to tell Redis of an end. Later than that others have the sessions, and nobody would be blamed."""
+
+OF_GROUP: Final = 0.85
+"""How much of the memory of its control group a recognizer may hold by itself: the attendant and files need the rest."""
 
 PASSED_ON: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -101,6 +106,15 @@ def _attended(settings: Settings, role: Attended, member: str, child: int, sheet
     return end.exit_status
 
 
+def below(chosen: int, group: int | None) -> int:
+    """How many bytes a recognizer may hold: as ``chosen``, but before its control group has none left.
+
+    There the kernel would end its attendant with it, or another process of the group, and nobody would tell whose audio it was.
+    ``group``: the limit of the group, None for none.
+    """
+    return chosen if group is None else min(chosen, int(OF_GROUP * group))
+
+
 def _pass_on(child: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(child, number)
@@ -108,7 +122,12 @@ def _pass_on(child: int, number: int) -> None:
 
 def _judge_of(settings: Settings, role: Attended) -> Judge:
     processes = settings.processes
-    limit = processes.memory_limit_mb << 20 if role is Attended.RECOGNIZER else sys.maxsize
+    limit = sys.maxsize
+    if role is Attended.RECOGNIZER:
+        chosen = processes.memory_limit_mb << 20
+        limit = below(chosen, memory_limit(Path("/")))
+        if limit < chosen:
+            log.info("memory limited", limit_mb=limit >> 20, reason="so is the control group, and whom that ends nobody blames")
     return Judge(SupervisorOptions(workers=1, stuck_timeout=processes.stuck_timeout, memory_limit=limit), time.monotonic())
 
 
