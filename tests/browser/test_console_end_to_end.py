@@ -116,8 +116,9 @@ def test_speech_is_not_lost_with_the_connection(context: BrowserContext, server:
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#status")).to_have_text("Done")
         said = page.locator("#settled").inner_text().lower()
-        assert re.search("best.*wisdom", said, re.DOTALL), said
-        assert said.count("best") == 1, said
+        before, wisdom, _ = said.partition("wisdom")  # the microphone begins again when it has played all
+        assert wisdom, said
+        assert before.count("best") == 1, said
         expect(page.locator("[data-state=interrupted]")).to_have_count(0)
         page.close()
     console.check()
