@@ -129,7 +129,7 @@ class Room:
 
 
 class Rooms:
-    """Rooms for ``session``. Those of the usual sizes are used again: making and binding one costs a twentieth of a partial."""
+    """Rooms for ``session``. Those of the usual sizes are used again, as making and binding one for each decode takes CPU."""
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
