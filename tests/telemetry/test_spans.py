@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from starling.core.tracing import SpanContext, Trace, new_trace_id
 from starling.core.transcript import Hypothesis, Word
+from starling.telemetry.attributes import Attributes, plain
 from starling.telemetry.otlp import request_of
-from starling.telemetry.spans import MOST_EVENTS, NO_TRACER, Attributes, Span, SpanName, Tracer, plain
+from starling.telemetry.spans import MOST_EVENTS, NO_TRACER, Span, SpanName, Tracer
 
 SPEECH = "it was the best of times"
 KEY = "key with = in it, and blanks"

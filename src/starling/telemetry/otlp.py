@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2 as otlp
 
-from starling.telemetry.spans import Span, SpanKind, Value
+from starling.telemetry.attributes import Value
+from starling.telemetry.spans import Span, SpanKind
 from starling.version import __version__
 
 SCOPE: Final = "starling"
