@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from bus.one_process import OneProcessLog
 from bus.redis.rig import PARTITIONS, Everything, OnRedis
 from kafka_broker import KafkaBroker
 from redis_server import RedisServer
@@ -19,7 +20,7 @@ from starling.bus.kafka.writer import Writer
 from starling.bus.memory import MemoryAudioLog
 from starling.bus.redis.inbox import Inbox
 from starling.bus.redis.link import Link
-from starling.core.records import Checkpoint, Followed, Record, Tail
+from starling.core.records import Followed, Record
 from virtual_time import run as virtually
 
 _NUMBERS = count()
@@ -84,15 +85,17 @@ class OnKafka(OnRedis):
         return log
 
 
-class OneProcessKafkaLog:
-    """An AudioLog whose two ends share a process. Its recognizer is a member of a group, and fenced by nobody."""
+class OneProcessKafkaLog(OneProcessLog[KafkaGatewayAudioLog, KafkaRecognizerAudioLog]):
+    """On Kafka, its recognizer a member of a group, and fenced by nobody."""
 
     def __init__(self, link: Link, inbox: Inbox, options: KafkaOptions, max_lead: int) -> None:
         self.options = options
         self.writer = Writer(options)
         self.group = Group(options)
-        self.gateway = KafkaGatewayAudioLog(link, inbox, options, self.writer, max_lead=max_lead)
-        self.recognizer = KafkaRecognizerAudioLog(link, Everything(), self.group)
+        super().__init__(
+            KafkaGatewayAudioLog(link, inbox, options, self.writer, max_lead=max_lead),
+            KafkaRecognizerAudioLog(link, Everything(), self.group),
+        )
         self._ends: dict[int, int] = {}
         self._followers = 0
         self._made: asyncio.Task[None] | None = None
@@ -128,33 +131,16 @@ class OneProcessKafkaLog:
 
     async def append(self, record: Record) -> None:
         await self._there()
-        await self.gateway.append(record)
+        await super().append(record)
 
     async def follow(self) -> AsyncIterator[Sequence[Followed]]:
         self._followers += 1
         try:
             await self._there()
-            async for batch in self.recognizer.follow():
+            async for batch in super().follow():
                 yield batch
         finally:
             self._followers -= 1
-
-    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
-        await self.recognizer.commit(session_id, checkpoint)
-
-    async def forget(self, session_id: str) -> None:
-        await self.recognizer.forget(session_id)
-        await self.gateway.forget(session_id)
-
-    async def tail(self, session_id: str) -> Tail:
-        return await self.gateway.tail(session_id)
-
-    def lag(self) -> int:
-        return self.gateway.lag()
-
-    async def close(self) -> None:
-        await self.gateway.close()
-        await self.recognizer.close()
 
     async def end(self) -> None:
         await self.writer.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import pytest
 
+from bus.one_process import OneProcessLog, OneProcessResults
 from patience import PATIENCE
 from redis_server import RedisServer
 from starling.bus.history import KEPT
@@ -22,8 +23,6 @@ from starling.bus.redis.results import GatewayResultBus, RecognizerResultBus
 from starling.bus.redis.tenure import Unfenced
 from starling.core.load import Load
 from starling.core.ports import Subscription
-from starling.core.records import Checkpoint, Followed, Record, Tail
-from starling.core.transcript import SessionEvent
 from starling.redis.opening import ATTEMPT
 from virtual_time import settling
 
@@ -141,17 +140,17 @@ class OnRedis:
         """When all have said what they listen to."""
         self.tasks.append(asyncio.create_task(inbox.run(), name="inbox"))
 
-    def log(self, max_lead: int) -> OneProcessLog:
+    def log(self, max_lead: int) -> RedisLog:
         link = self.link()
         inbox = self.inbox(link)
-        log = OneProcessLog(link, inbox, max_lead)
+        log = RedisLog(link, inbox, max_lead)
         self.listen(inbox)
         return log
 
-    def results(self, kept: int = KEPT) -> OneProcessResults:
+    def results(self, kept: int = KEPT) -> RedisResults:
         link = self.link()
         inbox = self.inbox(link)
-        results = OneProcessResults(link, inbox, kept)
+        results = RedisResults(link, inbox, kept)
         self.listen(inbox)
         return results
 
@@ -163,54 +162,23 @@ class OnRedis:
         return board
 
 
-class OneProcessLog:
-    """An AudioLog whose two ends share a process."""
+class RedisLog(OneProcessLog[GatewayAudioLog, RecognizerAudioLog]):
+    """On Redis; fenced by nobody."""
 
     def __init__(self, link: Link, inbox: Inbox, max_lead: int) -> None:
-        self.gateway = GatewayAudioLog(link, inbox, max_lead=max_lead)
-        self.recognizer = RecognizerAudioLog(link, Everything())
-
-    async def append(self, record: Record) -> None:
-        await self.gateway.append(record)
-
-    def follow(self) -> AsyncIterator[Sequence[Followed]]:
-        return self.recognizer.follow()
-
-    async def commit(self, session_id: str, checkpoint: Checkpoint) -> None:
-        await self.recognizer.commit(session_id, checkpoint)
-
-    async def forget(self, session_id: str) -> None:
-        await self.recognizer.forget(session_id)
-        await self.gateway.forget(session_id)
-
-    async def tail(self, session_id: str) -> Tail:
-        return await self.gateway.tail(session_id)
-
-    def lag(self) -> int:
-        return self.gateway.lag()
-
-    async def close(self) -> None:
-        await self.gateway.close()
-        await self.recognizer.close()
+        super().__init__(GatewayAudioLog(link, inbox, max_lead=max_lead), RecognizerAudioLog(link, Everything()))
 
 
-class OneProcessResults:
-    """A ResultBus whose two ends share a process. Nobody owns its sessions."""
+class RedisResults(OneProcessResults):
+    """On Redis; who subscribes hears all that is told."""
 
     def __init__(self, link: Link, inbox: Inbox, kept: int) -> None:
-        self.inbox = inbox
-        self.gateway = GatewayResultBus(link, inbox)
-        self.recognizer = RecognizerResultBus(link, Unfenced(PARTITIONS), kept=kept)
+        super().__init__(GatewayResultBus(link, inbox), RecognizerResultBus(link, Unfenced(PARTITIONS), kept=kept))
+        self._inbox = inbox
 
     async def subscribe(self, session_id: str, *, after: int | None = None) -> Subscription:
-        await self.inbox.listening.wait()
-        return await self.gateway.subscribe(session_id, after=after)
-
-    async def publish(self, event: SessionEvent) -> None:
-        await self.recognizer.publish(event)
-
-    async def forget(self, session_id: str) -> None:
-        await self.gateway.forget(session_id)
+        await self._inbox.listening.wait()
+        return await super().subscribe(session_id, after=after)
 
 
 class OneProcessBoard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.redis.rig import OneProcessBoard, OneProcessLog, OneProcessResults, OnRedis, WatchedLink
+from bus.redis.rig import OneProcessBoard, OnRedis, RedisLog, RedisResults, WatchedLink
 from contracts.audio_log_contract import LEAD, AudioLogContract
 from contracts.colleagues_contract import ColleaguesContract
 from contracts.load_board_contract import LoadBoardContract
@@ -26,14 +26,14 @@ from starling.core.errors import StoreUnavailable
 class TestRedisAudioLog(OnRedis, AudioLogContract):
     reads_meanwhile = True
 
-    def make(self, max_lead: int = LEAD) -> OneProcessLog:
+    def make(self, max_lead: int = LEAD) -> RedisLog:
         return self.log(max_lead)
 
 
 class TestRedisResultBus(OnRedis, ResultBusContract):
     most = 25
 
-    def make(self, kept: int = KEPT) -> OneProcessResults:
+    def make(self, kept: int = KEPT) -> RedisResults:
         return self.results(kept)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bus.shared.rig import OneProcessLog, arena
+from bus.shared.rig import SharedLog, arena
 from contracts.audio_log_contract import CONFIG, checkpoint, following, gap, opened, replayed
 from contracts.session_directory_contract import entry
 from starling.bus.shared.arena import Arena
@@ -136,7 +136,7 @@ def test_the_longest_options_that_are_allowed_go_everywhere() -> None:
 
 def test_long_audio_goes_in_pieces_and_counts_once_it_is_all_in() -> None:
     async def scenario() -> None:
-        log = OneProcessLog(arena(max_lead=8 * PIECE))
+        log = SharedLog(arena(max_lead=8 * PIECE))
         await log.append(opened())
         whole = replace(audio(0, 3 * PIECE + 10), received=777)
         await log.append(whole)
@@ -207,11 +207,11 @@ def test_sessions_that_are_over_make_room_for_others() -> None:
 
 def test_a_gateway_that_comes_after_another_frees_what_is_over() -> None:
     async def scenario() -> None:
-        log = OneProcessLog(arena(slots=1))
+        log = SharedLog(arena(slots=1))
         await log.append(opened())
-        other = OneProcessLog(Arena.attach(log.arena.fd))
+        other = SharedLog(Arena.attach(log.arena.fd))
         assert (await other.tail("s")).position == 0
-        await log.worker.forget("s")
+        await log.recognizer.forget("s")
         await other.append(Opened("t", "trace", Checkpoint(config=CONFIG)))
         assert [type(record) for record in await replayed(other)] == [Opened]
         await log.close()

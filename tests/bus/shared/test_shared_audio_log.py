@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from bus.shared.other_process import OtherProcess, remote
-from bus.shared.rig import OneProcessLog, arena
+from bus.shared.rig import SharedLog, arena
 from contracts.audio_log_contract import LEAD, AudioLogContract
 from starling.bus.shared.audio_log import GatewayAudioLog, WorkerAudioLog
 
 
 class TestSharedAudioLog(AudioLogContract):
-    def make(self, max_lead: int = LEAD) -> OneProcessLog:
-        return OneProcessLog(arena(max_lead=max_lead))
+    def make(self, max_lead: int = LEAD) -> SharedLog:
+        return SharedLog(arena(max_lead=max_lead))
 
 
 @pytest.fixture(scope="class")
@@ -26,8 +26,8 @@ class TestWriterInAnotherProcess(AudioLogContract):
     def _remember(self, other: OtherProcess) -> None:
         self.other = other
 
-    def make(self, max_lead: int = LEAD) -> OneProcessLog:
-        log = OneProcessLog(arena(max_lead=max_lead))
+    def make(self, max_lead: int = LEAD) -> SharedLog:
+        log = SharedLog(arena(max_lead=max_lead))
         self.other.attach(log.arena)
         slots = remote(self.other, "slots", log.wake)
         log.gateway = GatewayAudioLog(remote(self.other, "writer", log.wake), slots, log.gateway_watch)
@@ -39,8 +39,8 @@ class TestReaderInAnotherProcess(AudioLogContract):
     def _remember(self, other: OtherProcess) -> None:
         self.other = other
 
-    def make(self, max_lead: int = LEAD) -> OneProcessLog:
-        log = OneProcessLog(arena(max_lead=max_lead))
+    def make(self, max_lead: int = LEAD) -> SharedLog:
+        log = SharedLog(arena(max_lead=max_lead))
         self.other.attach(log.arena)
-        log.worker = WorkerAudioLog(remote(self.other, "reader", log.wake), log.worker_watch)
+        log.recognizer = WorkerAudioLog(remote(self.other, "reader", log.wake), log.worker_watch)
         return log

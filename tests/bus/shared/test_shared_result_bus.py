@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from bus.shared.other_process import OtherProcess, remote
-from bus.shared.rig import OneProcessResults, arena
+from bus.shared.rig import SharedResults, arena
 from contracts.result_bus_contract import ResultBusContract
 from starling.bus.history import KEPT
 from starling.bus.shared.result_bus import WorkerResultBus
 
 
 class TestSharedResultBus(ResultBusContract):
-    def make(self, kept: int = KEPT) -> OneProcessResults:
-        return OneProcessResults(arena(), kept=kept)
+    def make(self, kept: int = KEPT) -> SharedResults:
+        return SharedResults(arena(), kept=kept)
 
 
 @pytest.fixture(scope="class")
@@ -27,9 +27,9 @@ class TestWriterInAnotherProcess(ResultBusContract):
     def _remember(self, other: OtherProcess) -> None:
         self.other = other
 
-    def make(self, kept: int = KEPT) -> OneProcessResults:
+    def make(self, kept: int = KEPT) -> SharedResults:
         shared = arena()
         self.other.attach(shared, kept=kept)
-        bus = OneProcessResults(shared, kept=kept)
-        bus.worker = WorkerResultBus(remote(self.other, "results", shared.gateway_bell.ring))
+        bus = SharedResults(shared, kept=kept)
+        bus.recognizer = WorkerResultBus(remote(self.other, "results", shared.gateway_bell.ring))
         return bus

@@ -37,9 +37,18 @@ class GatewaySide:
     @classmethod
     def of(cls, link: Link, gateway: str, now: Callable[[], float], *, max_lead: int) -> Self:
         """``now``: the process's clock, in seconds. ``max_lead``: in samples."""
+        return cls.around(
+            link, gateway, now, lambda inbox, offset: GatewayAudioLog(link, inbox, max_lead=max_lead, offset=offset)
+        )
+
+    @classmethod
+    def around(
+        cls, link: Link, gateway: str, now: Callable[[], float], audio_log: Callable[[Inbox, float], GatewayAudioLog]
+    ) -> Self:
+        """``audio_log`` is made of the inbox, and what makes ``now`` the wall's clock, in seconds."""
         offset, inbox = time.time() - now(), Inbox(link, gateway)
         return cls(
-            audio_log=GatewayAudioLog(link, inbox, max_lead=max_lead, offset=offset),
+            audio_log=audio_log(inbox, offset),
             results=GatewayResultBus(link, inbox),
             board=GatewayLoadBoard(inbox, now, offset=offset),
             directory=RedisSessionDirectory(link, gateway),
@@ -81,8 +90,14 @@ class RecognizerSide:
         moved: Callable[[str, int], None] = lambda _how, _count: None,
     ) -> Self:
         """``now``: the process's clock, in seconds. ``moved``: see ``Tenure``."""
-        offset, tenure = time.time() - now(), Tenure(link, recognizer, moved=moved)
-        audio_log = RecognizerAudioLog(link, tenure, offset=offset)
-        results = RecognizerResultBus(link, audio_log)
-        audio_log.dropped = results.drop
-        return cls(audio_log=audio_log, results=results, board=RecognizerLoadBoard(link, offset=offset), tenure=tenure)
+        tenure = Tenure(link, recognizer, moved=moved)
+        return cls.around(link, tenure, now, lambda offset: RecognizerAudioLog(link, tenure, offset=offset))
+
+    @classmethod
+    def around(cls, link: Link, tenure: Tenure, now: Callable[[], float], audio_log: Callable[[float], RecognizerLog]) -> Self:
+        """``audio_log`` is made of what makes ``now`` the wall's clock, in seconds."""
+        offset = time.time() - now()
+        log = audio_log(offset)
+        results = RecognizerResultBus(link, log)
+        log.dropped = results.drop
+        return cls(audio_log=log, results=results, board=RecognizerLoadBoard(link, offset=offset), tenure=tenure)
