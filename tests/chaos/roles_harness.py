@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.platform_harness import eventually
+from kafka_broker import KafkaBroker
 from patience import PATIENCE
 from processes import strike
 from redis_server import RedisServer
@@ -55,6 +56,12 @@ class Role:
 
     async def status(self) -> dict[str, Any]:
         return (await asyncio.to_thread(self.ask, "status"))[1]
+
+    async def until_holding(self, partitions: int) -> None:
+        """Until a recognizer has so many or more."""
+        async with asyncio.timeout(PATIENCE):
+            while len((await self.status())["bus"]["held"]) < partitions:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
 
     def said(self, event: str) -> int:
         return sum(f'"event": "{event}"' in line for line in self.log)
@@ -174,6 +181,11 @@ class Apart:
         async with asyncio.timeout(PATIENCE):
             while sorted(await self.held()) != sorted(shares):  # noqa: ASYNC110 - other processes
                 await asyncio.sleep(0.05)
+
+
+def on_kafka(broker: KafkaBroker, redis: RedisServer, topic: str) -> Mapping[str, str]:
+    """Settings of roles whose audio is there."""
+    return {"STARLING_BUS__URL": broker.url, "STARLING_BUS__STORE": redis.url, "STARLING_BUS__TOPIC": topic}
 
 
 def children_of(pid: int) -> list[int]:

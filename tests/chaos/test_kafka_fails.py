@@ -6,17 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 
 import numpy as np
 import pytest
 
 from chaos.platform_harness import CHUNK, Final, all_captions, eventually
-from chaos.roles_harness import apart
+from chaos.roles_harness import apart, on_kafka
 from chaos.test_processes_fail import BECKETT, scripted
-from kafka_broker import KafkaBroker, kafka_broker
-from patience import PATIENCE
+from chaos.zombie_contract import ZombieContract
+from kafka_broker import KafkaBroker
 from redis_server import RedisServer
 from starling.client import connect, reconnection
 from starling.client.conversation import converse
@@ -27,27 +27,11 @@ from starling.protocols.native.messages import Result, ServerMessage
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaBroker]:
-    with kafka_broker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-def on(broker: KafkaBroker, redis: RedisServer, topic: str) -> Mapping[str, str]:
-    return {"STARLING_BUS__URL": broker.url, "STARLING_BUS__STORE": redis.url, "STARLING_BUS__TOPIC": topic}
-
-
 def test_captions_on_kafka_are_the_same_whichever_recognizer_is_killed(broker: KafkaBroker, redis: RedisServer) -> None:
     sounds = [BECKETT[n * 4000 :] for n in range(4)]
 
     async def scenario() -> None:
-        async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "killed")) as server:
+        async with apart(redis, gateways=1, recognizers=2, settings=on_kafka(broker, redis, "killed")) as server:
             await server.until_shared(8, 8)
             talking = asyncio.create_task(all_captions(server.url, sounds, speed=1))
             await server.until_heard(len(sounds), 3.0)
@@ -60,7 +44,7 @@ def test_captions_on_kafka_are_the_same_whichever_recognizer_is_killed(broker: K
 
 def test_sessions_go_on_when_kafka_does(broker: KafkaBroker, redis: RedisServer) -> None:
     async def scenario() -> None:
-        async with apart(redis, gateways=1, recognizers=1, settings=on(broker, redis, "stopped")) as server:
+        async with apart(redis, gateways=1, recognizers=1, settings=on_kafka(broker, redis, "stopped")) as server:
             talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 2, speed=1))
             await server.until_heard(2, 2.0)
             os.kill(broker.pid, signal.SIGSTOP)
@@ -85,7 +69,7 @@ def test_clients_that_look_for_a_gateway_while_kafka_stands_still_find_one(
 
     async def scenario() -> None:
         async with (
-            apart(redis, gateways=2, recognizers=1, settings=on(broker, redis, "searched")) as server,
+            apart(redis, gateways=2, recognizers=1, settings=on_kafka(broker, redis, "searched")) as server,
             AsyncExitStack() as stack,
         ):
             sessions = [await stack.enter_async_context(connect(server.url)) for _ in sounds]
@@ -114,20 +98,7 @@ async def told(session: Session, sound: Samples) -> list[Final]:
     return [(m.segment_id, m.text, m.start, m.end) for m in messages if isinstance(m, Result) and m.is_final]
 
 
-def test_a_recognizer_on_kafka_that_was_taken_for_dead_says_nothing_more(broker: KafkaBroker, redis: RedisServer) -> None:
-    async def scenario() -> None:
-        async with apart(redis, gateways=1, recognizers=2, settings=on(broker, redis, "zombie")) as server:
-            await server.until_shared(8, 8)
-            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 3, speed=1))
-            await server.until_heard(3, 2.5)
-            zombie, heir = server.recognizers
-            os.kill(zombie.process.pid, signal.SIGSTOP)
-            async with asyncio.timeout(PATIENCE):
-                while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.05)
-            os.kill(zombie.process.pid, signal.SIGCONT)
-            assert await talking == [scripted(BECKETT)] * 3
-            await zombie.until_said("partition lost")
-            await server.until_shared(8, 8)
-
-    asyncio.run(scenario())
+class TestZombieOnKafka(ZombieContract):
+    @pytest.fixture
+    def bus(self, broker: KafkaBroker, redis: RedisServer) -> Mapping[str, str]:
+        return on_kafka(broker, redis, "zombie")

@@ -10,15 +10,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from websockets.asyncio.client import connect as dial
-from websockets.exceptions import ConnectionClosed
 
-from chaos.brittle_gateway import DEADLY, DEADLY_HEADER
+from chaos.brittle_gateway import DEADLY_HEADER
+from chaos.deadly_client import deadly
 from chaos.platform_harness import Final, all_captions, caption, platform
 from chaos.poisoned_worker import poisonous
 from patience import PATIENCE
@@ -158,19 +157,6 @@ def test_audio_that_ends_two_workers_ends_its_own_session_and_no_other(tmp_path:
 
 
 def test_bytes_that_end_two_gateways_are_not_unpacked_by_a_third(tmp_path: Path) -> None:
-    async def deadly(url: str) -> dict[str, Any]:
-        """The last words to who sends that."""
-        message: dict[str, Any] = {}
-        async with dial(f"{url.replace('http', 'ws', 1)}v1/stream", compression=None, open_timeout=None) as socket:
-            await socket.send('{"type":"start","audio":{"encoding":"ogg_opus"}}')
-            try:
-                message = json.loads(await socket.recv())
-                await socket.send(DEADLY)
-                while True:
-                    message = json.loads(await socket.recv())
-            except ConnectionClosed:
-                return message
-
     async def scenario() -> None:
         paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
         async with platform(workers=1, directory=tmp_path, settings=paths, module="chaos.brittle") as server:

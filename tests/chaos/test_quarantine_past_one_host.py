@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect as dial
-from websockets.exceptions import ConnectionClosed
 
-from chaos.brittle_gateway import DEADLY
+from chaos.deadly_client import deadly
 from chaos.platform_harness import all_captions, caption, eventually
 from chaos.poisoned_worker import poisonous
-from chaos.roles_harness import Role, apart
-from chaos.test_kafka_fails import on
+from chaos.roles_harness import Role, apart, on_kafka
 from chaos.test_processes_fail import BECKETT, scripted
-from kafka_broker import KafkaBroker, kafka_broker
+from kafka_broker import KafkaBroker
 from patience import PATIENCE
 from redis_server import RedisServer
 from starling.client.errors import SessionAborted
@@ -32,18 +27,6 @@ FRAGILE = "chaos.fragile_role"
 _TOPICS = count()
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaBroker]:
-    with kafka_broker() as broker:
-        yield broker
-
-
 @pytest.fixture(params=["redis", "kafka"])
 def bus(request: pytest.FixtureRequest, redis: RedisServer) -> Mapping[str, str]:
     """Settings of what carries the audio. Leases last so long that it is the attendant who says that a recognizer is dead."""
@@ -51,7 +34,7 @@ def bus(request: pytest.FixtureRequest, redis: RedisServer) -> Mapping[str, str]
     if request.param == "redis":
         return lease
     broker: KafkaBroker = request.getfixturevalue("broker")
-    return {**lease, **on(broker, redis, f"quarantine-{next(_TOPICS)}")}
+    return {**lease, **on_kafka(broker, redis, f"quarantine-{next(_TOPICS)}")}
 
 
 async def until_ended(role: Role) -> int:
@@ -99,26 +82,13 @@ def test_who_is_killed_by_others_is_never_blamed(redis: RedisServer, bus: Mappin
 
 
 def test_bytes_that_end_two_gateways_are_unpacked_by_no_gateway(redis: RedisServer) -> None:
-    async def deadly(role: Role) -> dict[str, Any]:
-        """The last words to who sends that."""
-        message: dict[str, Any] = {}
-        async with dial(f"{role.url.replace('http', 'ws', 1)}v1/stream", compression=None) as socket:
-            await socket.send('{"type":"start","audio":{"encoding":"ogg_opus"}}')
-            try:
-                message = json.loads(await socket.recv())
-                await socket.send(DEADLY)
-                while True:
-                    message = json.loads(await socket.recv())
-            except ConnectionClosed:
-                return message
-
     async def scenario() -> None:
         async with apart(redis, gateways=3, recognizers=1, module=FRAGILE) as server:
             for victim in server.gateways[:2]:
-                assert (await deadly(victim))["type"] == "ready"
+                assert (await deadly(victim.url))["type"] == "ready"
                 assert await until_ended(victim) == 128 + signal.SIGSEGV
             await server.gateways[2].until_said("networks banned")
-            last = await deadly(server.gateways[2])
+            last = await deadly(server.gateways[2].url)
             assert (last["type"], last.get("code")) == ("error", "quarantined")
             assert server.gateways[2].process.returncode is None
             assert await caption(server.gateways[2].url, BECKETT, speed=4) == scripted(BECKETT), "PCM is taken as ever"

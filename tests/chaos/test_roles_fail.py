@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from chaos.platform_harness import Final, all_captions, caption, eventually
 from chaos.roles_harness import Wire, apart
 from chaos.test_processes_fail import BECKETT, scripted, undisturbed
+from chaos.zombie_contract import ZombieContract
 from patience import PATIENCE
 from redis_server import RedisServer
 from starling.client import connect
@@ -22,12 +23,6 @@ from starling.core.errors import Overloaded, StarlingError
 from starling.protocols.native.messages import Result, ServerMessage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers run on Linux")
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 def test_captions_are_the_same_whichever_recognizer_is_killed(redis: RedisServer) -> None:
@@ -143,21 +138,10 @@ def test_roles_end_in_good_order_while_nobody_at_redis_answers(redis: RedisServe
     asyncio.run(scenario())
 
 
-def test_a_recognizer_that_was_taken_for_dead_says_nothing_more(redis: RedisServer) -> None:
-    async def scenario() -> None:
-        async with apart(redis, gateways=1, recognizers=2) as server:
-            talking = asyncio.create_task(all_captions(server.url, [BECKETT] * 4, speed=1))
-            await server.until_heard(4, 2.5)
-            zombie, heir = server.recognizers
-            os.kill(zombie.process.pid, signal.SIGSTOP)
-            async with asyncio.timeout(PATIENCE):
-                while len((await heir.status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.05)
-            os.kill(zombie.process.pid, signal.SIGCONT)
-            assert await talking == [scripted(BECKETT)] * 4
-            await zombie.until_said("partition lost")
-
-    asyncio.run(scenario())
+class TestZombieOnRedis(ZombieContract):
+    @pytest.fixture
+    def bus(self) -> Mapping[str, str]:
+        return {}
 
 
 def test_a_recognizer_that_is_cut_off_from_redis_is_fenced(redis: RedisServer) -> None:
@@ -169,9 +153,7 @@ def test_a_recognizer_that_is_cut_off_from_redis_is_fenced(redis: RedisServer) -
             talking = asyncio.create_task(all_captions(server.url, [BECKETT[n * 4000 :] for n in range(4)], speed=1))
             await server.until_heard(4, 2.5)
             wire.whole.clear()
-            async with asyncio.timeout(PATIENCE):
-                while len((await server.recognizers[0].status())["bus"]["held"]) < 16:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.05)
+            await server.recognizers[0].until_holding(16)
             assert await talking == [scripted(BECKETT[n * 4000 :]) for n in range(4)]
             await cut_off.until_ready(ready=False)
             wire.whole.set()
