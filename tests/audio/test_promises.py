@@ -63,3 +63,24 @@ def test_a_header_that_is_none_promises_nothing(data: bytes) -> None:
 
 def test_a_film_promises_nothing_of_its_sound() -> None:
     assert promised(b"", "matroska,webm", 60.0, tracks=2) is None
+
+
+def ogg(part: float, codec: str = "libopus", after: bytes = b"") -> bool:
+    data = mux("ogg", codec, speech(48_000, 10.0), 48_000)
+    with Recording(io.BytesIO(data[: round(len(data) * part)] + after)) as recording:
+        heard = sum(map(len, recording.blocks()))
+        assert heard > 8_000
+        return recording.unfinished
+
+
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_an_ogg_without_its_last_page_is_known(codec: str) -> None:
+    assert not ogg(1.0, codec)
+    assert ogg(0.999, codec)
+    assert ogg(0.6, codec)
+
+
+def test_what_follows_an_ogg_and_other_files_end_as_they_do() -> None:
+    assert not ogg(1.0, after=b"TAG" + bytes(125))
+    with Recording(io.BytesIO(wav(SOUND.tobytes())[:20_000])) as recording:
+        assert not recording.unfinished

@@ -32,3 +32,9 @@ def test_what_broke_is_said_once() -> None:
 
 def test_all_that_is_wrong_is_said() -> None:
     assert codes(taken=1.0, promised=60.0, lost=3, speech=False) == ["breaks_off", "gaps", "no_speech"]
+
+
+def test_a_missing_end_is_said_where_nothing_else_is_known() -> None:
+    [one] = damage(taken=12.34, promised=None, lost=0, broke=None, speech=True, unfinished=True)
+    assert (one.code, one.at) == ("breaks_off", 12.34)
+    assert codes(taken=12.3, broke=True) == ["damaged"]

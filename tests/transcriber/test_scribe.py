@@ -205,7 +205,14 @@ def opus_file(packets: Sequence[bytes]) -> bytes:
     serial = int.from_bytes(head[14:18], "little")
     header_pages = b"".join(b"OggS" + part for part in head.split(b"OggS")[1:3])
     return header_pages + b"".join(
-        page([packet], sequence=2 + number, serial=serial, granule=960 * (number + 1)) for number, packet in enumerate(packets)
+        page(
+            [packet],
+            sequence=2 + number,
+            serial=serial,
+            granule=960 * (number + 1),
+            flags=4 if number == len(packets) - 1 else 0,  # the last page says so
+        )
+        for number, packet in enumerate(packets)
     )
 
 

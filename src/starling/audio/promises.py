@@ -5,6 +5,7 @@ Most lengths that FFmpeg gives are of what it found in the file, or estimates by
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import BinaryIO, Final
 
@@ -21,6 +22,15 @@ _XING: Final = (b"Xing", b"Info")
 """In the first frame of an MP3 that says how many frames there are."""
 
 
+_OGG: Final = b"OggS"
+OGG_FLAGS: Final = 5
+OGG_LAST: Final = 4
+OGG_HEADER: Final = 27
+"""Bytes before the table of a page; the last of them says how long that is."""
+
+LONGEST_PAGE: Final = 1 << 16
+
+
 def head_of(file: BinaryIO) -> bytes:
     """The first bytes of a file that can seek, which is left at its beginning; of others nothing."""
     if not file.seekable():
@@ -29,6 +39,35 @@ def head_of(file: BinaryIO) -> bytes:
     head = file.read(HEAD)
     file.seek(0)
     return head
+
+
+def unfinished(file: BinaryIO) -> bool:
+    """Whether a file that can seek, which is left at its beginning, is an Ogg without the page that ends it (RFC 3533, 6).
+
+    Only its last page is looked at. A recorder that was killed leaves such a file, and so does a download that broke off.
+    """
+    if not file.seekable():
+        return False
+    try:
+        file.seek(0)
+        if file.read(len(_OGG)) != _OGG:
+            return False
+        file.seek(max(0, file.seek(0, io.SEEK_END) - 2 * LONGEST_PAGE))
+        return not _ends(file.read(2 * LONGEST_PAGE))
+    finally:
+        file.seek(0)
+
+
+def _ends(tail: bytes) -> bool:
+    """Whether the last page of an Ogg is whole, and says that it is the last."""
+    at = tail.rfind(_OGG)
+    if at < 0:
+        return True  # something else follows, whatever it is
+    page = tail[at:]
+    if len(page) < OGG_HEADER or len(page) < OGG_HEADER + page[OGG_HEADER - 1]:
+        return False
+    lacing = page[OGG_HEADER : OGG_HEADER + page[OGG_HEADER - 1]]
+    return bool(page[OGG_FLAGS] & OGG_LAST) and len(page) >= OGG_HEADER + len(lacing) + sum(lacing)
 
 
 def promised(head: bytes, container: str, duration: float | None, *, tracks: int) -> float | None:

@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from starling.audio.containers import duration_of, open_codec, open_container, pcm_of, sound_track, type_of
 from starling.audio.normalise import Normaliser, Pcm
-from starling.audio.promises import head_of, promised
+from starling.audio.promises import head_of, promised, unfinished
 from starling.audio.source import Source
 from starling.core.audio import SAMPLE_RATE, Samples
 from starling.core.errors import CorruptAudio, UnsupportedAudio
@@ -42,7 +42,8 @@ class Recording:
     ``source``: a path, or a binary file object, which may be a pipe (standard input) and is left open. ``budget``: bytes that may
     be read of it, or None. ``media_type``: what it is, for the web. ``codec``: FFmpeg's name of it. ``sample_rate`` and
     ``channels`` are as its header says, and so is ``duration``: seconds, or FFmpeg's estimate, or None; never decoded for.
-    ``promised``: seconds that its header counts exactly, or None. ``lost``: pieces that could not be decoded so far.
+    ``promised``: seconds that its header counts exactly, or None. ``unfinished``: it lacks the mark that ends files of its kind.
+    ``lost``: pieces that could not be decoded so far.
 
     Raises OSError as ``open`` does; CorruptAudio for what no demuxer knows; UnsupportedAudio for a file without a sound track, a
     playlist that names other files, a codec that is not built in, or a sample rate beyond RECORDED_RATES.
@@ -53,6 +54,7 @@ class Recording:
             file = opened.enter_context(Path(source).open("rb")) if isinstance(source, (str, Path)) else source
             self._file = Source(file, budget=budget)
             head = head_of(file)
+            self.unfinished = head.startswith(b"OggS") and unfinished(file)
             self._container = opened.enter_context(open_container(self._file))
             self._file.check()
             self._stream = sound_track(self._container)

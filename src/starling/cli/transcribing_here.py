@@ -79,7 +79,14 @@ def _heard(job: Job, config: SessionConfig, channels: Channels, tools: Tools, sh
                 found += [segment for one in heard.found for segment in one.segments]
                 taken = heard.taken
                 advance(taken)
-            warnings = damage(taken=taken, promised=recording.promised, lost=recording.lost, broke=None, speech=bool(found))
+            warnings = damage(
+                taken=taken,
+                promised=recording.promised,
+                lost=recording.lost,
+                broke=None,
+                speech=bool(found),
+                unfinished=recording.unfinished,
+            )
             problem = damages(job.source, [(one.code, one.message) for one in warnings])
     except (StarlingError, OSError) as error:
         problem = failure(job.source, error, debug=debug)

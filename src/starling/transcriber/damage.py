@@ -17,11 +17,13 @@ PART: Final = 0.02
 NO_SPEECH: Final = "no_speech"
 
 
-def damage(*, taken: float, promised: float | None, lost: int, broke: ClientError | None, speech: bool) -> tuple[JobWarning, ...]:
+def damage(
+    *, taken: float, promised: float | None, lost: int, broke: ClientError | None, speech: bool, unfinished: bool = False
+) -> tuple[JobWarning, ...]:
     """Of a recording of which ``taken`` seconds were heard. ``promised``: seconds that its header counts.
 
-    ``lost``: pieces that could not be decoded. ``broke``: why nothing after ``taken`` could be read. ``speech``: whether any
-    was found.
+    ``unfinished``: it lacks the mark that ends files of its kind. ``lost``: pieces that could not be decoded. ``broke``: why
+    nothing after ``taken`` could be read. ``speech``: whether any was found.
     """
     found: list[JobWarning] = []
     if broke is not None:
@@ -30,6 +32,11 @@ def damage(*, taken: float, promised: float | None, lost: int, broke: ClientErro
         found.append(JobWarning(code="damaged", message=message, at=taken))
     elif promised is not None and promised - taken > max(LEAST, PART * promised):
         message = f"the recording breaks off at {taken:.1f} s of {promised:.1f} s: the file is incomplete"
+        found.append(JobWarning(code="breaks_off", message=message, at=taken))
+    elif unfinished:
+        message = (
+            f"the recording breaks off at {taken:.1f} s: the mark that ends an Ogg file is missing, and what followed with it"
+        )
         found.append(JobWarning(code="breaks_off", message=message, at=taken))
     if lost > COMMON:
         message = f"{lost} pieces of the recording are damaged: what was said in them may be missing"

@@ -208,5 +208,12 @@ def _written(line: Line, order: Order, tools: Tools, confined: Confined) -> Over
             line.tell(report.rest())
         if not taken:
             raise CorruptAudio("expected sound in the recording, found none: it is empty, or was cut off at its beginning")
-        warnings = damage(taken=taken, promised=recording.promised, lost=recording.lost, broke=broke, speech=speech)
+        warnings = damage(
+            taken=taken,
+            promised=recording.promised,
+            lost=recording.lost,
+            broke=broke,
+            speech=speech,
+            unfinished=recording.unfinished,
+        )
     return Over(taken, time.process_time(), warnings)
