@@ -21,7 +21,7 @@ from starling.engine.moonshine.shipped import ShippedGraphs
 from starling.engine.moonshine.tokens import Vocabulary, parse_pieces
 from starling.engine.moonshine.weights import SHA256, Weights, read_weights, wheel_folder
 
-BUILDER = 6
+BUILDER = 7
 """Counts up with every change of the rebuilt graphs; what another builder has made is not looked at."""
 
 
@@ -118,7 +118,7 @@ def _build(weights: Weights, precision: Precision) -> dict[str, bytes]:
 
     listening, writing = encoder_weights(weights.encoder), decoder_weights(weights.decoder)
     return {
-        "ear": build_ear(listening),
+        "ear": build_ear(listening, precision),
         "encoder": build_encoder(listening, precision),
         "cross": build_cross(writing, precision),
         "decoder": build_decoder(writing, precision, by_row=False),

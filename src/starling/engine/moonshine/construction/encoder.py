@@ -23,14 +23,17 @@ from starling.engine.moonshine.hearing import ECHO_WIDTH, LONGEST_FRAMES, STRIDE
 from starling.engine.moonshine.options import Precision
 from starling.engine.moonshine.rebuilt import HEADS
 
+_ALIKE = 0.95
+"""The correlation of neighbouring samples of speech at 16 kHz."""
 
-def build_ear(weights: EncoderWeights) -> bytes:
-    """The graph from audio to echoes, in floats as shipped, as the bytes of an ``.onnx`` file.
+
+def build_ear(weights: EncoderWeights, precision: Precision) -> bytes:
+    """The graph from audio to echoes, as the bytes of an ``.onnx`` file.
 
     ``pieces``: the audio, STRIDE samples to a row, one row more than there are sounds (the results of the first convolution).
     ``sums`` and ``squares``: of each sound, over its channels.
     """
-    graph = Graph(Precision.EXACT)
+    graph = Graph(precision)
     pieces = graph.input("pieces", np.float32, ["pieces", STRIDE])
     graph.output("echoes", np.float32, ["echoes", ECHO_WIDTH])
     graph.output("sums", np.float32, ["sounds"])
@@ -40,9 +43,41 @@ def build_ear(weights: EncoderWeights) -> bytes:
     sounds = graph.node("Tanh", graph.node("MatMul", windows, graph.constant(first)))
     graph.node("ReduceSum", sounds, graph.numbers(1), to="sums", keepdims=0)
     graph.node("ReduceSumSquare", sounds, graph.numbers(1), to="squares", keepdims=0)
-    second = _as_matrix(weights.second * weights.gain[:, np.newaxis])
-    graph.node("MatMul", _windows(graph, sounds, WIDTH, stride=3, whole=2), graph.constant(second), to="echoes")
+    second = weights.second * weights.gain[:, np.newaxis]
+    if precision is Precision.EXACT:
+        matrix = graph.constant(_as_matrix(second))
+        graph.node("MatMul", _windows(graph, sounds, WIDTH, stride=3, whole=2), matrix, to="echoes")
+    else:
+        _echo_in_int8(graph, sounds, second, _loudness(first, second))
     return graph.serialised()
+
+
+def _echo_in_int8(graph: Graph, sounds: str, kernel: NDArray[np.float32], loudness: NDArray[np.float32]) -> None:
+    """Echoes of whole numbers: a scale for each window, another for each column of the matrix.
+
+    Each channel is divided by its ``loudness``, float32 ``[WIDTH]``, and its weights are multiplied by it, or the loud ones would
+    leave the quiet ones no steps (Xiao et al. 2022, "SmoothQuant", arXiv:2211.10438).
+    """
+    sounds = graph.node("Mul", sounds, graph.constant(1 / loudness))
+    largest = graph.node("ReduceMax", graph.node("Abs", sounds), graph.numbers(-1), keepdims=1)
+    largest = graph.node("ReduceMax", _windows(graph, largest, 1, stride=3, whole=2), graph.numbers(-1), keepdims=1)
+    windows = graph.whole_numbers(_windows(graph, sounds, WIDTH, stride=3, whole=2), largest)
+    matrix = _as_matrix(kernel * loudness[:, np.newaxis])
+    graph.node("Mul", graph.product_of_whole_numbers(windows, matrix), largest, to="echoes")
+
+
+def _loudness(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How loud each channel is of sound whose neighbouring samples are alike, as speech's are, against how large its weights are.
+
+    ``first``: float32 ``[window, WIDTH]``; ``second``: ``[out, WIDTH, window]``.
+    """
+    places = np.arange(len(first))
+    alike = _ALIKE ** np.abs(places[:, np.newaxis] - places)
+    loud = np.sqrt(np.einsum("ic,ij,jc->c", first, alike, first))
+    weight = np.abs(second).max(axis=(0, 2))
+    ratio: NDArray[np.float32] = np.sqrt(loud / np.maximum(weight, weight.max() / 1000))
+    # Rounded, so that machines whose sums differ in last bits agree on all the whole numbers that are made of it.
+    return np.asarray((ratio / ratio.mean()).astype(np.float16), np.float32)
 
 
 def build_encoder(weights: EncoderWeights, precision: Precision) -> bytes:

@@ -16,6 +16,12 @@ MICROSOFT = "com.microsoft"
 """Where onnxruntime keeps its own operators: https://github.com/microsoft/onnxruntime/blob/v1.23.2/docs/ContribOperators.md"""
 
 _ALL = np.iinfo(np.int64).max
+_MIDDLE = 128
+"""Where zero is among the 256 whole numbers."""
+
+_STEP = np.array(1 / 127, np.float32)
+"""From one whole number to the next, where the largest is 127."""
+
 _TYPES: dict[object, int] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32, np.int64: TensorProto.INT64}
 
 
@@ -89,14 +95,32 @@ class Graph:
         if self._precision is Precision.EXACT:
             return self.linear(value, *matrices)
         bias = matrices[0].bias if len(matrices) == 1 else None
-        step = self.constant(np.array(1 / 127, np.float32))
-        middle = self.constant(np.array(128, np.uint8))
+        step, middle = self.constant(_STEP), self.constant(np.array(_MIDDLE, np.uint8))
         largest = self.node("ReduceMax", self.node("Abs", value), self.numbers(-1), keepdims=1)
         whole = self.node("QuantizeLinear", self.node("Div", value, largest), step, middle)
         weights, scales, zero_points = self._side_by_side(matrices)
         product = self.node("MatMulIntegerToFloat", whole, weights, step, scales, middle, zero_points, domain=MICROSOFT)
         product = self.node("Mul", product, largest)
         return product if bias is None else self.node("Add", product, self.constant(bias))
+
+    def whole_numbers(self, rows: str, largest: str) -> str:
+        """Float32 ``[n, k]`` as uint8 around 128: ``largest``, float32 ``[n, 1]``, of each row becomes 127."""
+        scale = self.node("Squeeze", self.node("Mul", largest, self.constant(_STEP)), self.numbers(1))
+        middle = numpy_helper.from_array(np.array([_MIDDLE], np.uint8))
+        middles = self.node("ConstantOfShape", self.node("Shape", scale), value=middle)
+        return self.node("QuantizeLinear", rows, scale, middles, axis=0)
+
+    def product_of_whole_numbers(self, rows: str, matrix: NDArray[np.float32]) -> str:
+        """What ``whole_numbers`` made times ``matrix``, float32 ``[k, n]``, as if the largest of each row had been 1.
+
+        The matrix becomes whole numbers too, with a scale for each column.
+        """
+        scales = np.abs(matrix).max(axis=0) * _STEP
+        weights = (np.round(matrix / scales) + _MIDDLE).astype(np.uint8)
+        middles = np.full(len(scales), _MIDDLE, np.uint8)
+        step, middle = self.constant(_STEP), self.constant(np.array(_MIDDLE, np.uint8))
+        inputs = (rows, self.constant(weights), step, self.constant(scales), middle, self.constant(middles))
+        return self.node("MatMulIntegerToFloat", *inputs, domain=MICROSOFT)
 
     def _side_by_side(self, matrices: Sequence[Quantised]) -> tuple[str, str, str]:
         """Values, scales and zero points of ``matrices`` as one."""
