@@ -45,7 +45,7 @@ class BrokenGraphs(ShippedGraphs):
     def __init__(self) -> None:
         pass
 
-    def hear(self, audio: NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
+    def hear(self, audio: Samples | NDArray[np.float32], echoes: Echoes | None = None) -> Encoding:
         raise ValueError(f"cannot encode {audio.tolist()}")
 
 
