@@ -130,7 +130,7 @@ export class Drawer {
       ...wanted.map((verb) => {
         const button = document.createElement("button");
         button.type = "button";
-        button.className = verb === "retry" ? "firm" : "quiet";
+        button.className = verb === "retry" && job.error?.retryable !== false ? "firm" : "quiet"; // what fails again is not urged
         button.dataset.verb = verb;
         button.textContent = VERBS[verb];
         button.addEventListener("click", () => this.#on.act(verb, this.#job, button));

@@ -33,7 +33,7 @@ export function facts(job, moment) {
   const { created, started, finished, duration, size, media_type: media, codec, language, attempts, channels } = job;
   const took = job.status === "done" && started && finished ? (new Date(finished) - new Date(started)) / 1000 : null;
   return [
-    ["Length", duration === null ? "not known yet" : span(duration)],
+    ["Length", duration === null ? (isOver(job) ? "not known" : "not known yet") : span(duration)],
     ["Handed in", moment(new Date(created))],
     took !== null && ["Transcribed in", took > 0 && duration ? `${span(took)}, ${figure(duration / took)}× real time` : span(took)],
     ["Recording", [media.replace(/^(audio|video)\//, ""), codec, bytes(size)].filter((part, at, all) => part && all.indexOf(part) === at).join(", ")],
