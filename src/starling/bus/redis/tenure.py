@@ -12,6 +12,7 @@ from starling.bus.partitions import partition_of, share
 from starling.bus.redis.link import Link
 from starling.bus.redis.scripts.leases import BEAT, LEASE, RELEASE
 from starling.core.errors import ShuttingDown
+from starling.redis.opening import ATTEMPT
 from starling.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -156,5 +157,9 @@ class Tenure:
             self._held.clear()
             self.changed.set()
             return
-        await self._release(sorted(self._held))
-        await self.beat()
+        try:
+            async with asyncio.timeout(ATTEMPT):  # Redis may have gone just now; others wait for the leases' end then
+                await self._release(sorted(self._held))
+                await self.beat()
+        except TimeoutError:
+            log.warning("partitions not given back", advice="they are free once the leases end")
