@@ -12,23 +12,26 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.certificates import make_certificate
+from patience import PATIENCE
 from processes import free_ports
 from redis_server import RedisServer
+from starling.bus.redis import link
 from starling.bus.redis.link import Link, RedisOptions
 from starling.core.errors import InvalidOption, StarlingError
 from starling.jobs.redis import connection
 from starling.jobs.redis.connection import Connection
+from starling.redis import opening
 from starling.redis.opening import FIRST_PAUSE, LONGEST_PAUSE, pause_after, redacted
 
 Way: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 async def by_the_bus(url: str) -> None:
-    link = Link(RedisOptions(url=url))
+    it = Link(RedisOptions(url=url))
     try:
-        await link.check()
+        await it.check()
     finally:
-        await link.close()
+        await it.close()
 
 
 async def by_the_jobs(url: str) -> None:
@@ -42,6 +45,8 @@ async def by_the_jobs(url: str) -> None:
 @pytest.fixture(params=[by_the_bus, by_the_jobs])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
     monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(link, "ATTEMPT", PATIENCE)
+    monkeypatch.setattr(opening, "ATTEMPT", PATIENCE)
     found: Way = request.param
     return found
 

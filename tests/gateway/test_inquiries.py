@@ -164,3 +164,23 @@ def test_strangers_leave_room_for_calls(monkeypatch: pytest.MonkeyPatch) -> None
             second.cancel()
 
     run(scenario)
+
+
+def test_one_stranger_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiries, "EACH", 1)
+    public = True
+    monkeypatch.setattr(inquiries, "is_public", lambda _: public)
+
+    async def scenario() -> None:
+        nonlocal public
+        async with served(options()) as it, dial(it) as channel:
+            first = watch(channel)
+            await told(first)
+            assert (await ended(watch(channel)))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+            public = False
+            behind_a_proxy = [watch(channel) for _ in range(2)]
+            await asyncio.gather(*map(told, behind_a_proxy))
+            for call in (first, *behind_a_proxy):
+                call.cancel()
+
+    run(scenario)

@@ -27,6 +27,7 @@ PAGE: Final = 1000
 """Sessions that are asked for at once."""
 
 MOST_PAGES: Final = 200
+"""More sessions than a server has; one that names a next page for ever is left there."""
 
 
 class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -10,10 +11,11 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from starling.core.errors import InvalidMessage, NotFound, Overloaded, ShuttingDown, SlowConsumer
+from starling.gateway.access import network
 from starling.gateway.admission import GOODBYE
 from starling.gateway.call import Handle, address_of, next_message
 from starling.gateway.options import GatewayOptions
-from starling.gateway.readers import Readers
+from starling.gateway.readers import Readers, is_public
 from starling.protocols.calls import Service
 from starling.protocols.reflection import Reflection
 from starling.protocols.wire import health_pb2, reflection_pb2
@@ -21,6 +23,9 @@ from starling.telemetry.health import Health
 
 MOST: Final = 256
 """Inquiries at once: a balancer has one open, and strangers must leave room for calls."""
+
+EACH: Final = 16
+"""Of these from one network in the public internet, or one stranger would leave no room for the balancer's."""
 
 HEALTH: Final = "/grpc.health.v1.Health/"
 
@@ -41,6 +46,7 @@ class Inquiries:
         described = [health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR]
         self._reflection = Reflection([*described, *([] if service.definition is None else [service.definition()])])
         self._open: set[asyncio.Event] = set()  # each set when there may be news
+        self._strangers: Counter[str] = Counter()  # how many of these are of each network
         self._closed = False
         self._forget = health.listen(self._ring)
         self.handlers: Mapping[str, Handle] = {
@@ -61,14 +67,14 @@ class Inquiries:
             news.set()
 
     async def _check(self, context: Any) -> None:
-        with self._counted():
+        with self._counted(context):
             if await self._asked(context) not in self._known:
                 raise NotFound(f"the service here is {self._name}")
             await self._tell(context, self._status().SerializeToString())
 
     async def _watch(self, context: Any) -> None:
         """Now, and whenever it changes. A service that is not known here may be one day, as the protocol has it."""
-        with self._counted() as news:
+        with self._counted(context) as news:
             known = await self._asked(context) in self._known
             told = None
             while not self._closed:
@@ -81,7 +87,7 @@ class Inquiries:
             raise ShuttingDown(GOODBYE)
 
     async def _reflect(self, context: Any) -> None:
-        with self._counted() as news:
+        with self._counted(context) as news:
             closing = asyncio.create_task(self._closing(news))
             answering = asyncio.create_task(self._describe(context))
             try:
@@ -128,12 +134,22 @@ class Inquiries:
             raise SlowConsumer(f"nothing was read for {limit:g} seconds; read answers as they come") from None
 
     @contextmanager
-    def _counted(self) -> Iterator[asyncio.Event]:
+    def _counted(self, context: Any) -> Iterator[asyncio.Event]:
+        address = address_of(context.peer())
+        stranger = network(address) if is_public(address) else ""
         if len(self._open) >= MOST:
-            raise Overloaded(f"{MOST} inquiries are open; ask again later", gate="gateway", retry_after=self._options.retry_after)
+            raise self._crowded(f"{MOST} inquiries are open")
+        if stranger and self._strangers[stranger] >= EACH:
+            raise self._crowded(f"{EACH} inquiries of your network are open")
         news = asyncio.Event()
         self._open.add(news)
+        self._strangers[stranger] += 1
         try:
             yield news
         finally:
             self._open.remove(news)
+            self._strangers[stranger] -= 1
+            self._strangers += Counter()  # which drops those of whom none is left
+
+    def _crowded(self, why: str) -> Overloaded:
+        return Overloaded(f"{why}; ask again later", gate="gateway", retry_after=self._options.retry_after)

@@ -72,8 +72,8 @@ def code_of(kind: type[StarlingError]) -> Code:
 class Service:
     """A gRPC service. ``name``: in full. ``sessions``: methods whose calls carry a session, which the adapter finds at the end of
     ``Head.path``; ``recordings``: those of them whose message is a whole recording. ``questions``: methods that are answered at
-    once; they raise ClientError for what is no such request. ``definition``: gives the file that
-    defines it, for clients that ask.
+    once; they raise ClientError for what is no such request. ``definition``: gives the file that defines it, for clients that
+    ask.
 
     A message is one frame; where the client says no more, a call receives HALF_CLOSED. ``closing`` of an adapter gives the
     status and its message.

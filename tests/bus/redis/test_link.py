@@ -77,6 +77,20 @@ def test_what_is_asked_while_redis_is_away_is_answered_when_it_is_back(server: R
     asyncio.run(scenario())
 
 
+def test_what_nobody_waits_for_any_more_is_not_sent(server: RedisServer) -> None:
+    """Else what is tried again while Redis hangs would gather without a bound."""
+
+    async def scenario() -> None:
+        async with link(server.url) as it:
+            await it.check()
+            given_up = asyncio.create_task(it.command("INCR", "n"))
+            await asyncio.sleep(0)  # it is about to be sent
+            given_up.cancel()
+            assert await it.command("INCR", "n") == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_link_that_is_closed_lets_go_whoever_waits(server: RedisServer) -> None:
     async def scenario() -> None:
         async with link(server.url) as it:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from logging import ERROR, INFO
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from redis.asyncio.client import PubSub
 from redis.commands.core import AsyncScript
@@ -23,6 +23,9 @@ from starling.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 T = TypeVar("T")
+
+_Queued: TypeAlias = tuple[tuple[str | bytes | float, ...], asyncio.Future[Any]]
+"""A command, and where its answer goes."""
 
 TOGETHER: Final = 64
 """Commands that go to Redis at once, at most."""
@@ -64,7 +67,7 @@ class Link:
         self.failures = 0
         self._refused: tuple[float, str] | None = None  # when it last answered that it cannot do it now, and why
         self._closed = False
-        self._queue: deque[tuple[tuple[str | bytes | float, ...], asyncio.Future[Any]]] = deque()
+        self._queue: deque[_Queued] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
@@ -152,8 +155,7 @@ class Link:
     async def _send(self) -> None:
         try:
             await asyncio.sleep(0)
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
+            while batch := self._next_batch():
                 answers = await self._exchange([command for command, _ in batch])
                 for (_, future), answer in zip(batch, answers, strict=True):
                     if future.done():  # nobody waits any more
@@ -164,6 +166,15 @@ class Link:
                         future.set_result(answer)
         finally:
             self._sending = None
+
+    def _next_batch(self) -> list[_Queued]:
+        """What goes out next, less what nobody waits for any more: while Redis hangs, that would gather without a bound."""
+        batch: list[_Queued] = []
+        while self._queue and len(batch) < TOGETHER:
+            queued = self._queue.popleft()
+            if not queued[1].done():
+                batch.append(queued)
+        return batch
 
     async def _exchange(self, commands: Sequence[tuple[str | bytes | float, ...]]) -> Sequence[Any]:
         """The answer to each, or the error it met."""

@@ -20,7 +20,7 @@ from starling.redis.opening import Opening, examine, open_redis, reason
 T = TypeVar("T")
 
 ATTEMPTS: Final = 7
-"""How often something is tried, within about 5 seconds."""
+"""How often something is tried again, within about 5 seconds."""
 
 
 class Connection:
