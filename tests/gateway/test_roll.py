@@ -18,6 +18,9 @@ from starling.core.errors import StoreUnavailable
 from starling.gateway.options import GatewayOptions
 from starling.gateway.roll import End
 
+NO_TEXT = b"\x81\xaasession_id\xa2\xff\xff"
+"""A message with a text that is none."""
+
 
 @asynccontextmanager
 async def two_gateways(keys: Path) -> AsyncIterator[tuple[Served, Served]]:
@@ -99,13 +102,14 @@ def test_who_does_not_answer_is_named(tmp_path: Path) -> None:
     colleagues = MemoryColleagues("a")
     colleagues.at("dumb")
     colleagues.at("later version").on_question(lambda _: b"\xc1")
+    colleagues.at("mad").on_question(lambda _: b"\x91" + NO_TEXT)
 
     async def scenario() -> None:
         async with served(GatewayOptions(port=0, keys_file=keys), colleagues=colleagues) as it, AsyncExitStack() as stack:
             _, session_id = await begin(stack, it, operator)
             status, body, _ = await reply(it, "GET", "/v1/sessions", **bearer(operator))
             assert (status, [one["session_id"] for one in body["sessions"]]) == (200, [session_id])
-            assert body["silent"] == ["dumb", "later version"]
+            assert body["silent"] == ["dumb", "later version", "mad"]
             for method in ("GET", "DELETE"):
                 status, body, _ = await reply(it, method, "/v1/sessions/x", **bearer(operator))
                 assert (status, body["error"]["code"]) == (503, "store_unavailable"), "it may be there"
@@ -135,7 +139,7 @@ def test_where_others_cannot_be_asked_one_is_told_so_and_ends_what_is_here(tmp_p
 def test_a_question_of_another_version_is_no_end_of_a_gateway() -> None:
     async def scenario() -> None:
         async with served() as it:
-            for question in (b"", b"\xc1", b"\x80", msgspec.msgpack.encode({"type": "paint"})):
+            for question in (b"", b"\xc1", b"\x80", NO_TEXT, msgspec.msgpack.encode({"type": "paint"})):
                 assert it.gateway.roll.answer(question) == b""
             end = msgspec.msgpack.encode(End("x", None, "somebody"))
             assert msgspec.msgpack.decode(it.gateway.roll.answer(end)) is False

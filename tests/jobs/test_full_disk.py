@@ -141,3 +141,29 @@ def test_room_is_reserved_once_and_given_back(tmp_path: Path) -> None:
     assert not reserve.release()
     with closing(os.scandir(tmp_path)) as left:
         assert not list(left)
+
+
+def test_a_reserve_that_is_none_becomes_one(tmp_path: Path) -> None:
+    """As copies make it that leave holes where there are zeros, and other hands."""
+    path, reserve = tmp_path / "jobs.db.reserve", Reserve(tmp_path / "jobs.db")
+    for size in (RESERVED, 10, 3 * RESERVED):
+        path.write_bytes(b"")
+        os.truncate(path, size)
+        reserve.fill()
+        assert (path.stat().st_size, path.stat().st_blocks * 512 >= RESERVED) == (RESERVED, True)
+
+
+def test_what_stands_in_the_place_of_a_reserve_is_left_alone(tmp_path: Path) -> None:
+    path, reserve, precious = tmp_path / "jobs.db.reserve", Reserve(tmp_path / "jobs.db"), tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    path.symlink_to(precious)
+    reserve.fill()
+    assert precious.read_bytes() == b"precious"
+    path.unlink()
+    os.mkfifo(path)
+    reserve.fill()
+    path.unlink()
+    path.mkdir()
+    reserve.fill()
+    assert not reserve.release()
+    assert path.is_dir()

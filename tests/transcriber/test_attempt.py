@@ -309,3 +309,32 @@ def test_who_has_audio_left_may_hand_in_what_is_longer_than_its_header_says() ->
         assert await attempt(stand) is Outcome.DONE
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("limit", "others", "outcome"), [(5.0, 0.0, Outcome.FAILED), (25.0, 20.0, Outcome.FAILED), (25.0, 0.0, Outcome.DONE)]
+)
+def test_a_recording_of_which_nobody_knows_how_long_it_is_ends_with_its_quota(
+    limit: float, others: float, outcome: Outcome
+) -> None:
+    """Whatever its size let expect, which is charged and is a guess."""
+
+    async def for_some_seconds(order: Order, tell: Tell) -> Over:
+        for number in range(20):
+            await asyncio.sleep(1)
+            await tell(told(number, 1, done=number + 1.0))
+        return Over(20.0, 0.1)
+
+    async def scenario() -> None:
+        stand = Stand(for_some_seconds)
+        day = int(EPOCH) // DAY
+        recording = replace(job().recording, duration=None, size=400_000)
+        await stand.store.submit(job(recording=recording, charge=Charge(recording.expected, day, limit)))
+        if others:
+            await stand.store.submit(job("b", charge=Charge(others, day, limit), not_before=EPOCH + 1e6))
+        assert await attempt(stand) is outcome
+        ended = await kept(stand)
+        assert (ended.error.code if ended.error else "") == ("quota_exceeded" if outcome is Outcome.FAILED else "")
+        assert await stand.store.spent("t", day=day) == (ended.done if ended.error else 20.0) + others
+
+    run(scenario())

@@ -68,6 +68,9 @@ class End(msgspec.Struct, frozen=True, tag="end"):
 
 Question: TypeAlias = Show | End
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+"""What comes of bytes that are no message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -117,7 +120,7 @@ class Roll:
         """What this gateway answers another one. Empty for a question that it does not know, of a later version perhaps."""
         try:
             asked: Question = msgspec.msgpack.decode(question, type=Question)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return b""
         return msgspec.msgpack.encode(self._end(asked) if isinstance(asked, End) else self._show(asked))
 
@@ -130,7 +133,7 @@ class Roll:
         for name, answer in sorted((await self._colleagues.ask(msgspec.msgpack.encode(question))).items()):
             try:
                 answers.append(msgspec.msgpack.decode(answer or b"", type=kind))
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 silent.append(name)
         return answers, silent
 

@@ -126,16 +126,18 @@ class Attempt:
         return None
 
     async def _overdrawn(self) -> JobError | None:
-        """Why the job ends of which there is more than its header said, where that is more than its tenant may have."""
+        """Why the job ends that is more than its tenant may have: one whose header said less, or nothing at all."""
         job, charge = self._claim.job, self._claim.job.charge
-        if charge is None or charge.limit is None or not job.overruns:
+        if charge is None or charge.limit is None or not (job.overruns or job.recording.duration is None):
             return None
-        if await self._ports.store.spent(job.tenant, day=charge.day) <= charge.limit:
+        others = await self._ports.store.spent(job.tenant, day=charge.day) - charge.audio
+        if others + job.done <= charge.limit:
             return None
+        said = f"the {job.recording.expected:.1f} s that its header or size let expect" if job.overruns else f"{job.done:.1f} s"
         return JobError(
             code=QuotaExceeded.code,
-            message=f"the recording goes on beyond the {job.recording.expected:.1f} s that its header or size let expect, and "
-            f"tenant {job.tenant} has used its {charge.limit:g} s of audio of the day: hand it in again after midnight UTC",
+            message=f"the recording goes on beyond {said}, and tenant {job.tenant} has used its {charge.limit:g} s of audio of "
+            "the day: hand it in again after midnight UTC",
             final=True,
         )
 

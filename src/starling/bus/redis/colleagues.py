@@ -76,7 +76,7 @@ class RedisColleagues:
         if self._answer is None:
             return
         answer = b"\0".join((ANSWER + number, self.name.encode(), self._answer(question)))
-        task = asyncio.create_task(self._link.tell(f"in:{asker.decode()}", answer), name="answer")
+        task = asyncio.create_task(self._link.tell(f"in:{asker.decode(errors='replace')}", answer), name="answer")
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
@@ -84,5 +84,5 @@ class RedisColleagues:
         number, _, rest = message.partition(b"\0")
         name, _, answer = rest.partition(b"\0")
         if (asked := self._asked.get(number)) is not None:
-            asked.answers.setdefault(name.decode(), answer)
+            asked.answers.setdefault(name.decode(errors="replace"), answer)
             asked.came.set()

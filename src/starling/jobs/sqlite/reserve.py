@@ -30,10 +30,11 @@ class Reserve:
     def fill(self) -> None:
         """Take the room, if it is to be had."""
         with suppress(OSError):
-            if self._path.exists() and self._path.stat().st_size == RESERVED:
-                return
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Nobody follows a link here, or waits for who reads a pipe. What has room already is left as it is, and a copy
+            # of it that holds none, as backups make them, gets it.
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             try:
+                os.ftruncate(file, RESERVED)
                 os.posix_fallocate(file, 0, RESERVED)
             except OSError:
                 self.release()
