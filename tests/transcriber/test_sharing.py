@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starling.core.jobs import Job, JobStatus
+from starling.core.jobs import Claim, Job, JobStatus
 from starling.core.load import Priority
+from starling.jobs.memory import MemoryJobStore
 from starling.transcriber.messages import Order, Over, Told
 from starling.transcriber.options import TranscriberOptions
 from starling.transcriber.sharing import TURN, WAITED, gives_way_to
@@ -84,6 +85,42 @@ def test_a_job_that_gave_way_is_done_to_its_end_and_nothing_is_found_twice() -> 
             assert (await found(stand, name)).status is JobStatus.DONE
             assert [one.transcript.segment_id for one in await stand.store.segments(name)] == list(range(30))
         assert stand.outcomes()["released"] > 1, "they had their turns"
+
+    run(scenario())
+
+
+class Slow(MemoryJobStore):
+    """Jobs are given back when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.let = asyncio.Event()
+
+    async def release(self, claim: Claim, *, now: float) -> None:
+        self.asked.set()
+        await self.let.wait()
+        await super().release(claim, now=now)
+
+
+def test_a_transcriber_that_ends_while_one_job_gives_way_to_another_gives_both_back() -> None:
+    async def scenario() -> None:
+        store = Slow()
+        stand = Stand(lasting(1000), store=store, options=TranscriberOptions(express=0))
+        await store.submit(job("a"))
+        transcriber = asyncio.create_task(Transcriber("host", stand.options, stand.ports).run())
+        await asyncio.sleep(200)
+        await store.submit(job("b", tenant="other", created=stand.time()))
+        await store.asked.wait()
+        assert (await found(stand, "b")).status is JobStatus.RUNNING
+        transcriber.cancel()
+        await asyncio.sleep(1)
+        assert not transcriber.done()
+        store.let.set()
+        await stopped(transcriber)
+        for name in "ab":
+            there = await found(stand, name)
+            assert (there.status, there.attempts) == (JobStatus.QUEUED, 0)
 
     run(scenario())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 from starling.core.errors import StarlingError
@@ -24,7 +25,6 @@ log = get_logger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds between two looks at a store that does not answer, or for a scribe where there was none."""
-
 
 ANY: Final = tuple(Priority)
 URGENT: Final = (Priority.HIGH,)
@@ -77,14 +77,19 @@ class Transcriber:
             while instead is None and not (await asyncio.wait((working,), timeout=self._options.beat))[0]:
                 if self._ports.time() >= attempt.fruitful_since + TURN:
                     instead = await self._left_out(claim, urgent_only=urgent_only)
-        finally:
-            working.cancel()  # it gives the job back
-            await asyncio.wait((working,))
+            await _given_back(working)
+        except BaseException:  # this slot ends, perhaps while one job gives way to another
+            await _given_back(working)
+            if instead is not None:
+                with suppress(StarlingError, OSError):
+                    await self._ports.store.release(instead, now=self._ports.time())
+            raise
         try:
-            if not working.cancelled() and working.result() is Outcome.RELEASED:
-                await asyncio.sleep(PATIENCE)
+            rests = not working.cancelled() and working.result() is Outcome.RELEASED
         except Exception:  # a bug: the lease runs out, and the job has used up an attempt
             log.exception("attempt crashed", job_id=claim.job.job_id)
+            rests = True
+        if rests and instead is None:
             await asyncio.sleep(PATIENCE)
         return instead
 
@@ -116,3 +121,10 @@ class Transcriber:
                 log.warning("no jobs to be had", worker=worker, reason=str(error))
                 wait = PATIENCE
             await asyncio.sleep(wait * (0.5 + self._ports.draw()))
+
+
+async def _given_back(working: asyncio.Task[Outcome]) -> None:
+    """End an attempt, which gives its job back unless that is over. Told once: told twice, it would leave that undone."""
+    if not working.cancelling():
+        working.cancel()
+    await asyncio.wait((working,))
