@@ -83,7 +83,9 @@ async def carrier(way: str, module: str, streams: int) -> AsyncIterator[Carrier]
 
     def start(where: str, fds: Sequence[int] = ()) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", module, "--receive", way, where, "--streams", str(streams)]
-        return subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        recognizer = subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        servers.callback(_end, recognizer)
+        return recognizer
 
     async with AsyncExitStack() as servers:
         if way == "shared":
@@ -117,6 +119,12 @@ async def carrier(way: str, module: str, streams: int) -> AsyncIterator[Carrier]
         yield found
         hearing.cancel()
         await asyncio.wait([hearing])
+
+
+def _end(recognizer: subprocess.Popen[str]) -> None:
+    """Leave none behind where a measurement failed."""
+    with recognizer:
+        recognizer.kill()
 
 
 async def _open_all(audio_log: AudioLog, streams: int) -> None:
