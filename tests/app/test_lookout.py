@@ -25,7 +25,7 @@ class Shaky(MemoryJobStore):
         return await super().state(tenant=tenant, now=now)
 
 
-@pytest.mark.parametrize("trouble", [StoreUnavailable("it is away"), ConnectionResetError(), TimeoutError()])
+@pytest.mark.parametrize("trouble", [StoreUnavailable("it is away"), ConnectionResetError(), TimeoutError(), ValueError("a bug")])
 def test_a_transcriber_tells_what_waits_and_whether_the_store_answers(trouble: Exception) -> None:
     async def scenario() -> None:
         store, health, metrics = Shaky(), Health(ENGINE, STORE), Metrics()

@@ -1,3 +1,5 @@
+"""Arrays for keys and values that one transcription has after another."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -10,8 +10,11 @@ from starling.core.errors import StarlingError
 from starling.core.job_store import JobStore
 from starling.core.jobs import QueueState
 from starling.telemetry.health import Health, State
+from starling.telemetry.logs import get_logger
 from starling.telemetry.metrics import Metrics
 from starling.telemetry.status import report
+
+log = get_logger(__name__)
 
 ENGINE: Final = "engine"
 STORE: Final = "store"
@@ -44,9 +47,11 @@ class Lookout:
         try:
             async with asyncio.timeout(PATIENCE):
                 self._state = await self._store.state(tenant=None, now=time.time())
-        except (StarlingError, OSError) as error:  # TimeoutError is one
+        except Exception as error:
             self._state = None
             why = error.message if isinstance(error, StarlingError) else type(error).__name__
+            if not isinstance(error, StarlingError | OSError):  # a bug, which is no reason to look no more
+                log.exception("lookout failed")
             self._health.set(STORE, State.STARTING, f"where jobs are kept does not answer: {why}")
         else:
             self._health.set(STORE, State.OK)

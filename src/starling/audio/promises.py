@@ -21,14 +21,18 @@ STREAMED: Final = 0x7FFF_0000
 _XING: Final = (b"Xing", b"Info")
 """In the first frame of an MP3 that says how many frames there are."""
 
-
 _OGG: Final = b"OggS"
+"""How every page of an Ogg begins."""
+
 OGG_FLAGS: Final = 5
 OGG_LAST: Final = 4
+"""Where in a page its flags are, and which of them its last one has."""
+
 OGG_HEADER: Final = 27
 """Bytes before the table of a page; the last of them says how long that is."""
 
 LONGEST_PAGE: Final = 1 << 16
+"""Bytes of a page, at most."""
 
 
 def head_of(file: BinaryIO) -> bytes:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from copy import copy
 from dataclasses import dataclass
 from logging import ERROR, INFO
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.asyncio.client import PubSub
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from starling.bus.redis.pipeline import Pipeline
 from starling.core.errors import InvalidOption, ServerError, ShuttingDown, StoreUnavailable
 from starling.redis.failures import code_of, passes, passing
 from starling.redis.opening import ATTEMPT, LONGEST_PAUSE, Opening, denied, examine, open_redis, pause_after, reason
@@ -23,12 +22,6 @@ from starling.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 T = TypeVar("T")
-
-_Queued: TypeAlias = tuple[tuple[str | bytes | float, ...], asyncio.Future[Any]]
-"""A command, and where its answer goes."""
-
-TOGETHER: Final = 64
-"""Commands that go to Redis at once, at most."""
 
 PROMPT: Final = 2.0
 """Seconds for which somebody waits who is not to wait."""
@@ -67,12 +60,11 @@ class Link:
         self.failures = 0
         self._refused: tuple[float, str] | None = None  # when it last answered that it cannot do it now, and why
         self._closed = False
-        self._queue: deque[_Queued] = deque()
-        self._sending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._scripts: dict[str, AsyncScript] = {}
         self._opening = Opening(url=options.url, setting=options.setting, holds="audio", client="starling")
         self._client = open_redis(self._opening)
+        self._pipeline = Pipeline(self._client)
 
     @property
     def address(self) -> str:
@@ -125,10 +117,10 @@ class Link:
 
         async def attempt() -> Any:
             try:
-                return await self._queued("EVALSHA", registered.sha, 0, self.prefix, *args)
+                return await self._pipeline.ask("EVALSHA", registered.sha, 0, self.prefix, *args)
             except NoScriptError:  # Redis was restarted
-                await self._queued("SCRIPT LOAD", script)
-                return await self._queued("EVALSHA", registered.sha, 0, self.prefix, *args)
+                await self._pipeline.ask("SCRIPT LOAD", script)
+                return await self._pipeline.ask("EVALSHA", registered.sha, 0, self.prefix, *args)
 
         return await self.patiently(attempt)
 
@@ -142,50 +134,7 @@ class Link:
 
     async def command(self, *args: str | bytes | int) -> Any:
         """One command, as ``run``."""
-        return await self.patiently(lambda: self._queued(*args))
-
-    def _queued(self, *command: str | bytes | float) -> asyncio.Future[Any]:
-        """The answer to ``command``, which goes out with all that others have to say in this turn of the loop."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append((command, future))
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send(), name="redis")
-        return future
-
-    async def _send(self) -> None:
-        try:
-            await asyncio.sleep(0)
-            while batch := self._next_batch():
-                answers = await self._exchange([command for command, _ in batch])
-                for (_, future), answer in zip(batch, answers, strict=True):
-                    if future.done():  # nobody waits any more
-                        continue
-                    if isinstance(answer, Exception):
-                        future.set_exception(answer)
-                    else:
-                        future.set_result(answer)
-        finally:
-            self._sending = None
-
-    def _next_batch(self) -> list[_Queued]:
-        """What goes out next, less what nobody waits for any more: while Redis hangs, that would gather without a bound."""
-        batch: list[_Queued] = []
-        while self._queue and len(batch) < TOGETHER:
-            queued = self._queue.popleft()
-            if not queued[1].done():
-                batch.append(queued)
-        return batch
-
-    async def _exchange(self, commands: Sequence[tuple[str | bytes | float, ...]]) -> Sequence[Any]:
-        """The answer to each, or the error it met."""
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        try:
-            async with asyncio.timeout(ATTEMPT):
-                return await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError, RuntimeError) as error:
-            return [copy(error) for _ in commands]
+        return await self.patiently(lambda: self._pipeline.ask(*args))
 
     async def tell(self, channel: str, message: bytes) -> None:
         """Publish ``message``, if that is possible now."""
