@@ -96,6 +96,7 @@ def test_over_tls_the_server_must_be_who_it_says(way: Way, tmp_path: Path) -> No
         "redis://:secret@localhost:secret/0",
         "redis://[::secret",
         "redis://localhost/0?secret=secret",
+        "redis://localhost/0?password=secret&decode_responses=1",
         "rediss://localhost/0?ssl_cert_reqs=secret",
         "user:secret@localhost",
     ],

@@ -293,8 +293,8 @@ def test_a_header_that_promises_too_little_gets_nobody_past_its_quota(limit: flo
         ended = await kept(stand)
         assert ended.error is not None
         assert (ended.error.code, ended.error.final) == ("quota_exceeded", True)
-        assert "beyond the 60.0 s" in ended.error.message
-        assert 60.0 < ended.done < 60.0 + 2 * stand.options.beat + 1
+        assert "its header says 60.0 s" in ended.error.message
+        assert ended.done == max(60.0, limit - others)
         assert await stand.store.spent("t", day=day) == ended.done + others
         assert stand.scribes.at_work == 0
 
@@ -336,5 +336,26 @@ def test_a_recording_of_which_nobody_knows_how_long_it_is_ends_with_its_quota(
         ended = await kept(stand)
         assert (ended.error.code if ended.error else "") == ("quota_exceeded" if outcome is Outcome.FAILED else "")
         assert await stand.store.spent("t", day=day) == (ended.done if ended.error else 20.0) + others
+
+    run(scenario())
+
+
+def test_what_is_heard_before_anybody_looks_is_nobodys_when_its_quota_is_used_up() -> None:
+    """A queue of recordings that last a while, are done in no time, and say that they last no time."""
+
+    async def at_once(order: Order, tell: Tell) -> Over:
+        await tell(told(0, 20, done=20.0, job_id=order.job_id))
+        return Over(20.0, 0.1)
+
+    async def scenario() -> None:
+        stand = Stand(at_once)
+        day = int(EPOCH) // DAY
+        for name in "abc":
+            recording = replace(job(name).recording, duration=0.5)
+            await stand.store.submit(job(name, recording=recording, charge=Charge(0.5, day, 30.0)))
+        assert [await attempt(stand) for _ in "abc"] == [Outcome.DONE, Outcome.FAILED, Outcome.FAILED]
+        assert len(await texts(stand)) == 20
+        assert not await stand.store.segments("b")
+        assert await stand.store.spent("t", day=day) <= 30.0
 
     run(scenario())

@@ -154,11 +154,6 @@ class Job:
     span: SpanContext | None = None
 
     @property
-    def overruns(self) -> bool:
-        """Whether there is more of it than was expected, and charged when it was taken in."""
-        return self.charge is not None and self.charge.audio > self.recording.expected
-
-    @property
     def progress(self) -> float:
         """0 to 1; 0 while nobody can say."""
         if self.status is JobStatus.DONE:

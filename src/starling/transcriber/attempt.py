@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from starling.core.backoff import jittered
 from starling.core.errors import ClaimLost, ClientError, QuotaExceeded, ServerError, StarlingError
-from starling.core.jobs import Claim, JobError, JobSegment
+from starling.core.jobs import DAY, Claim, JobError, JobSegment
 from starling.core.load import Priority
 from starling.core.records import Checkpoint
 from starling.telemetry.logs import get_logger
@@ -96,10 +96,6 @@ class Attempt:
             await asyncio.wait([renewing, working], return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            elif (error := renewing.result()) is not None:
-                working.cancel()
-                await asyncio.wait([working])
-                await self._fail(error)
             else:
                 self._outcome = Outcome.LOST
         except ClaimLost:
@@ -109,37 +105,36 @@ class Attempt:
             working.cancel()
             await asyncio.wait([renewing, working])
 
-    async def _renew(self) -> JobError | None:
-        """Give signs of life, which also tell progress. Returns why the job must end, or once it is not ours, or may not be."""
+    async def _renew(self) -> None:
+        """Give signs of life, which also tell progress. Returns once the job is not ours, or may not be."""
         while self._ports.time() < self._claim.until:
             await asyncio.sleep(self._options.beat)
             try:
                 self._claim = await self._ports.store.heartbeat(
                     self._claim, done=self._done, now=self._ports.time(), lease=self._options.lease
                 )
-                if error := await self._overdrawn():
-                    return error
             except ClaimLost:
-                return None
+                return
             except (StarlingError, OSError) as error:
                 log.warning("lease not renewed", **self._ids, reason=str(error))
-        return None
 
-    async def _overdrawn(self) -> JobError | None:
-        """Why the job ends that is more than its tenant may have: one whose header said less, or nothing at all."""
+    async def _check_account(self, done: float) -> None:
+        """Raises QuotaExceeded where ``done`` seconds are more than the header said, or it said nothing, and more than the tenant
+        may have.
+        """
         job, charge = self._claim.job, self._claim.job.charge
-        if charge is None or charge.limit is None or not (job.overruns or job.recording.duration is None):
-            return None
-        others = await self._ports.store.spent(job.tenant, day=charge.day) - charge.audio
-        if others + job.done <= charge.limit:
-            return None
-        said = f"the {job.recording.expected:.1f} s that its header or size let expect" if job.overruns else f"{job.done:.1f} s"
-        return JobError(
-            code=QuotaExceeded.code,
-            message=f"the recording goes on beyond {said}, and tenant {job.tenant} has used its {charge.limit:g} s of audio of "
-            "the day: hand it in again after midnight UTC",
-            final=True,
-        )
+        if charge is None or charge.limit is None or (job.recording.duration is not None and done <= job.recording.duration):
+            return
+        spent = await self._insist(partial(self._ports.store.spent, job.tenant, day=charge.day))
+        others = spent - max(charge.audio, self._done)  # this one is charged what was told of it, or what was expected
+        if others + done > charge.limit:
+            tenant, limit = job.tenant, charge.limit
+            raise QuotaExceeded(
+                f"the recording goes on beyond {self._done:.1f} s, its header says {_said(job.recording.duration)}, and tenant "
+                f"{tenant} has used its {limit:g} s of audio of the day: hand it in again after midnight UTC",
+                gate="tenant",
+                retry_after=DAY - self._ports.time() % DAY,
+            )
 
     async def _work(self) -> None:
         job, began = self._claim.job, self._done
@@ -188,7 +183,12 @@ class Attempt:
                 self._ports.metrics.job_speed.observe(max(0.0, over.duration - began) / over.computed)
 
     async def _keep(self, told: Told) -> None:
-        """Store what was found. The store knows a segment that it has already, so asking again does no harm."""
+        """Store what was found. The store knows a segment that it has already, so asking again does no harm.
+
+        Raises QuotaExceeded, having stored nothing, for what its tenant may not have: at each report, and not by and by, for much
+        can be found in a second, and queues of short recordings with such headers be long.
+        """
+        await self._check_account(told.done)
         found: dict[int, tuple[list[JobSegment], Checkpoint]] = {}
         for one in told.found:
             found[one.channel] = ([*found.get(one.channel, ([],))[0], *one.segments], one.checkpoint)
@@ -222,3 +222,7 @@ class Attempt:
             except (StarlingError, OSError) as error:
                 log.warning("job not stored", **self._ids, reason=str(error))
             await asyncio.sleep(AGAIN)
+
+
+def _said(duration: float | None) -> str:
+    return "nothing of its length" if duration is None else f"{duration:.1f} s"
