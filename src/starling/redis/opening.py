@@ -76,7 +76,7 @@ def open_redis(opening: Opening) -> Redis:
             opening.url, client_name=opening.client, **({"socket_timeout": None, "retry": retry} | keeping)
         )
         if client.connection_pool.connection_kwargs.get("decode_responses"):
-            raise ValueError  # all here reads bytes
+            raise ValueError  # noqa: TRY301 - all here reads bytes
         client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # which is where options that there are not are found
     except (ValueError, TypeError, RedisError, OSError):  # what they say quotes
         raise InvalidOption(
