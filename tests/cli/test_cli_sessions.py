@@ -21,7 +21,7 @@ from starling.cli.entry import run
 from starling.cli.exits import ExitCode
 from starling.cli.overseeing import rows
 from starling.client.errors import Unreachable
-from starling.client.oversight import Operator, SessionSeen, SessionsSeen
+from starling.client.oversight import Overseer, SessionSeen, SessionsSeen
 from starling.gateway.options import GatewayOptions
 
 SEEN = SessionSeen(
@@ -107,13 +107,13 @@ def test_a_session_still_open_ends_with_its_own_end() -> None:
             await client.send(START)
             await hear(client, until="ready")
             await client.send(bytes(32_000))
-            operator = Operator(f"ws://{it.authority}/v1/stream")
+            overseer = Overseer(f"ws://{it.authority}/v1/stream")
             await until(lambda: it.log.lag() > 0)
-            (seen,) = (await asyncio.to_thread(operator.sessions)).sessions
+            (seen,) = (await asyncio.to_thread(overseer.sessions)).sessions
             assert (seen.state, seen.lag_seconds > 0.5) == ("live", True)
             await client.send(END)
             await until(lambda: it.gateway.seats[0].session.stage == "ending")
-            (seen,) = (await asyncio.to_thread(operator.sessions)).sessions
+            (seen,) = (await asyncio.to_thread(overseer.sessions)).sessions
             assert seen.state == "ending"
             it.recognizer.listening.set()
             await hear(client)
@@ -141,7 +141,7 @@ def test_gateways_are_told_apart_where_there_are_several(capsys: pytest.CaptureF
 def test_a_watched_server_may_be_away_for_a_while(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
 
-    class Flaky(Operator):
+    class Flaky(Overseer):
         def sessions(self) -> SessionsSeen:
             nonlocal looks
             looks += 1

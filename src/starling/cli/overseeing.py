@@ -17,7 +17,7 @@ from starling.cli.interrupts import interrupts
 from starling.cli.report import complain, printable
 from starling.cli.tables import print_rows, rows_table
 from starling.client.errors import Unreachable
-from starling.client.oversight import Operator, SessionSeen, SessionsSeen
+from starling.client.oversight import Overseer, SessionSeen, SessionsSeen
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a server that is watched."""
@@ -77,21 +77,21 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def watch_sessions(operator: Operator, *, as_json: bool) -> None:
+def watch_sessions(overseer: Overseer, *, as_json: bool) -> None:
     """Show them each second until Ctrl-C or SIGTERM: in place on a terminal, and elsewhere one after the other.
 
-    A server that does not answer is waited for, but at the first time. Raises what ``Operator.sessions`` does for other reasons.
+    A server that does not answer is waited for, but at the first time. Raises what ``Overseer.sessions`` does for other reasons.
     """
-    first = operator.sessions()
+    first = overseer.sessions()
     with Live(auto_refresh=False) as live:
         if as_json or not live.console.is_terminal:
-            asyncio.run(_watch(operator, first, lambda seen: show(seen, as_json=as_json), complain))
+            asyncio.run(_watch(overseer, first, lambda seen: show(seen, as_json=as_json), complain))
         else:
-            asyncio.run(_watch(operator, first, lambda seen: _paint(live, seen), lambda why: _note(live, why)))
+            asyncio.run(_watch(overseer, first, lambda seen: _paint(live, seen), lambda why: _note(live, why)))
 
 
 async def _watch(
-    operator: Operator,
+    overseer: Overseer,
     seen: SessionsSeen,
     tell: Callable[[SessionsSeen], None],
     fail: Callable[[str], None],
@@ -103,7 +103,7 @@ async def _watch(
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY)
             except TimeoutError:
                 try:
-                    tell(await asyncio.to_thread(operator.sessions))
+                    tell(await asyncio.to_thread(overseer.sessions))
                 except Unreachable as error:
                     fail(error.message)
 

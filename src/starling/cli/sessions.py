@@ -35,14 +35,14 @@ def list_sessions(
     """
     from starling.cli.flags import credentials
     from starling.cli.overseeing import show, watch_sessions
-    from starling.client.oversight import Operator
+    from starling.client.oversight import Overseer
 
     shows = credentials(api_key, ca)
-    operator = Operator(url, api_key=shows.api_key, ca=shows.ca)
+    overseer = Overseer(url, api_key=shows.api_key, ca=shows.ca)
     if watch:
-        watch_sessions(operator, as_json=as_json)
+        watch_sessions(overseer, as_json=as_json)
     else:
-        show(operator.sessions(), as_json=as_json)
+        show(overseer.sessions(), as_json=as_json)
 
 
 @sessions.command(epilog="\b\nExamples:\n  starling sessions end 0123456789abcdef")
@@ -58,8 +58,8 @@ def end(
     """End a session. Its client gets what was heard, the reason, and the end."""
     from starling.cli.flags import credentials
     from starling.cli.report import complain
-    from starling.client.oversight import Operator
+    from starling.client.oversight import Overseer
 
     shows = credentials(api_key, ca)
-    Operator(url, api_key=shows.api_key, ca=shows.ca).end(session_id)
+    Overseer(url, api_key=shows.api_key, ca=shows.ca).end(session_id)
     complain(f"session {session_id} ends")

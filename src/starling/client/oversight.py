@@ -1,4 +1,4 @@
-"""What an operator asks of a server: which sessions there are, and that one ends. Plain HTTP; calls block."""
+"""What whoever oversees a server asks of it: which sessions there are, and that one ends. Plain HTTP; calls block."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _Refusal(msgspec.Struct):
     error: _Reason
 
 
-class Operator:
+class Overseer:
     """At the server of ``url`` (see ``address.stream_url``). Where it asks for keys: with an operator's, or a tenant's.
 
     ``ca``: as in ``connect``. Every method raises Unreachable, Refused, NotFound and ProtocolMismatch.

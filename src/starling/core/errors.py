@@ -252,7 +252,7 @@ class KeysUnavailable(ServerError):
 
 
 class StoreUnavailable(ServerError):
-    """Where jobs, recordings, or what gateways have in common is kept does not answer, or is full."""
+    """Where jobs, recordings, or what gateways have in common is kept does not answer, or takes nothing now."""
 
     code = "store_unavailable"
     retryable = True
