@@ -68,18 +68,40 @@ def output(capsys: pytest.CaptureFixture[str]) -> Output:
 
 
 def test_every_source_has_a_target_of_its_own(tmp_path: Path) -> None:
-    assert plan(["a/x.wav", "-"], "srt", tmp_path / "out") == [
-        Job("a/x.wav", tmp_path / "out" / "x.srt"),
-        Job("-", tmp_path / "out" / "stdin.srt"),
+    assert plan(["a/x.wav", "-"], ["srt", "json"], tmp_path / "out") == [
+        Job("a/x.wav", (tmp_path / "out" / "x.srt", tmp_path / "out" / "x.json")),
+        Job("-", (tmp_path / "out" / "stdin.srt", tmp_path / "out" / "stdin.json")),
     ]
     assert (tmp_path / "out").is_dir()
-    assert plan(["a/x.wav", "b/x.mp3"], "txt", None) == [Job("a/x.wav", None), Job("b/x.mp3", None)]
-    kept = plan(["a/x.wav", "b/x.mp3", "b/y.mp3"], "srt", tmp_path)
-    assert [job.target for job in kept] == [tmp_path / "x.wav.srt", tmp_path / "x.mp3.srt", tmp_path / "y.srt"]
+    assert plan(["a/x.wav", "b/x.mp3"], ["txt"], None) == [Job("a/x.wav"), Job("b/x.mp3")]
+    kept = plan(["a/x.wav", "b/x.mp3", "b/y.mp3"], ["srt"], tmp_path)
+    assert [job.targets for job in kept] == [(tmp_path / "x.wav.srt",), (tmp_path / "x.mp3.srt",), (tmp_path / "y.srt",)]
     with pytest.raises(InvalidOption, match=r"a/x.wav and b/x.wav would both be written to .*x.wav.vtt"):
-        plan(["a/x.wav", "b/x.wav"], "vtt", tmp_path)
+        plan(["a/x.wav", "b/x.wav"], ["vtt"], tmp_path)
     with pytest.raises(InvalidOption, match="expected --output-dir for 2 recordings"):
-        plan(["a/x.wav", "b/x.mp3"], "vtt", None)
+        plan(["a/x.wav", "b/x.mp3"], ["vtt"], None)
+    with pytest.raises(InvalidOption, match=r"expected --output-dir for several formats \(txt, srt\)"):
+        plan(["a/x.wav"], ["txt", "srt"], None)
+
+
+@pytest.mark.usefixtures("scripted")
+def test_several_formats_are_written_of_one_pass(tmp_path: Path, output: Output) -> None:
+    calls, texts = tmp_path / "calls", tmp_path / "texts"
+    calls.mkdir()
+    shutil.copy(BECKETT, calls)
+    asked = ["transcribe", str(calls), "-o", str(texts), "--format", "srt,json", "--format", "txt"]
+    assert run(asked) == 0
+    assert output() == ("", "".join(f"starling: wrote {texts / 'beckett'}.{form}\n" for form in ("srt", "json", "txt")))
+    assert run(asked) == 0
+    assert output()[1] == "starling: 1 of 1 recordings are transcribed already; --again does them anew\n"
+    (texts / "beckett.json").unlink()
+    assert run(asked) == 0
+    assert f"wrote {texts / 'beckett.json'}" in output()[1], "what is missing is done"
+
+
+def test_a_format_that_there_is_not_is_named(output: Output) -> None:
+    assert run(["transcribe", BECKETT, "--format", "srt,docx"]) == ExitCode.USAGE
+    assert "--format must be one or more of txt, srt, vtt, tsv, json, got 'docx'" in output()[1]
 
 
 @pytest.mark.usefixtures("scripted")

@@ -125,7 +125,9 @@ def write_results(opening: Opening, job_ids: Sequence[str], form: str, output_di
     failed = 0
     for task in tasks:
         target = None if output_dir is None else _target(task, form, output_dir, taken)
-        failed += not report(Job(shown(task.name), target), _outcome(task), form, titled=len(tasks) > 1)
+        failed += not report(
+            Job(shown(task.name), () if target is None else (target,)), _outcome(task), form, titled=len(tasks) > 1
+        )
     return failed
 
 

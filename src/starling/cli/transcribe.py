@@ -12,7 +12,7 @@ from starling.cli.exits import ExitCode
 
 EXAMPLES = (
     "starling transcribe talk.mp3",
-    "starling transcribe *.mp4 --format srt --output-dir subtitles",
+    "starling transcribe *.mp4 --format srt,vtt --output-dir subtitles",
     "starling transcribe recordings/ --output-dir texts --jobs 4",
     "starling transcribe call.wav --channels separate --server https://captions.example",
     "curl -s https://captions.example/talk.ogg | starling transcribe - --format json",
@@ -28,7 +28,16 @@ def transcribe(
         ),
     ],
     *,
-    form: Annotated[Literal["txt", "srt", "vtt", "tsv", "json"], typer.Option("--format", "-f", help="What to write.")] = "txt",
+    forms: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="txt|srt|vtt|tsv|json",
+            help="What to write; several with commas, or given again, with --output-dir.",
+            show_default="txt",
+        ),
+    ] = None,
     output_dir: Annotated[
         Path | None,
         typer.Option("--output-dir", "-o", metavar="DIR", help="Write NAME.FORMAT here.", show_default="standard output"),
@@ -73,13 +82,15 @@ def transcribe(
     """
     from starling.cli.transcribing import plan
     from starling.cli.transcribing_all import Wish, transcribe_all
+    from starling.cli.transcripts import forms_of
     from starling.core.errors import InvalidOption
     from starling.core.jobs import Channels
 
     if server is None and (callback or callback_secret):
         raise InvalidOption("--callback is told by a server: name it with --server, or leave --callback out")
+    chosen = forms_of(forms or ["txt"])
     wish = Wish(
-        form=form,
+        forms=chosen,
         options=flags.session_options(
             language=language,
             endpoint_silence=endpoint_silence,
@@ -98,6 +109,6 @@ def transcribe(
         telling=flags.telling(callback, callback_secret),
         debug=bool(context.find_root().params.get("debug")),
     )
-    planned = plan(files, form, output_dir)
+    planned = plan(files, chosen, output_dir)
     failed = transcribe_all(planned, wish, again=again)
     return ExitCode.FAILURE if failed else ExitCode.OK

@@ -27,25 +27,25 @@ RECORDED: Final = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording (a path, or ``-``), and the file its transcript goes to; None is standard output.
+    """One recording (a path, or ``-``), and the files its transcript goes to, whose endings say how; none is standard output.
 
     ``listed``: it was found in a directory, and not named itself.
     """
 
     source: str
-    target: Path | None
+    targets: tuple[Path, ...] = ()
     listed: bool = False
 
     @property
     def done(self) -> bool:
-        """Whether a run before this one wrote its transcript, and the recording has not changed since.
+        """Whether a run before this one wrote all of its transcripts, and the recording has not changed since.
 
         A transcript takes its name only once it is whole, so one that is there is.
         """
-        if self.target is None or not self.listed:
+        if not self.targets or not self.listed:
             return False
         try:
-            return self.target.stat().st_mtime >= Path(self.source).stat().st_mtime
+            return min(target.stat().st_mtime for target in self.targets) >= Path(self.source).stat().st_mtime
         except OSError:
             return False
 
@@ -58,30 +58,35 @@ class Outcome:
     problem: str | None = None
 
 
-def plan(sources: Sequence[str], form: str, output_dir: Path | None) -> list[Job]:
+def plan(sources: Sequence[str], forms: Sequence[str], output_dir: Path | None) -> list[Job]:
     """A job for each recording of ``sources``, which are files, directories or ``-``; ``output_dir`` is made.
 
     Of a directory, transcripts lie in ``output_dir`` as their recordings do in it; where recordings differ in their endings only,
     transcripts keep them. Raises InvalidOption where outputs would get in each other's way, and for a directory without a
     recording.
     """
+    if output_dir is None and len(forms) > 1:
+        raise InvalidOption(
+            f"expected --output-dir for several formats ({', '.join(forms)}): leave all but one of them out, or name it"
+        )
     found = [one for source in sources for one in _recordings(source)]
     if output_dir is None:
-        if form in {"srt", "vtt", "tsv"} and len(found) > 1:
-            raise InvalidOption(f"expected --output-dir for {len(found)} recordings: {form} files cannot follow one another")
-        return [Job(source, None, listed) for source, _, listed in found]
-    targets: dict[Path, Job] = {}
+        if forms[0] in {"srt", "vtt", "tsv"} and len(found) > 1:
+            raise InvalidOption(f"expected --output-dir for {len(found)} recordings: {forms[0]} files cannot follow one another")
+        return [Job(source, (), listed) for source, _, listed in found]
+    jobs: dict[Path, Job] = {}
     short = Counter(place.with_suffix("") for _, place, _ in found)
     for source, place, listed in found:
         alone = short[place.with_suffix("")] == 1
-        target = output_dir / (place.with_suffix(f".{form}") if alone else place.with_name(f"{place.name}.{form}"))
-        if target in targets:
-            raise InvalidOption(
-                f"{targets[target].source} and {source} would both be written to {target}: transcribe them separately"
-            )
-        targets[target] = Job(source, target, listed)
+        targets = tuple(
+            output_dir / (place.with_suffix(f".{form}") if alone else place.with_name(f"{place.name}.{form}")) for form in forms
+        )
+        first = targets[0]
+        if first in jobs:
+            raise InvalidOption(f"{jobs[first].source} and {source} would both be written to {first}: transcribe them separately")
+        jobs[first] = Job(source, targets, listed)
     output_dir.mkdir(parents=True, exist_ok=True)
-    return list(targets.values())
+    return list(jobs.values())
 
 
 def _recordings(source: str) -> list[tuple[str, Path, bool]]:
@@ -99,7 +104,8 @@ def _recordings(source: str) -> list[tuple[str, Path, bool]]:
 
 
 def report(job: Job, outcome: Outcome, form: str, *, titled: bool) -> bool:
-    """Write what came of a job, and say what was wrong with it. ``titled``: a text on standard output gets its name.
+    """Write what came of a job, and say what was wrong with it. ``form``: on standard output, where
+    a ``titled`` text gets its name.
 
     Whether nothing was.
     """
@@ -107,12 +113,14 @@ def report(job: Job, outcome: Outcome, form: str, *, titled: bool) -> bool:
     if problem is None and not outcome.said:
         complain(f"{job.source}: no speech was heard")
     if problem is None or outcome.said:
-        text = rendered(job.source, outcome.said, form)
-        if job.target is None:
+        whole = problem is None
+        for target in job.targets:
+            text = rendered(job.source, outcome.said, target.suffix.removeprefix("."))
+            problem = _written(target, text, whole=whole) or problem
+        if not job.targets:
+            text = rendered(job.source, outcome.said, form)
             sys.stdout.write(f"==> {job.source} <==\n{text}\n" if titled and form == "txt" else text)
             sys.stdout.flush()
-        else:
-            problem = _written(job.target, text, whole=problem is None) or problem
     if problem is not None:
         complain(problem)
     return problem is None

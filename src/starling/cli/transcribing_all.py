@@ -32,7 +32,7 @@ class Wish:
     ``keep``: jobs at a server go on there when this process is interrupted; ``telling``: whom it tells when they are over.
     """
 
-    form: str
+    forms: Sequence[str]
     options: Options
     channels: Channels = Channels.MIXED
     count: int | None = None
@@ -55,7 +55,7 @@ def transcribe_all(jobs: Sequence[Job], wish: Wish, *, again: bool = False) -> i
 
     def done(job: Job, outcome: Outcome) -> None:
         nonlocal failed
-        failed += not report(job, outcome, wish.form, titled=len(jobs) > 1)
+        failed += not report(job, outcome, wish.forms[0], titled=len(jobs) > 1)
 
     if todo:
         _do(todo, wish, done)

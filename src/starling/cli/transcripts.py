@@ -10,12 +10,15 @@ from typing import Any
 from starling.client import task
 from starling.client.terminal import plain
 from starling.core.audio import seconds
+from starling.core.errors import InvalidOption
 from starling.core.jobs import Channels, JobSegment
 from starling.core.subtitles import Segment, to_srt, to_text, to_tsv, to_vtt
 from starling.core.transcript import Transcript, Word
 from starling.protocols.native.messages import wire_confidence, wire_seconds
 
 WRITERS: dict[str, Callable[[Sequence[Segment]], str]] = {"txt": to_text, "srt": to_srt, "vtt": to_vtt, "tsv": to_tsv}
+
+FORMS: tuple[str, ...] = (*WRITERS, "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,15 @@ class Said:
 
     segment: Segment
     fields: dict[str, Any]
+
+
+def forms_of(given: Sequence[str]) -> tuple[str, ...]:
+    """The formats that are named, each also with others behind commas. Raises InvalidOption for one that there is not."""
+    names = tuple(dict.fromkeys(name.strip() for one in given for name in one.split(",")))
+    for name in names:
+        if name not in FORMS:
+            raise InvalidOption(f"--format must be one or more of {', '.join(FORMS)}, got {name[:40]!r}")
+    return names
 
 
 def said_here(found: Sequence[JobSegment], channels: Channels) -> list[Said]:

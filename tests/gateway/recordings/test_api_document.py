@@ -33,7 +33,7 @@ from starling.protocols.dialects import Spoken
 EXAMPLES = 8
 """Of each operation, right and wrong ones."""
 
-OPERATIONS = 28
+OPERATIONS = 29
 """Of Starling, OpenAI and Deepgram together."""
 
 EXCLUDED = dict.fromkeys(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
 from starling.auth.tenants import Principal
-from starling.core.errors import Conflict
+from starling.core.errors import Conflict, InvalidOption
 from starling.core.jobs import JobQuery, JobStatus
 from starling.gateway.access import address_of
 from starling.gateway.gateway import Gateway
@@ -32,9 +33,21 @@ FILES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+def only_known(request: Request) -> None:
+    """Raises InvalidOption for a parameter that the route does not have: a filter that is misspelt would pass everything."""
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    known = [one.alias for one in route.dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidOption(
+                f"expected {', '.join(known) or 'nothing'} behind the question mark, got {name[:40]!r}: leave it out"
+            )
+
+
 def asking(gateway: Gateway, desk: Desk) -> APIRouter:
     """The routes of ``desk``."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(only_known)])
 
     def who(request: Request) -> Principal:
         return gateway.identify(request.headers, address_of(request))

@@ -40,7 +40,11 @@ def _body() -> dict[str, Any]:
                 "items": {"type": "string"},
                 "description": wanted["properties"]["hotwords"]["description"],
             },
-            "formats": {"type": "array", "items": definitions["Format"], "description": "files that the result has besides"},
+            "formats": {
+                "type": "array",
+                "items": definitions["Format"],
+                "description": "files that the result has besides; several with commas too",
+            },
         },
         "required": [FILE],
         "additionalProperties": False,

@@ -21,7 +21,7 @@ from starling.gateway.recordings.intake import Wish
 Model = TypeVar("Model", bound=BaseModel)
 
 LISTS: Final = frozenset({"hotwords", "formats"})
-"""Fields that may come more than once."""
+"""Fields that may come more than once, with one entry, or a JSON list."""
 
 MIN_SECRET: Final = 16
 FILES: Final = tuple(form for form in Format if form is not Format.JSON)
@@ -67,7 +67,7 @@ def from_fields(fields: Sequence[tuple[str, str]]) -> Wanted:
     given: dict[str, Any] = {}
     for name, value in fields:
         if name in LISTS:
-            given.setdefault(name, []).extend(_entries(value))
+            given.setdefault(name, []).extend(_entries(value) if name == "hotwords" else _names(value))
         elif name in given:
             raise InvalidOption(f"expected {name[:40]} once, got it again: leave one of them out")
         else:
@@ -114,6 +114,11 @@ def _callback(wanted: Wanted, desk: Desk) -> Callback | None:
     if wanted.callback_secret is None and not desk.options.callback_secret:
         raise InvalidOption("callback needs callback_secret beside it, by which the message can be known as ours")
     return Callback(url=wanted.callback, secret=wanted.callback_secret or "")
+
+
+def _names(value: str) -> list[Any]:
+    """As ``_entries``, and several with commas between them, which names do not hold as phrases may."""
+    return _entries(value) if value.lstrip().startswith("[") else [name.strip() for name in value.split(",")]
 
 
 def _entries(value: str) -> list[Any]:
