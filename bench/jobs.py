@@ -216,13 +216,13 @@ class _Crew:
             await self.process.wait()
 
     def victims(self) -> dict[str, int]:
-        """It, its template, ready or still loading, and its scribe if one is at work."""
+        """It, its parent, its template, ready or still loading, and its scribe if one is at work."""
         if self.process is None or self.process.returncode is not None:
             return {}
-        found = {"transcriber": self.process.pid}
+        found = {"parent": self.process.pid}
         with suppress(OSError):
             below = {pid: _name(pid) for pid in family(self.process.pid) if pid != self.process.pid}
-            found.update((name if name == "scribe" else "template", pid) for pid, name in below.items())
+            found.update((name if name in {"transcriber", "scribe"} else "template", pid) for pid, name in below.items())
         return found
 
 

@@ -20,6 +20,7 @@ EDGE = {"fastapi", "uvicorn", "websockets"}
         ("starling.app.gateway_role", MODELS),
         ("starling.app.recognizer_role", EDGE),
         ("starling.app.transcriber_process", MODELS | EDGE | {"av"}),
+        ("starling.app.transcriber_role", MODELS | EDGE | {"av", "starling.transcriber"}),
         ("starling.app.scribe_process", EDGE),
     ],
 )

@@ -105,6 +105,19 @@ def test_what_nobody_said_and_what_failed_is_explained(dashboard: Console, api: 
     expect(page.get_by_role("button", name="Download as TXT")).to_be_hidden()
 
 
+def test_what_failed_in_the_middle_is_told_apart_from_what_has_no_text(dashboard: Console, api: Api) -> None:
+    api.jobs = [job(1, "failed"), job(2, "failed")]
+    api.segments = {api.jobs[0]["task_id"]: [SEGMENT]}
+    page = dashboard.open()
+    page.locator(".job-link").first.click()
+    expect(page.locator("#job-trouble strong")).to_have_text("It was not transcribed to its end")
+    expect(page.locator(".word").first).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    page.locator(".job-link").nth(1).click()
+    expect(page.get_by_text("There is no text.")).to_be_visible()
+    expect(page.locator("#job-trouble strong")).to_have_text("It could not be transcribed")
+
+
 def test_search_status_and_pages(dashboard: Console, api: Api) -> None:
     api.jobs = [job(number, "failed" if number % 10 == 0 else "done") for number in range(60, 0, -1)]
     page = dashboard.open()

@@ -1,4 +1,4 @@
-"""A process beside the server that is there as long as the server is: the transcriber. One that ends, or hangs, is replaced."""
+"""A process that is there as long as its parent is: a transcriber. One that ends, or hangs, is replaced."""
 
 from __future__ import annotations
 
@@ -28,22 +28,45 @@ log = get_logger(__name__)
 END_AFTER: Final = 5.0
 """Seconds that it gets to give back what it works on."""
 
+TRANSCRIBER: Final = "starling.app.transcriber_process"
+"""The module of it."""
+
 
 class Keeper:
     """Keeps one ``python -m module`` alive, which reads what ``launch`` gives, and gives signs of life on its row of ``sheets``.
 
     ``run`` it until cancelled. Works on any event loop; on its thread the process is started (PR_SET_PDEATHSIG).
+
+    ``grace``: seconds that it gets to end, when it is told to; None for END_AFTER. ``ended`` hears of each that ended unasked, by
+    its exit status and what it had said on its sheet, before there is another: what it raises ends ``run``.
     """
 
-    def __init__(self, module: str, launch: Callable[[], Launch], sheets: Sheets, row: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        module: str,
+        launch: Callable[[], Launch],
+        sheets: Sheets,
+        row: int,
+        clock: Clock,
+        *,
+        grace: float | None = None,
+        ended: Callable[[int, bytes], None] | None = None,
+    ) -> None:
         self._module = module
         self._launch = launch
+        self._grace = grace
+        self._heard = ended
         self._sheets = sheets
         self._row = row
         self._clock = clock
         self._restarts = Restarts(SupervisorOptions(workers=1), random.SystemRandom().random)
         self._process: subprocess.Popen[bytes] | None = None
         self._renewed = False
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of the one that was told to end, as subprocess gives it; None if there was none."""
+        return None if self._process is None else self._process.returncode
 
     def renew(self) -> None:
         """Let another one, of a new launch, take its place."""
@@ -65,13 +88,17 @@ class Keeper:
                 self._restarts.ready(began)
                 try:
                     status = await self._watched(process, launch.name)
+                    said = self._sheets.said(self._row)
                 finally:
                     self._sheets.clear(self._row)
+                self._process = None
                 if self._renewed:
                     self._renewed = False
                     continue
                 own_fault = cause_of(status, None) in OWN_FAULT
                 log.warning("process ended", process=launch.name, status=status)
+                if self._heard is not None:
+                    self._heard(status, said)
             await asyncio.sleep(self._restarts.failed(self._clock.now(), own_fault=own_fault))
 
     async def _watched(self, process: subprocess.Popen[bytes], name: str) -> int:
@@ -85,14 +112,14 @@ class Keeper:
                     process.kill()
             return ending.result()
         except asyncio.CancelledError:
-            await _ended(process, ending)
+            await _ended(process, ending, END_AFTER if self._grace is None else self._grace)
             raise
 
     def _start(self, launch: Launch) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
-            pass_fds=(self._sheets.fd,),
+            pass_fds=tuple(fd for fd in (self._sheets.fd, launch.listener) if fd >= 0),
             process_group=0,  # as ``spawn`` does: a Ctrl-C in the terminal is for the server alone
             env=dict.fromkeys(SINGLE, "1") | dict(os.environ),
         )
@@ -109,27 +136,28 @@ def slots_beside_a_server(settings: Settings) -> int:
     return 1 if settings.jobs.workers is None else settings.jobs.workers
 
 
+def transcriber_launch(settings: bytes, sheets: Sheets, *, listener: int = -1, eager: bool = False) -> Launch:
+    """What a transcriber learns that has the last of ``sheets``. ``settings``: as JSON; ``listener``: of its status page."""
+    return Launch(
+        role=Role.TRANSCRIBER,
+        row=sheets.rows - 1,
+        worker=0,
+        name=Role.TRANSCRIBER,
+        core=None,
+        settings=msgspec.Raw(settings),
+        capabilities=msgspec.Raw(b"null"),
+        arena=-1,
+        sheets=sheets.fd,
+        listener=listener,
+        dialects={},
+        eager=eager,
+        parent=os.getpid(),
+    )
+
+
 def transcriber_keeper(settings: Callable[[], bytes], clock: Clock, sheets: Sheets) -> Keeper:
     """What keeps a transcriber beside a server. ``settings``: as JSON. Its metrics are on the last of ``sheets``."""
-    row = sheets.rows - 1
-
-    def launch() -> Launch:
-        return Launch(
-            role=Role.TRANSCRIBER,
-            row=row,
-            worker=0,
-            name=Role.TRANSCRIBER,
-            core=None,
-            settings=msgspec.Raw(settings()),
-            capabilities=msgspec.Raw(b"null"),
-            arena=-1,
-            sheets=sheets.fd,
-            listener=-1,
-            dialects={},
-            parent=os.getpid(),
-        )
-
-    return Keeper("starling.app.transcriber_process", launch, sheets, row, clock)
+    return Keeper(TRANSCRIBER, lambda: transcriber_launch(settings(), sheets), sheets, sheets.rows - 1, clock)
 
 
 @asynccontextmanager
@@ -143,9 +171,11 @@ async def kept(keeper: Keeper) -> AsyncIterator[None]:
         await asyncio.wait([running])
 
 
-async def _ended(process: subprocess.Popen[bytes], ending: asyncio.Future[int]) -> None:
-    """Ask it to end, wait until ``ending`` is done, and insist."""
+async def _ended(process: subprocess.Popen[bytes], ending: asyncio.Future[int], grace: float) -> None:
+    """Ask it to end, wait ``grace`` seconds until ``ending`` is done, and insist."""
     process.terminate()
-    await asyncio.wait([ending], timeout=END_AFTER)
-    process.kill()
+    try:
+        await asyncio.wait([ending], timeout=grace)
+    finally:  # whoever insists need not wait
+        process.kill()
     await asyncio.wait([ending])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -28,6 +29,12 @@ JSON: Final = "application/json"
 REASONS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
+def url_of(listener: socket.socket) -> str:
+    """Where those that are answered on ``listener`` find us."""
+    name, number = listener.getsockname()[:2]
+    return f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
+
+
 class StatusPage:
     """``/healthz``, ``/readyz``, ``/status`` and ``/metrics``."""
 
@@ -47,8 +54,13 @@ class StatusPage:
                 f"cannot listen on {host} port {port} ({error.strerror}); choose another with --status-port"
             ) from None
         async with server:
-            name, number = server.sockets[0].getsockname()[:2]
-            yield f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
+            yield url_of(server.sockets[0])
+
+    @asynccontextmanager
+    async def answering(self, listener: socket.socket) -> AsyncIterator[None]:
+        """Answer while the block runs, where connections arrive already; ``listener`` is closed then."""
+        async with await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_REQUEST):
+            yield
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1

@@ -1,16 +1,18 @@
-"""The transcriber beside a server: ``python -m starling.app.transcriber_process``, for the server to run and to replace."""
+"""A transcriber: ``python -m starling.app.transcriber_process``, for ``starling transcriber`` or a server to keep."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
 from starling.app.collection import collect_rarely
 from starling.app.keeping import slots_beside_a_server
 from starling.app.options import log_options
+from starling.app.status_page import StatusPage
 from starling.app.transcribing import transcribing
 from starling.config.settings import Settings
 from starling.core.errors import StarlingError
@@ -35,6 +37,7 @@ def main() -> None:
     try:
         asyncio.run(_transcribe(launch, settings, metrics))  # uvloop knows no process groups
     except StarlingError as error:
+        Sheets.attach(launch.sheets).say(launch.row, msgspec.json.encode(Said(code=error.code, message=error.message)))
         log.error("process cannot work", code=error.code, message=error.message)  # noqa: TRY400 - it says all there is
         sys.exit(1)
     except Exception:
@@ -55,16 +58,30 @@ async def _transcribe(launch: Launch, settings: Settings, metrics: Metrics) -> N
 
 
 async def _work(launch: Launch, settings: Settings, metrics: Metrics) -> None:
-    async with transcribing(settings, slots_beside_a_server(settings), clock=SystemClock(), metrics=metrics) as at_work:
-        collect_rarely()
-        sheets = Sheets.attach(launch.sheets)
-        answering = Answering(sheets, launch.row, metrics)
-        sheets.say(launch.row, msgspec.json.encode(Said()))
-        while not at_work.running.done():  # from the event loop: if it stands still, so does the heart
-            sheets.beat(launch.row)
-            answering.look()
-            await asyncio.sleep(BEAT)
-        at_work.running.result()
+    sheets, slots = Sheets.attach(launch.sheets), slots_beside_a_server(settings)
+    living = asyncio.create_task(_live(sheets, launch.row, metrics), name="presence")
+    try:
+        async with AsyncExitStack() as stack:
+            at_work = await stack.enter_async_context(
+                transcribing(settings, slots, clock=SystemClock(), metrics=metrics, eager=launch.eager)
+            )
+            collect_rarely()
+            if launch.listener >= 0:
+                page = StatusPage(at_work.health, metrics, at_work.lookout.status)
+                await stack.enter_async_context(page.answering(socket.socket(fileno=launch.listener)))
+            sheets.say(launch.row, msgspec.json.encode(Said()))
+            await at_work.running
+    finally:
+        living.cancel()
+
+
+async def _live(sheets: Sheets, row: int, metrics: Metrics) -> None:
+    """Give signs of life from the event loop, while models are loaded too: if it stands still, so does the heart."""
+    answering = Answering(sheets, row, metrics)
+    while True:
+        sheets.beat(row)
+        answering.look()
+        await asyncio.sleep(BEAT)
 
 
 if __name__ == "__main__":

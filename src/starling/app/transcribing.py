@@ -16,7 +16,6 @@ from starling.app.lookout import ENGINE, STORE, Lookout
 from starling.app.scribes import scribes
 from starling.app.tracing import tracing
 from starling.config.settings import Settings
-from starling.config.sizing import cores
 from starling.core.ports import Clock
 from starling.telemetry.health import Health, State
 from starling.telemetry.logs import get_logger
@@ -38,11 +37,6 @@ def transcriber_options(settings: Settings, slots: int) -> TranscriberOptions:
         lease=chosen.lease,
         first_delay=chosen.retry_wait,
     )
-
-
-def slots_alone(settings: Settings) -> int:
-    """The same for a host that does nothing else."""
-    return settings.jobs.workers or len(cores())
 
 
 @dataclass(frozen=True, slots=True)

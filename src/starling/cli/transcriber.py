@@ -40,13 +40,13 @@ def transcriber(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, typer.Option("--log-level", help="The least that is logged.")
     ] = None,
-) -> None:
+) -> int:
     """Transcribe recordings that servers take.
 
     Takes jobs from where the servers keep them (`jobs.store`, `jobs.recordings`), so it must be set as they are. Start as many
     as you like, on any host that reaches both; `starling serve` has one of its own. Each recording is a process of its own, held
-    to a bound of memory and computing, and computes only where nobody else on this machine wants to. Ctrl-C or SIGTERM gives
-    back what is not done, and another transcriber goes on there.
+    to a bound of memory and computing, and computes only where nobody else on this machine wants to. What crashes or hangs is
+    replaced. Ctrl-C or SIGTERM gives back what is not done, and another transcriber goes on there.
     """
     from starling.cli.transcribing_jobs import transcribe_until_interrupted
     from starling.config.loading import load_settings
@@ -54,4 +54,4 @@ def transcriber(
     settings = load_settings(
         config_file=config, overrides={"jobs.workers": workers, "log.format": log_format, "log.level": log_level}
     ).settings
-    transcribe_until_interrupted(settings, None if status_port is None else (status_host, status_port))
+    return transcribe_until_interrupted(settings, None if status_port is None else (status_host, status_port))

@@ -35,7 +35,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     ``core``: the one it keeps to, if any. ``settings``, ``capabilities``: as JSON; the latter null if no worker said them yet.
     ``arena``, ``sheets``, ``listener``, ``dialects``: inherited file descriptors, the last by the names of the dialects that
-    have a port of their own. ``requests``: another, where the template hears of copies to make. ``parent``: whose child it is.
+    have a port of their own. ``requests``: another, where the template hears of copies to make. ``eager``: it loads models
+    before it is ready. ``parent``: whose child it is.
     """
 
     role: Role
@@ -50,6 +51,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     listener: int
     dialects: Mapping[str, int]
     requests: int = -1
+    eager: bool = False
     parent: int
 
 

@@ -57,7 +57,10 @@ export class Drawer {
       this.#api,
       job.task_id,
       {
-        segment: (segment) => this.#transcript.add(segment),
+        segment: (segment) => {
+          this.#transcript.add(segment);
+          this.#trouble();
+        },
         state: (now) => this.#show(now),
         over: (now) => this.#over(now),
         away: () => ($("job-status").textContent = "Reconnecting to the server"),
@@ -99,15 +102,19 @@ export class Drawer {
         return group;
       }),
     );
-    const said = trouble(job);
-    $("job-trouble").hidden = said === null;
-    $("job-trouble").toggleAttribute("data-calm", job.status !== "failed");
-    $("job-trouble").querySelector("strong").textContent = said?.title ?? "";
-    $("job-trouble").querySelector("p").textContent = said?.detail ?? "";
+    this.#trouble();
     for (const button of document.querySelectorAll("#copy, [data-format]")) button.hidden = job.status !== "done";
     $("original").hidden = !job.kept;
     $("original").href = `/api/v1/asr/audio/${job.task_id}`;
     this.#acts(job);
+  }
+
+  #trouble() {
+    const said = trouble(this.#job, this.#transcript.length > 0);
+    $("job-trouble").hidden = said === null;
+    $("job-trouble").toggleAttribute("data-calm", this.#job.status !== "failed");
+    $("job-trouble").querySelector("strong").textContent = said?.title ?? "";
+    $("job-trouble").querySelector("p").textContent = said?.detail ?? "";
   }
 
   #status(job) {

@@ -49,13 +49,14 @@ export function fileName({ name }, extension) {
   return `${stem}.${extension}`;
 }
 
-/** Why it failed, or what may be missing in its text, in words. */
-export function trouble({ status, error, warnings = [] }) {
+/** Why it failed, or what may be missing in its text, in words. `begun`: some of its text is there. */
+export function trouble({ status, error, warnings = [] }, begun = false) {
   if (status === "done" && warnings.length > 0) {
     return { title: "About this recording", detail: warnings.map(({ message }) => sentence(message)).join(" ") };
   }
   if (status === "cancelled") return { title: "Cancelled", detail: "Nobody works on it any more. What was found until then is not kept as a text." };
   if (!error) return null;
   if (status !== "failed") return { title: "It is tried again", detail: sentence(error.message) };
-  return { title: "It could not be transcribed", detail: error.retryable ? `${sentence(error.message)} Trying again may help.` : sentence(error.message) };
+  const title = begun ? "It was not transcribed to its end" : "It could not be transcribed";
+  return { title, detail: error.retryable ? `${sentence(error.message)} Trying again may help.` : sentence(error.message) };
 }
