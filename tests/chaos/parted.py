@@ -51,9 +51,7 @@ class Parted:
 
     async def taken_over(self) -> None:
         """Until the heir has all partitions."""
-        async with asyncio.timeout(PATIENCE):
-            while len((await self.heir.status())["bus"]["held"]) < PARTITIONS:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        await self.heir.until_holding(PARTITIONS)
 
 
 @asynccontextmanager
