@@ -55,6 +55,40 @@ def test_clients_of_a_gateway_that_ends_go_on_at_the_other(redis: RedisServer, h
     asyncio.run(scenario())
 
 
+def test_who_is_away_while_a_gateway_drains_goes_on_at_the_other(redis: RedisServer) -> None:
+    """Nobody is waited for, and what was spoken before, what was recognized meanwhile and what comes later are all there."""
+
+    async def scenario() -> None:
+        grace = {"STARLING_SERVER__RESUME_GRACE": str(PATIENCE), "STARLING_SERVER__DRAIN_GRACE": str(PATIENCE)}
+        async with apart(redis, gateways=2, recognizers=1, settings=grace) as server:
+            staying = server.gateways.pop()
+            async with connect(server.url, open_timeout=PATIENCE) as session:
+
+                async def listen() -> list[ServerMessage]:
+                    return [message async for message in session]
+
+                listening, outbox = asyncio.create_task(listen()), session._line._outbox
+                [leaving] = server.gateways
+                half = len(BECKETT) // 2
+                await session.send(BECKETT[:half])
+                await eventually(lambda: outbox._kept > 0)  # the server has confirmed that it is on the log
+                server.gateways.clear()  # nobody is behind the balancer: the client stays away
+                session.cut()
+                await leaving.until_said("session detached")
+                assert await leaving.end() == 0, "".join(leaving.log)
+                assert not leaving.said("sessions did not finish in time")
+                assert not leaving.said("session ended")
+                assert (await server.recognizers[0].status())["clients"] == 1, "nobody ended what was left"
+                server.gateways.append(staying)
+                await session.send(BECKETT[half:])
+                await session.end()
+                finals = [it for it in await listening if isinstance(it, Result) and it.is_final]
+            assert [(it.segment_id, it.text, it.start, it.end) for it in finals] == scripted(BECKETT)
+            assert (staying.said("session fetched"), staying.said("session resumed")) == (1, 1)
+
+    asyncio.run(scenario())
+
+
 def test_clients_go_to_and_fro_between_gateways(redis: RedisServer) -> None:
     """The gateway to which a client returns had waited for it meanwhile, and knows nothing of what came to the other one."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from starling.config.settings import Settings
-from starling.core.errors import InvalidOption
+from starling.core.errors import InvalidOption, StoreUnavailable
 from starling.core.job_store import JobStore, Recordings
 from starling.core.jobs import DAY
 from starling.jobs.directory import DirectoryRecordings
@@ -20,6 +22,10 @@ from starling.jobs.redis.store import RedisJobStore
 from starling.jobs.retention import Retention, RetentionOptions
 from starling.jobs.s3 import S3Recordings
 from starling.jobs.sqlite.store import SqliteJobStore
+from starling.redis.opening import redacted
+
+PATIENCE: Final = 30.0
+"""Seconds after which a store does not answer."""
 
 
 def data_path(setting: str) -> Path:
@@ -46,6 +52,18 @@ def open_job_store(settings: Settings, *, observe: Observer | None = None, patie
     if kind in {"redis", "rediss", "unix"}:
         return RedisJobStore(settings.jobs.store, options, observe=observe)
     raise InvalidOption(f"jobs.store: expected sqlite:PATH or redis://HOST:PORT/NUMBER, got one of another kind: {kind[:20]!r}")
+
+
+async def check_answering(store: JobStore, place: str) -> None:
+    """Whether jobs can be had from ``store``, which is at ``place``. Raises StoreUnavailable with words for who runs it."""
+    advice = "is it running, and jobs.store right?"
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await store.state(tenant=None, now=time.time())
+    except TimeoutError:
+        raise StoreUnavailable(f"{redacted(place)} does not answer: {advice}") from None
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error.message} ({redacted(place)}): {advice}") from None
 
 
 def retention_options(settings: Settings) -> RetentionOptions:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any, Final
 
+from starling.app.jobs import PATIENCE
 from starling.core.errors import StarlingError
 from starling.core.job_store import JobStore
 from starling.core.jobs import QueueState
@@ -21,9 +22,6 @@ STORE: Final = "store"
 
 EVERY: Final = 5.0
 """Seconds between two looks."""
-
-PATIENCE: Final = 30.0
-"""Seconds after which a store does not answer."""
 
 
 class Lookout:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from starling.app.jobs import open_job_store, open_recordings, retaining
+from starling.app.jobs import check_answering, open_job_store, open_recordings, retaining
 from starling.app.lookout import ENGINE, STORE, Lookout
 from starling.app.scribes import scribes
 from starling.app.tracing import tracing
@@ -54,12 +54,15 @@ async def transcribing(
 ) -> AsyncIterator[Transcribing]:
     """A transcriber for as long as the block runs; at its end it gives back the jobs that it has.
 
-    ``eager``: models are loaded now, not for the first job. Raises StarlingError when it cannot start.
+    ``eager``: the store must answer now, and models are loaded now, not for the first job. Raises StarlingError when it cannot
+    start.
     """
     name = f"{platform.node()}-{os.getpid()}"
     health = Health(ENGINE, STORE)
     store = open_job_store(settings)
     try:
+        if eager:
+            await check_answering(store, settings.jobs.store)
         recordings = open_recordings(settings)
         async with (
             tracing(settings, metrics, "transcriber") as tracer,
