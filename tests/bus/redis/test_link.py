@@ -51,6 +51,15 @@ def test_nobody_at_that_address_is_said_plainly() -> None:
     asyncio.run(scenario())
 
 
+def test_one_that_answers_that_it_cannot_is_not_said_to_be_silent(server: RedisServer) -> None:
+    async def scenario() -> None:
+        async with link(f"{server.url}?db=99") as it:
+            with pytest.raises(ServerError, match=r"cannot be used now \(DB index is out of range\)"):
+                await it.check()
+
+    asyncio.run(scenario())
+
+
 def test_all_must_agree_on_the_partitions(server: RedisServer) -> None:
     async def scenario() -> None:
         async with link(server.url, partitions=4) as it, link(server.url, partitions=5) as other:

@@ -88,6 +88,8 @@ class Link:
             setting = self.options.setting
             if denied(error):
                 raise InvalidOption(f"Redis at {self.address} refuses these credentials, or wants some: see {setting}") from None
+            if isinstance(error, ResponseError):
+                raise ServerError(f"Redis at {self.address} cannot be used now ({reason(error)}): see {setting}") from None
             raise ServerError(
                 f"Redis at {self.address} does not answer ({reason(error)}): is it running, and {setting} right?"
             ) from None
