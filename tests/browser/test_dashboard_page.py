@@ -118,6 +118,15 @@ def test_what_failed_in_the_middle_is_told_apart_from_what_has_no_text(dashboard
     expect(page.locator("#job-trouble strong")).to_have_text("It could not be transcribed")
 
 
+def test_a_text_that_may_lack_something_is_marked_in_the_table(dashboard: Console, api: Api) -> None:
+    broken = {"code": "breaks_off", "message": "the recording breaks off at 24.9 s of 44.4 s: the file is incomplete", "at": 24.9}
+    api.jobs = [job(1), job(2, warnings=[broken])]
+    page = dashboard.open()
+    whole, cut = page.locator("#rows .job").nth(0), page.locator("#rows .job").nth(1)
+    expect(cut).to_contain_text("The recording breaks off at 24.9 s of 44.4 s")
+    expect(whole.locator(".kind")).to_be_hidden()
+
+
 def test_search_status_and_pages(dashboard: Console, api: Api) -> None:
     api.jobs = [job(number, "failed" if number % 10 == 0 else "done") for number in range(60, 0, -1)]
     page = dashboard.open()

@@ -13,7 +13,7 @@ const SPECS = [
   { title: "Queue", note: "recordings", unit: whole, least: 4, lines: [{ name: "queued", label: "waiting" }, { name: "running", label: "running" }] },
   { title: "Latency of finals", note: "from the decision that speech ended, over a minute", unit: latency, least: 0.2, lines: [{ name: "final_p50", label: "P50" }, { name: "final_p95", label: "P95" }, { name: "final_p99", label: "P99" }] },
   { title: "Throughput", note: "seconds of sound a second, over 15 s", unit: speed, least: 4, lines: [{ name: "live_audio", label: "live" }, { name: "recorded_audio", label: "recordings" }] },
-  { title: "Workers", note: "recognizers that are ready, transcribers at work", unit: whole, least: 4, lines: [{ name: "recognizers", label: "recognizers" }, { name: "transcribers", label: "transcribers" }] },
+  { title: "Workers", note: "recognizers that are ready, transcribers at work", unit: whole, least: 4, lines: [{ name: "recognizers", label: "recognizers" }, { name: "transcribers", label: "transcribing" }] },
   { title: "Errors a minute", note: "processes and jobs that failed, sessions and recordings that were refused", unit: whole, least: 4, lines: [{ name: "failures", label: "failed" }, { name: "refusals", label: "refused" }] },
 ];
 

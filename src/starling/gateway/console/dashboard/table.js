@@ -1,6 +1,6 @@
 // The table of jobs. Rows stay the same elements as long as their job is shown: nothing jumps, and the focus stays.
 import { clockTime } from "/captions-view.js";
-import { STATUSES, actions, isOver, statusText } from "./job.js";
+import { STATUSES, actions, isOver, statusText, trouble } from "./job.js";
 import { moment } from "./units.js";
 
 const ICONS = {
@@ -92,7 +92,8 @@ class Row {
     this.#shown = text;
     this.#name.textContent = job.name;
     this.#name.title = job.name;
-    this.#kind.textContent = job.error && job.status === "failed" ? job.error.message : "";
+    this.#kind.textContent = ["done", "failed"].includes(job.status) ? (trouble(job)?.detail ?? "") : "";
+    this.#kind.title = this.#kind.textContent;
     this.#kind.hidden = this.#kind.textContent === "";
     this.#status.dataset.status = job.status;
     this.#status.textContent = statusText(job);
