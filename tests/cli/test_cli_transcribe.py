@@ -68,20 +68,20 @@ def output(capsys: pytest.CaptureFixture[str]) -> Output:
 
 
 def test_every_source_has_a_target_of_its_own(tmp_path: Path) -> None:
-    assert plan(["a/x.wav", "-"], ["srt", "json"], tmp_path / "out") == [
+    assert plan(["a/x.wav", "-"], ("srt", "json"), tmp_path / "out") == [
         Job("a/x.wav", (tmp_path / "out" / "x.srt", tmp_path / "out" / "x.json")),
         Job("-", (tmp_path / "out" / "stdin.srt", tmp_path / "out" / "stdin.json")),
     ]
     assert (tmp_path / "out").is_dir()
-    assert plan(["a/x.wav", "b/x.mp3"], ["txt"], None) == [Job("a/x.wav"), Job("b/x.mp3")]
-    kept = plan(["a/x.wav", "b/x.mp3", "b/y.mp3"], ["srt"], tmp_path)
+    assert plan(["a/x.wav", "b/x.mp3"], ("txt",), None) == [Job("a/x.wav"), Job("b/x.mp3")]
+    kept = plan(["a/x.wav", "b/x.mp3", "b/y.mp3"], ("srt",), tmp_path)
     assert [job.targets for job in kept] == [(tmp_path / "x.wav.srt",), (tmp_path / "x.mp3.srt",), (tmp_path / "y.srt",)]
     with pytest.raises(InvalidOption, match=r"a/x.wav and b/x.wav would both be written to .*x.wav.vtt"):
-        plan(["a/x.wav", "b/x.wav"], ["vtt"], tmp_path)
+        plan(["a/x.wav", "b/x.wav"], ("vtt",), tmp_path)
     with pytest.raises(InvalidOption, match="expected --output-dir for 2 recordings"):
-        plan(["a/x.wav", "b/x.mp3"], ["vtt"], None)
+        plan(["a/x.wav", "b/x.mp3"], ("vtt",), None)
     with pytest.raises(InvalidOption, match=r"expected --output-dir for several formats \(txt, srt\)"):
-        plan(["a/x.wav"], ["txt", "srt"], None)
+        plan(["a/x.wav"], ("txt", "srt"), None)
 
 
 @pytest.mark.usefixtures("scripted")

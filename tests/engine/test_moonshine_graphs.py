@@ -8,6 +8,7 @@ import pytest
 from recordings import recording
 from starling.core.audio import Samples
 from starling.engine.moonshine import Model
+from starling.engine.moonshine.agreement import compare
 from starling.engine.moonshine.decoding import Choices, decode
 from starling.engine.moonshine.graphs import Encoding, as_floats, token_limit
 from starling.engine.moonshine.hearing import SHORTEST
@@ -128,13 +129,12 @@ def test_attention_is_a_distribution_over_the_frames_that_exist(name: str, reque
     assert not attention[:, :, heard.frames :].any()
 
 
-def test_int8_texts_are_those_of_the_shipped_graphs(moonshine: Model, shipped_moonshine: Model) -> None:
-    def texts(model: Model) -> list[str]:
-        limits = [token_limit(audio) for audio in PIECES]
-        readers = [model.graphs.begin([model.graphs.hear(as_floats(audio))], capacity=32) for audio in PIECES]
-        return [
-            model.vocabulary.text(decode(reader, limits=[limit], drafts=[()])[0].tokens)
-            for reader, limit in zip(readers, limits, strict=True)
-        ]
-
-    assert texts(moonshine) == texts(shipped_moonshine)
+def test_int8_texts_are_hardly_further_from_the_shipped_graphs_than_exact_ones(
+    moonshine: Model, exact_moonshine: Model, shipped_moonshine: Model
+) -> None:
+    pieces = [SPEECH[start : start + 80_000] for start in range(0, len(SPEECH) - 16_000, 80_000)]
+    ours, exact = (
+        compare(model.graphs, shipped_moonshine.graphs, model.vocabulary, pieces) for model in (moonshine, exact_moonshine)
+    )
+    assert ours.holds
+    assert ours.different <= exact.different + 0.03 * exact.words  # the shipped graphs are of whole numbers, too

@@ -194,7 +194,7 @@ def submit(
     options = job_options(chosen, Channels(channels))
     options["priority"] = Priority(priority)
     options.update(flags.telling(callback, callback_secret))
-    sources = [job.source for job in plan(files, "txt", None)]
+    sources = [job.source for job in plan(files, ("txt",), None)]
     failed = submit_all(sources, options, url=server, credentials=flags.credentials(api_key, ca), as_json=as_json)
     return ExitCode.FAILURE if failed else ExitCode.OK
 

@@ -58,7 +58,7 @@ class Outcome:
     problem: str | None = None
 
 
-def plan(sources: Sequence[str], forms: Sequence[str], output_dir: Path | None) -> list[Job]:
+def plan(sources: Sequence[str], forms: tuple[str, ...], output_dir: Path | None) -> list[Job]:
     """A job for each recording of ``sources``, which are files, directories or ``-``; ``output_dir`` is made.
 
     Of a directory, transcripts lie in ``output_dir`` as their recordings do in it; where recordings differ in their endings only,

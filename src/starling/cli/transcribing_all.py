@@ -32,7 +32,7 @@ class Wish:
     ``keep``: jobs at a server go on there when this process is interrupted; ``telling``: whom it tells when they are over.
     """
 
-    forms: Sequence[str]
+    forms: tuple[str, ...]
     options: Options
     channels: Channels = Channels.MIXED
     count: int | None = None

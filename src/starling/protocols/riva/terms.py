@@ -12,7 +12,12 @@ METHODS: Final = {
     ),
     "`Recognize`": supported("a recording in one message of up to 4 MiB; `results` has each of its sentences or segments"),
     "`GetRivaSpeechRecognitionConfig`": supported("the model, once as `online` and once as `offline`"),
-    "`grpc.health.v1.Health/Check`": supported("whether recognition is ready; asks for no key"),
+    "`grpc.health.v1.Health/Check`, `Watch`": supported(
+        "whether recognition is ready, now or whenever that changes; asks for no key"
+    ),
+    "`grpc.reflection.v1`, `v1alpha`": supported(
+        "the definitions of these services, for `grpcurl` and the like; asks for no key"
+    ),
 }
 """Methods that a client may call. Others are UNIMPLEMENTED."""
 
