@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -299,8 +300,7 @@ def _churn(result: Result) -> Iterator[str]:
 
 
 def _spread(seconds: Sequence[float]) -> str:
-    found = spread(seconds)
-    return f"{found.p50} / {found.p95}"
+    return _ms(asdict(spread(seconds)), "p50", "p95")
 
 
 def _protocols(result: Result) -> Iterator[str]:
