@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from chaos.platform_harness import CHUNK, Final, caption, platform
-from chaos.roles_harness import apart
+from chaos.roles_harness import Apart, apart
 from chaos.test_processes_fail import BECKETT, scripted
 from recordings import recording_path
 from redis_server import RedisServer
@@ -139,24 +139,31 @@ def test_a_session_is_one_tree_though_its_recognizer_is_killed(tmp_path: Path, c
     asyncio.run(scenario())
 
 
+async def tree_past_one_host(server: Apart, collector: SpanCollector) -> list[Told]:
+    """The spans of a session whose recognizer is killed, where roles are apart; they are one tree, and the logs have its ids."""
+    go_on = asyncio.Event()
+    talking = asyncio.create_task(interrupted(server.url, go_on))
+    first = of(await until(collector, lambda spans: of(spans, "segment")), "segment")[0]
+    [victim] = [it for it in server.recognizers if str(it.process.pid) == first.resource["process.pid"]]
+    await victim.end(signal.SIGKILL)
+    go_on.set()
+    finals = await talking
+    assert finals == scripted(BECKETT)
+    spans = await until(collector, lambda spans: told_all(spans, finals))
+    check_tree(spans, finals, collector)
+    [session] = of(spans, "session")
+    assert session.role == "gateway"
+    assert {it.role for it in of(spans, "segment")} == {"recognizer"}
+    assert any(it.attributes["starling.takeover"] for it in of(spans, "segment"))
+    for role in (*server.gateways, *server.recognizers):
+        check_log(role.log, session, shown=role in server.gateways)
+    return spans
+
+
 def test_on_redis_it_is_one_tree_too(collector: SpanCollector) -> None:
     async def scenario() -> None:
         async with apart(redis, gateways=1, recognizers=2, settings=telling(collector)) as server:
-            go_on = asyncio.Event()
-            talking = asyncio.create_task(interrupted(server.url, go_on))
-            first = of(await until(collector, lambda spans: of(spans, "segment")), "segment")[0]
-            [victim] = [it for it in server.recognizers if str(it.process.pid) == first.resource["process.pid"]]
-            await victim.end(signal.SIGKILL)
-            go_on.set()
-            finals = await talking
-            assert finals == scripted(BECKETT)
-            spans = await until(collector, lambda spans: told_all(spans, finals))
-            check_tree(spans, finals, collector)
-            [session] = of(spans, "session")
-            assert of(spans, "takeover")
-            assert any(it.attributes["starling.takeover"] for it in of(spans, "segment"))
-            for role in (*server.gateways, *server.recognizers):
-                check_log(role.log, session, shown=role in server.gateways)
+            assert of(await tree_past_one_host(server, collector), "takeover")
 
     with RedisServer() as redis:
         asyncio.run(scenario())

@@ -35,19 +35,6 @@ LOST: Final = "lost"
 """An epoch that is never the current one."""
 
 
-class Unfenced:
-    """For who may write for every session because nobody else does."""
-
-    def __init__(self, partitions: int) -> None:
-        self._partitions = partitions
-
-    def place(self, session_id: str) -> tuple[int, str]:
-        return partition_of(session_id, self._partitions), ""
-
-    def lost(self, partition: int) -> None:
-        raise AssertionError(f"partition {partition} has no epoch to be refused by")
-
-
 class Tenure:
     """``held``: epochs by partition. ``changed`` is set when that changes; ``lost`` tells it what Redis refused.
     ``moved`` is told how many were ``taken``, ``released`` or ``lost``.
